@@ -1,0 +1,109 @@
+//! A fix as the rest of the house sees it.
+
+use crate::patch::{FilePatch, Mode};
+use crate::tree::{Digest, TreePath};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+
+/// The name people use for a fix: the patch's file name without `.patch` or `.diff`, folders
+/// joined by `__`, or the overlay's folder name. 1 to 200 bytes, no control characters or `/`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FixId(pub String);
+
+impl fmt::Display for FixId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is known about a fix, merged from mail headers, git trailers, DEP-3 and `fix.toml`
+/// (the latter wins). Empty strings and lists mean "not stated".
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Meta {
+    pub title: String,
+    pub description: String,
+    pub author: String,
+    /// As stated, RFC 3339 where it could be read.
+    pub date: String,
+    /// Sorted, upper case, without repetition.
+    pub cves: Vec<String>,
+    pub severity: Severity,
+    /// Bugs, commits, forwarded URLs.
+    pub links: Vec<String>,
+    pub requires: Vec<FixId>,
+    pub supersedes: Vec<FixId>,
+    pub conflicts: Vec<FixId>,
+    /// Order without need.
+    pub after: Vec<FixId>,
+    /// Commits that this fix names in `Fixes:` or `Stable-dep-of:` trailers.
+    pub fixes_commits: Vec<String>,
+    /// The upstream commit that this fix is, where a header says so.
+    pub commit: String,
+    pub restart: bool,
+    /// Globs of shipped files that this fix changes, where a build lies between.
+    pub affects: Vec<String>,
+}
+
+/// A CVSS vector and what people call it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Severity {
+    /// `CVSS:3.1/AV:N/...` or empty.
+    pub vector: String,
+    /// `critical`, `high`, `medium`, `low`, `none`, or empty.
+    pub word: String,
+}
+
+/// One fix with all its variants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fix {
+    pub id: FixId,
+    pub meta: Meta,
+    /// At least one; the default has `branch` and `platform` empty.
+    pub variants: Vec<Variant>,
+}
+
+/// The payload of a fix for one branch or platform; the most specific that matches is taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variant {
+    pub branch: Option<String>,
+    pub platform: Option<String>,
+    /// Where it was read, for messages.
+    pub file: PathBuf,
+    pub payload: Payload,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Payload {
+    /// In the order in which they stand in the file; one path may come twice.
+    Patch(Vec<FilePatch>),
+    Overlay(Vec<Change>),
+}
+
+/// What an overlay does to one path. Contents are in the store of the fixes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The whole content; `built_on` is the pre-image's digest where the overlay states it.
+    Put {
+        path: TreePath,
+        mode: Mode,
+        digest: Digest,
+        size: u64,
+        built_on: Option<Digest>,
+    },
+    /// A link and its target.
+    Link {
+        path: TreePath,
+        target: String,
+    },
+    Delete {
+        path: TreePath,
+    },
+    Rename {
+        from: TreePath,
+        to: TreePath,
+    },
+}

@@ -1,0 +1,33 @@
+//! `cumulate` turns individual fixes into one cumulative, signed patch.
+//!
+//! The modules are listed from the ground floor up; each may use only those on
+//! lower floors, or those that `tests/layers.rs` names as its own. The library
+//! never prints and never exits: it returns values, findings and errors, and the
+//! command line (`cli`) parses, calls and renders.
+
+// Floor 1: bytes, paths, disk, keys, words for what went wrong.
+pub mod delta;
+pub mod disk;
+pub mod patch;
+pub mod report;
+pub mod tree;
+pub mod trust;
+
+// Floor 2: what people ship.
+pub mod bundle;
+pub mod fix;
+
+// Floor 3: decisions, and the machine they end on.
+pub mod install;
+pub mod plan;
+
+// Floor 4: from decisions to words, trees and deltas.
+pub mod explain;
+pub mod merge;
+pub mod route;
+
+// Floor 5: one verb, one file.
+pub mod verb;
+
+// Floor 6: parse, call, render.
+pub mod cli;

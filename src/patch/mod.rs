@@ -1,0 +1,9 @@
+//! Unified, git and git-binary patches on bytes: parse, apply strictly, merge three-way.
+//!
+//! Knows paths and bytes, nothing of fixes. Where tools differ, `git apply` is the reference
+//! (context must match, an offset is allowed, fuzz is not). Linear in input; every length
+//! that a patch states is checked before it is used.
+
+mod types;
+
+pub use types::{Binary, BinaryHunk, Body, FilePatch, Hunk, Line, LineKind, Mode, Reject, RejectReason};

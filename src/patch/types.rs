@@ -1,0 +1,116 @@
+//! What a patch says, as values.
+
+use crate::tree::TreePath;
+use std::sync::Arc;
+
+/// What git's six-digit modes can say about a path in a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    File,
+    Exec,
+    Symlink,
+}
+
+/// What a patch does to one path (or, renaming and copying, to two).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePatch {
+    /// `None` where the patch creates the file.
+    pub old: Option<TreePath>,
+    /// `None` where the patch deletes the file.
+    pub new: Option<TreePath>,
+    /// Whether it began with `diff --git`; plain unified patches leave creation and deletion to be guessed.
+    pub git: bool,
+    pub rename: bool,
+    pub copy: bool,
+    /// From `old mode`, `deleted file mode` or the mode on the `index` line.
+    pub old_mode: Option<Mode>,
+    /// From `new mode` or `new file mode`.
+    pub new_mode: Option<Mode>,
+    /// The abbreviated or full git blob ids of the `index` line.
+    pub index: Option<(String, String)>,
+    pub body: Body,
+    /// Line in the patch file where this file's part begins, from 1.
+    pub line: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// Only the path or mode changes (or an empty file is created or deleted).
+    Nothing,
+    Text(Vec<Hunk>),
+    Binary(Binary),
+}
+
+/// A `GIT binary patch`: forward, and backward where it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binary {
+    pub forward: BinaryHunk,
+    pub backward: Option<BinaryHunk>,
+}
+
+/// Inflated data of one binary hunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BinaryHunk {
+    Literal(Arc<[u8]>),
+    /// Git's delta instructions with their stated result size.
+    Delta(Arc<[u8]>),
+}
+
+/// One hunk. Line numbers are 1-based as written in the patch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hunk {
+    pub old_start: u64,
+    pub old_len: u64,
+    pub new_start: u64,
+    pub new_len: u64,
+    pub lines: Vec<Line>,
+    /// Line in the patch file of the `@@` line, from 1.
+    pub line: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LineKind {
+    Context,
+    Remove,
+    Add,
+}
+
+/// One line of a hunk with its line end, if it has one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Line {
+    pub kind: LineKind,
+    pub bytes: Arc<[u8]>,
+}
+
+/// One part of a patch that does not apply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    pub path: TreePath,
+    /// Index into the file patch's hunks, where a hunk is to blame.
+    pub hunk: Option<usize>,
+    /// Line in the patch file.
+    pub line: u32,
+    pub reason: RejectReason,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RejectReason {
+    #[error("the file is not there")]
+    Missing,
+    #[error("the file is there already")]
+    Exists,
+    #[error("a file or link stands where a folder is needed: {0}")]
+    ParentIsFile(TreePath),
+    #[error("the hunk's lines are not found (fuzz is not allowed)")]
+    HunkNotFound,
+    #[error("the file's kind is not what the patch expects")]
+    WrongKind,
+    #[error("the binary pre-image is another one")]
+    WrongPreImage,
+    #[error("the binary patch carries no data")]
+    NoBinaryData,
+    #[error("the binary delta is damaged")]
+    BadBinary,
+    #[error("the file is deleted, but content would be left")]
+    DeleteLeavesContent,
+}

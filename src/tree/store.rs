@@ -1,0 +1,72 @@
+//! Contents by digest: in memory, or still in the file they were found in.
+
+use super::Digest;
+use crate::report::{Error, ErrorCode, Result};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Shared bytes of one content.
+pub type Bytes = Arc<[u8]>;
+
+#[derive(Debug, Clone)]
+enum Content {
+    Memory(Bytes),
+    File(PathBuf, u64),
+}
+
+/// Contents by digest. Reading one from a file checks its digest again, so that a
+/// folder that changes while it is used is noticed.
+#[derive(Debug, Clone, Default)]
+pub struct Store {
+    contents: HashMap<Digest, Content>,
+}
+
+impl Store {
+    pub fn contains(&self, digest: &Digest) -> bool {
+        self.contents.contains_key(digest)
+    }
+
+    /// Adds bytes and returns their digest.
+    pub fn put(&mut self, bytes: impl Into<Bytes>) -> Digest {
+        let bytes = bytes.into();
+        let digest = Digest::of(&bytes);
+        self.contents.entry(digest).or_insert(Content::Memory(bytes));
+        digest
+    }
+
+    /// Remembers that `path` holds the content of this digest and size.
+    pub fn put_file(&mut self, digest: Digest, path: PathBuf, size: u64) {
+        self.contents.entry(digest).or_insert(Content::File(path, size));
+    }
+
+    /// Takes over everything another store has.
+    pub fn absorb(&mut self, other: Store) {
+        for (digest, content) in other.contents {
+            self.contents.entry(digest).or_insert(content);
+        }
+    }
+
+    /// The bytes of a content.
+    ///
+    /// # Errors
+    /// `internal` if nobody put it here; `io` or `source-changed` if its file is gone or changed.
+    pub fn get(&self, digest: &Digest) -> Result<Bytes> {
+        match self.contents.get(digest) {
+            None => Err(Error::new(ErrorCode::Internal, digest, "a content is missing from the store")),
+            Some(Content::Memory(bytes)) => Ok(bytes.clone()),
+            Some(Content::File(path, size)) => {
+                let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), &e))?;
+                if bytes.len() as u64 != *size || Digest::of(&bytes) != *digest {
+                    return Err(Error::new(
+                        ErrorCode::SourceChanged,
+                        path.display(),
+                        "the file changed while it was read",
+                    )
+                    .next("wait until nothing writes to the folder, then run the command again"));
+                }
+                Ok(bytes.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! One verb, one file: the story of a command in library terms.

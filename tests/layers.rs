@@ -1,0 +1,113 @@
+//! The architecture is what `lib.rs` lists, from the ground floor up; this test reads the sources and
+//! refuses a `use` that goes up, or sideways to a room that is not named as a room's own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Rooms on one floor that a room may use although they are not below it, with the reason.
+const OWN: &[(&str, &str)] = &[
+    ("tree", "report"), // errors are worded once
+    ("disk", "report"),
+    ("disk", "tree"), // paths are validated by their type
+    ("patch", "tree"),
+    ("patch", "report"),
+    ("trust", "report"),
+    ("trust", "tree"), // digests
+    ("bundle", "fix"),
+    ("install", "plan"),
+    ("merge", "explain"),
+    ("route", "merge"),
+];
+
+/// Outside libraries that belong to one room alone.
+const PRIVATE: &[(&str, &str)] = &[
+    ("petgraph", "plan"),
+    ("ed25519_dalek", "trust"),
+    ("bsdiff", "delta"),
+    ("clap", "cli"),
+    ("clap_mangen", "cli"),
+    ("clap_complete", "cli"),
+];
+
+fn floors() -> BTreeMap<String, usize> {
+    let mut floor = 0;
+    let mut rooms = BTreeMap::new();
+    for line in std::fs::read_to_string("src/lib.rs").unwrap().lines() {
+        if line.starts_with("// Floor ") {
+            floor += 1;
+        }
+        if let Some(name) = line.strip_prefix("pub mod ").and_then(|l| l.strip_suffix(';')) {
+            rooms.insert(name.to_owned(), floor);
+        }
+    }
+    rooms
+}
+
+fn sources(dir: &Path, out: &mut Vec<PathBuf>) {
+    for item in std::fs::read_dir(dir).unwrap() {
+        let path = item.unwrap().path();
+        if path.is_dir() {
+            sources(&path, out);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            out.push(path);
+        }
+    }
+}
+
+/// Every `crate::room` that a file names, also inside `use crate::{a, b::c}`.
+fn used(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    for (i, _) in text.match_indices("crate::") {
+        let rest = &text[i + 7..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let end = group.find(';').unwrap_or(group.len());
+            let mut depth = 0;
+            let mut word = String::new();
+            for c in group[..end].chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => out.push(std::mem::take(&mut word)),
+                    _ if depth == 0 && !c.is_whitespace() => word.push(c),
+                    _ => {}
+                }
+            }
+            out.push(word);
+        } else {
+            out.push(rest.to_owned());
+        }
+    }
+    out.iter().map(|w| w.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
+}
+
+#[test]
+fn every_room_uses_only_lower_floors_or_its_own() {
+    let floors = floors();
+    assert!(floors.len() > 10, "lib.rs lists the rooms");
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let mut wrong = Vec::new();
+    for file in files {
+        let inside = file.strip_prefix("src").unwrap();
+        let room = inside.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned();
+        let Some(&floor) = floors.get(&room) else { continue };
+        let text: String = std::fs::read_to_string(&file)
+            .unwrap()
+            .lines()
+            .filter(|l| !l.trim_start().starts_with("//"))
+            .map(|l| format!("{l}\n"))
+            .collect();
+        for other in used(&text) {
+            let Some(&below) = floors.get(&other) else { continue };
+            if other != room && below >= floor && !OWN.contains(&(room.as_str(), other.as_str())) {
+                wrong.push(format!("{}: `{room}` (floor {floor}) uses `{other}` (floor {below})", file.display()));
+            }
+        }
+        for (library, owner) in PRIVATE {
+            if room != *owner && text.contains(&format!("{library}::")) {
+                wrong.push(format!("{}: `{library}` is known to `{owner}` alone", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
