@@ -1,0 +1,44 @@
+//! One installer at a time.
+
+use super::{Disk, error};
+use crate::report::{Error, ErrorCode, Result};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::File;
+use std::path::Path;
+
+/// An advisory lock (`flock`), held until it is dropped; the kernel drops it when the process dies.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Disk {
+    /// Locks a file or a folder that exists, without waiting. A folder can be locked without anything
+    /// being written into it, so that even the first run on it is alone.
+    ///
+    /// # Errors
+    /// `locked` if somebody else holds it.
+    pub fn lock(&self, path: &Path) -> Result<Lock> {
+        self.flock(path, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// As [`Disk::lock`], for readers: many at a time, none beside a writer.
+    ///
+    /// # Errors
+    /// `locked` if a writer holds it.
+    pub fn lock_shared(&self, path: &Path) -> Result<Lock> {
+        self.flock(path, FlockOperation::NonBlockingLockShared)
+    }
+
+    fn flock(&self, path: &Path, how: FlockOperation) -> Result<Lock> {
+        let file = File::open(path).map_err(|e| error(path, &e))?;
+        match flock(&file, how) {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                Err(Error::new(ErrorCode::Locked, path.display(), "another cumulate is working on it")
+                    .next("wait until it has finished, then run the command again"))
+            }
+            Err(e) => Err(error(path, &e.into())),
+        }
+    }
+}

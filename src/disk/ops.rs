@@ -1,0 +1,164 @@
+//! The operations on names: each is one system call, or one and its check.
+
+use super::writer::folder_of;
+use super::{Disk, error};
+use crate::report::Result;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::Path;
+
+impl Disk {
+    /// Renames within one file system; replaces a file or link at `to`.
+    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.run(to, || fs::rename(from, to))
+    }
+
+    /// Renames, but never over something.
+    ///
+    /// # Errors
+    /// `exists`.
+    pub fn rename_new(&self, from: &Path, to: &Path) -> Result<()> {
+        self.run(to, || match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(()),
+            // File systems without the flag: a link never replaces either.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+                fs::hard_link(from, to)?;
+                fs::remove_file(from)
+            }
+            Err(e) => Err(e.into()),
+        })
+    }
+
+    /// A second name for a file or link (links are not followed).
+    pub fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
+        self.run(to, || rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()).map_err(io::Error::from))
+    }
+
+    /// A second file with the same content, mode, owner (as far as allowed) and modification time;
+    /// a link is copied as a link. `to` must not exist. Durable but for its name.
+    pub fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        let meta = fs::symlink_metadata(from).map_err(|e| error(from, &e))?;
+        if meta.is_symlink() {
+            let target = fs::read_link(from).map_err(|e| error(from, &e))?;
+            self.run(to, || std::os::unix::fs::symlink(&target, to))?;
+            self.keep_owner(to, &meta)?;
+            return self.set_mtime(to, meta.mtime(), meta.mtime_nsec());
+        }
+        let mut old = open_file(from)?;
+        let mut new = self.create(to, 0o600)?;
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            let n = old.read(&mut buffer).map_err(|e| error(from, &e))?;
+            if n == 0 {
+                break;
+            }
+            new.put(&buffer[..n])?;
+        }
+        self.run(to, || owner(new.file(), &meta))?;
+        new.set_mode(meta.mode())?;
+        self.set_mtime(to, meta.mtime(), meta.mtime_nsec())?;
+        new.sync()
+    }
+
+    pub fn unlink(&self, path: &Path) -> Result<()> {
+        self.run(path, || fs::remove_file(path))
+    }
+
+    /// Creates one folder with exactly this mode.
+    ///
+    /// # Errors
+    /// `exists`.
+    pub fn mkdir(&self, path: &Path, mode: u32) -> Result<()> {
+        self.run(path, || {
+            fs::DirBuilder::new().mode(mode & 0o7777).create(path)?;
+            rustix::fs::chmod(path, Mode::from_raw_mode(mode & 0o7777)).map_err(io::Error::from)
+        })
+    }
+
+    /// Creates a folder and those above it where they are missing.
+    pub fn mkdir_all(&self, path: &Path) -> Result<()> {
+        let mut missing = Vec::new();
+        let mut at = path;
+        while !at.as_os_str().is_empty() && !at.is_dir() {
+            missing.push(at);
+            at = folder_of(at);
+        }
+        for folder in missing.into_iter().rev() {
+            match self.run(folder, || fs::create_dir(folder)) {
+                Err(e) if e.code == crate::report::ErrorCode::Exists && folder.is_dir() => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes an empty folder.
+    pub fn rmdir(&self, path: &Path) -> Result<()> {
+        self.run(path, || fs::remove_dir(path))
+    }
+
+    pub fn symlink(&self, target: &str, path: &Path) -> Result<()> {
+        self.run(path, || std::os::unix::fs::symlink(target, path))
+    }
+
+    /// Sets the permission bits of a file or folder. Follows links: only for what is known to be none.
+    pub fn chmod(&self, path: &Path, mode: u32) -> Result<()> {
+        self.run(path, || rustix::fs::chmod(path, Mode::from_raw_mode(mode & 0o7777)).map_err(io::Error::from))
+    }
+
+    /// Gives a file or link the owner and group of `like`, as far as this user may; without the right
+    /// to, the owner stays, which is what every installer without root does.
+    pub fn keep_owner(&self, path: &Path, like: &fs::Metadata) -> Result<()> {
+        self.run(path, || match std::os::unix::fs::lchown(path, Some(like.uid()), Some(like.gid())) {
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            other => other,
+        })
+    }
+
+    /// Sets the modification time of a file, link (not followed) or folder.
+    pub fn set_mtime(&self, path: &Path, seconds: i64, nanoseconds: i64) -> Result<()> {
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
+            last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds },
+        };
+        self.run(path, || rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(io::Error::from))
+    }
+
+    /// Makes a file's content durable.
+    pub fn sync_file(&self, path: &Path) -> Result<()> {
+        self.run(path, || File::open(path)?.sync_all())
+    }
+
+    /// Makes the names in a folder durable.
+    pub fn sync_folder(&self, path: &Path) -> Result<()> {
+        self.run(path, || File::open(path)?.sync_all())
+    }
+
+    /// Bytes that this user may still write on the file system of `path`.
+    pub fn free_space(&self, path: &Path) -> Result<u64> {
+        let stat = rustix::fs::statvfs(path).map_err(|e| error(path, &e.into()))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// Whether the file system of `path` is mounted read-only.
+    pub fn is_read_only(&self, path: &Path) -> Result<bool> {
+        let stat = rustix::fs::statvfs(path).map_err(|e| error(path, &e.into()))?;
+        Ok(stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+    }
+}
+
+/// Opens a file for reading, never through a link and never waiting for a pipe.
+pub(super) fn open_file(path: &Path) -> Result<File> {
+    rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+        .map(File::from)
+        .map_err(|e| error(path, &e.into()))
+}
+
+fn owner(file: &File, like: &fs::Metadata) -> io::Result<()> {
+    match std::os::unix::fs::fchown(file, Some(like.uid()), Some(like.gid())) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,162 @@
+//! Files written piece by piece: new ones, and ones that appear whole or not at all.
+
+use super::{Disk, error};
+use crate::report::Result;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A file that did not exist before. Not durable before [`NewFile::sync`]. Writes are not buffered.
+#[derive(Debug)]
+pub struct NewFile<'a> {
+    disk: &'a Disk,
+    file: File,
+    path: PathBuf,
+}
+
+impl Disk {
+    /// Creates a file that must not exist (never through a link), open for writing. `mode` is set
+    /// exactly, whatever the umask.
+    ///
+    /// # Errors
+    /// `exists`, `no-space`, `io`.
+    pub fn create(&self, path: &Path, mode: u32) -> Result<NewFile<'_>> {
+        let file = self.run(path, || {
+            let file = OpenOptions::new().write(true).create_new(true).mode(mode & 0o7777).open(path)?;
+            file.set_permissions(std::fs::Permissions::from_mode(mode & 0o7777))?;
+            Ok(file)
+        })?;
+        Ok(NewFile { disk: self, file, path: path.to_path_buf() })
+    }
+
+    /// Creates a whole new file, durable with its name.
+    ///
+    /// # Errors
+    /// `exists` if there is something of that name already, which stays as it is.
+    pub fn create_new(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+        let mut writer = self.atomic(path, mode)?;
+        writer.put(bytes)?;
+        writer.commit_new()
+    }
+
+    /// Replaces a file, or creates it: after a crash there is the old one or the new one, whole.
+    pub fn write_atomic(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+        let mut writer = self.atomic(path, mode)?;
+        writer.put(bytes)?;
+        writer.commit()
+    }
+
+    /// Starts a file that appears under `path` only when it is committed. Until then it lies beside
+    /// it under a name of its own, and goes away when the writer is dropped.
+    pub fn atomic(&self, path: &Path, mode: u32) -> Result<AtomicWriter<'_>> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let folder = folder_of(path);
+        loop {
+            let n = NEXT.fetch_add(1, Ordering::Relaxed);
+            let temp = folder.join(format!(".cumulate-tmp-{}-{n}", std::process::id()));
+            match self.create(&temp, mode) {
+                Ok(new) => {
+                    return Ok(AtomicWriter { new, folder: folder.to_path_buf(), to: path.to_path_buf(), done: false });
+                }
+                // Left behind by a process of the same number that was killed.
+                Err(e) if e.code == crate::report::ErrorCode::Exists => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+/// The folder that a path's name stands in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
+
+impl NewFile<'_> {
+    pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write_all(bytes).map_err(|e| error(&self.path, &e))
+    }
+
+    pub fn set_mode(&self, mode: u32) -> Result<()> {
+        self.disk.run(&self.path, || self.file.set_permissions(std::fs::Permissions::from_mode(mode & 0o7777)))
+    }
+
+    /// Makes the content durable (the name is durable after [`Disk::sync_folder`]).
+    pub fn sync(&self) -> Result<()> {
+        self.disk.run(&self.path, || self.file.sync_all())
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Write for NewFile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Under a fault plan a write is two operations, so that it can be torn.
+        let n = if self.disk.faults.is_some() { bytes.len().div_ceil(2) } else { bytes.len() };
+        let file = &mut self.file;
+        self.disk.io(|| file.write(&bytes[..n]))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// See [`Disk::atomic`].
+#[derive(Debug)]
+pub struct AtomicWriter<'a> {
+    new: NewFile<'a>,
+    folder: PathBuf,
+    to: PathBuf,
+    done: bool,
+}
+
+impl AtomicWriter<'_> {
+    pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.new.put(bytes)
+    }
+
+    /// Makes the content durable and puts it in its place, over whatever file was there.
+    pub fn commit(mut self) -> Result<()> {
+        self.new.sync()?;
+        self.new.disk.rename(&self.new.path, &self.to)?;
+        self.done = true;
+        self.new.disk.sync_folder(&self.folder)
+    }
+
+    /// As [`AtomicWriter::commit`], but never over something that is there.
+    ///
+    /// # Errors
+    /// `exists`.
+    pub fn commit_new(mut self) -> Result<()> {
+        self.new.sync()?;
+        self.new.disk.rename_new(&self.new.path, &self.to)?;
+        self.done = true;
+        self.new.disk.sync_folder(&self.folder)
+    }
+}
+
+impl Write for AtomicWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.new.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for AtomicWriter<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            // Nobody can be told any more; a leftover is harmless and has a telling name.
+            let _ = self.new.disk.unlink(&self.new.path);
+        }
+    }
+}
