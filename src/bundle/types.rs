@@ -169,6 +169,9 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Steps {
     pub steps: Vec<Step>,
+    /// Paths of class `config` that no step touches, sorted: their local edits are no drift.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub config: Vec<TreePath>,
 }
 
 /// What the installer does to one path. `before` is what the base has there, `after` what the

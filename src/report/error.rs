@@ -120,6 +120,8 @@ error_codes! {
     Blocked = "blocked", 5;
     /// The file system or operating system refused.
     Io = "io", 6;
+    /// The installation's own records in `.cumulate` are damaged.
+    BadState = "bad-state", 6;
     /// Not enough space.
     NoSpace = "no-space", 6;
     /// This operating system is not supported at run time.
