@@ -14,7 +14,7 @@ mod writer;
 
 pub use fault::{Fault, FaultPlan};
 pub use lock::Lock;
-pub use writer::{AtomicWriter, NewFile};
+pub use writer::{AtomicWriter, NewFile, TEMP_PREFIX};
 
 use crate::report::{Error, ErrorCode, Result};
 use std::io;

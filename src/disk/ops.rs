@@ -117,6 +117,11 @@ impl Disk {
         })
     }
 
+    /// Sets the owner and group of a file, link (not followed) or folder.
+    pub fn set_owner(&self, path: &Path, uid: u32, gid: u32) -> Result<()> {
+        self.run(path, || std::os::unix::fs::lchown(path, Some(uid), Some(gid)))
+    }
+
     /// Sets the modification time of a file, link (not followed) or folder.
     pub fn set_mtime(&self, path: &Path, seconds: i64, nanoseconds: i64) -> Result<()> {
         let times = Timestamps {

@@ -8,6 +8,9 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// How the names of unfinished atomic files begin.
+pub const TEMP_PREFIX: &str = ".cumulate-tmp-";
+
 /// A file that did not exist before. Not durable before [`NewFile::sync`]. Writes are not buffered.
 #[derive(Debug)]
 pub struct NewFile<'a> {
@@ -55,7 +58,7 @@ impl Disk {
         let folder = folder_of(path);
         loop {
             let n = NEXT.fetch_add(1, Ordering::Relaxed);
-            let temp = folder.join(format!(".cumulate-tmp-{}-{n}", std::process::id()));
+            let temp = folder.join(format!("{TEMP_PREFIX}{}-{n}", std::process::id()));
             match self.create(&temp, mode) {
                 Ok(new) => {
                     return Ok(AtomicWriter { new, folder: folder.to_path_buf(), to: path.to_path_buf(), done: false });

@@ -118,6 +118,8 @@ error_codes! {
     Drift = "drift", 5;
     /// A site file or link stands where the bundle has to write.
     Blocked = "blocked", 5;
+    /// There is no earlier state to go back to.
+    NoRollback = "no-rollback", 5;
     /// The file system or operating system refused.
     Io = "io", 6;
     /// The installation's own records in `.cumulate` are damaged.

@@ -1,0 +1,335 @@
+//! The story of an apply.
+
+use super::preflight;
+use super::recognise::{AllowDrift, Recognised, paths, recognise};
+use super::release::{Release, Route};
+use super::resume::{self, Resumed};
+use super::scan::{Scan, scan};
+use super::stage::{back_up, stage};
+use super::state::{Doing, FolderWas, Generation, Installed, Journal, State};
+use super::steps::{self, Op, What, Work};
+use crate::bundle::{Action, Class, FixState};
+use crate::disk::Disk;
+use crate::report::{Error, ErrorCode, Finding, Result};
+use crate::tree::{Digest, TreePath};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// What a caller allows and wants.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Look and plan, but write nothing.
+    pub dry_run: bool,
+    pub allow_drift: AllowDrift,
+    /// Accept a release older than the newest that the installation has seen.
+    pub allow_downgrade: bool,
+    /// The base that is meant, where several have the same content.
+    pub base: Option<String>,
+    /// The policy to remember for later applies, as the text of a trust file.
+    pub trust: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Applied,
+    /// The installation is at the target already.
+    NothingToDo,
+    /// It would be applied.
+    DryRun,
+}
+
+/// What an apply did, or would do.
+#[derive(Debug, Clone, Serialize)]
+pub struct Applied {
+    /// Always `cumulate.apply/1`.
+    pub schema: &'static str,
+    pub outcome: Outcome,
+    pub component: String,
+    pub version: String,
+    pub track: String,
+    pub bundle: Digest,
+    /// All names of the recognised base; none if the target was there already.
+    pub bases: Vec<String>,
+    /// Tree digest of the target.
+    pub target: Digest,
+    /// In the order in which they are done.
+    pub steps: Vec<StepDone>,
+    /// Bytes of disk that the steps need at most beside the old files.
+    pub disk: u64,
+    pub fixes: Vec<FixState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Resumed>,
+    pub findings: Vec<Finding>,
+}
+
+/// One step in the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepDone {
+    pub path: TreePath,
+    /// `copy`, `delta`, `full`, `mode`, `link`, `delete`, `folder`, `remove-folder`.
+    #[serde(rename = "do")]
+    pub what: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<TreePath>,
+    pub size: u64,
+}
+
+/// Brings an installation to the target of the release, or says why not.
+///
+/// # Errors
+/// `locked`; `downgrade`; `no-base`, `drift`, `blocked`, `partial` from recognising; `no-space`, `io`;
+/// `bad-delta`. With any of these the installation is as it was, unless the message says
+/// that it was interrupted (then run again, or roll back).
+pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) -> Result<Applied> {
+    Disk::check_supported()?;
+    let dir = &real(dir)?;
+    let _lock = if options.dry_run { disk.lock_shared(dir)? } else { disk.lock(dir)? };
+    let state = State::of(dir)?;
+    let resumed = if options.dry_run {
+        if state.journal()?.is_some() {
+            return Err(Error::new(ErrorCode::Interrupted, dir.display(), "an earlier run was interrupted")
+                .next("run 'apply' without --dry-run to finish it, or 'rollback' to undo it"));
+        }
+        None
+    } else {
+        match state.journal()? {
+            Some(_) => {
+                preflight::writable(disk, dir)?;
+                resume::finish(disk, &state)?
+            }
+            None => None,
+        }
+    };
+    let installed = state.installed()?;
+    let current = state.current(&installed)?;
+    check_memory(release, &installed, current.as_ref(), options)?;
+
+    let seen = look(dir, release)?;
+    let at = current.as_ref().map(|g| g.after);
+    let recognised = recognise(release, &seen, options.base.as_deref(), options.allow_drift, at)?;
+    let (index, names, drift) = match recognised {
+        Recognised::AtTarget(i) => (i, None, Vec::new()),
+        Recognised::Base { route, names, drift } => (route, Some(names), drift),
+    };
+    let route = release
+        .routes
+        .get(index)
+        .ok_or_else(|| Error::new(ErrorCode::Internal, &release.component, "a route is missing"))?;
+    let work = match names {
+        None => Work::default(),
+        Some(_) => {
+            let ours = current.as_ref().map(|g| g.beside.clone()).unwrap_or_default();
+            steps::plan(route, &seen, &drift, &ours)?
+        }
+    };
+    let space = preflight::space(&work.ops, route.after.len() as u64 * 256);
+    let mut applied = Applied {
+        schema: "cumulate.apply/1",
+        outcome: Outcome::NothingToDo,
+        component: release.component.clone(),
+        version: release.version.clone(),
+        track: route.track.clone(),
+        bundle: release.bundle,
+        bases: names.unwrap_or_default(),
+        target: route.after.digest(),
+        steps: work.ops.iter().enumerate().map(|(n, op)| done(op, work.makings.get(&n))).collect(),
+        disk: if work.ops.is_empty() { 0 } else { space },
+        fixes: route.fixes.clone(),
+        resumed,
+        findings: work.findings.clone(),
+    };
+    if work.ops.is_empty() {
+        return Ok(applied);
+    }
+    preflight::check(disk, dir, &work.ops, space)?;
+    if options.dry_run {
+        applied.outcome = Outcome::DryRun;
+        return Ok(applied);
+    }
+    let generation = generation(&state, release, route, &work, &installed, current.as_ref(), options)?;
+    run(disk, &state, release, index, &work, &generation, &seen)?;
+    applied.outcome = Outcome::Applied;
+    Ok(applied)
+}
+
+/// The folder itself, whatever links lead there.
+pub fn real(dir: &Path) -> Result<std::path::PathBuf> {
+    let real = fs::canonicalize(dir).map_err(|e| Error::io(dir.display(), &e))?;
+    if !real.is_dir() {
+        return Err(Error::new(ErrorCode::Usage, dir.display(), "an installation is a folder").next("check the path"));
+    }
+    Ok(real)
+}
+
+fn check_memory(
+    release: &Release<'_>,
+    installed: &Installed,
+    current: Option<&Generation>,
+    options: &Options,
+) -> Result<()> {
+    if let Some(current) = current
+        && current.component != release.component
+    {
+        return Err(Error::new(
+            ErrorCode::NoBase,
+            &release.component,
+            format!("this installation holds another component, {}", current.component),
+        )
+        .next("check the folder and the bundle"));
+    }
+    let Some(seen) = installed.memory.sequences.get(&release.component).copied() else { return Ok(()) };
+    if options.allow_downgrade || release.sequence.is_some_and(|s| s >= seen) {
+        return Ok(());
+    }
+    let own = release.sequence.map_or_else(|| "states no sequence".into(), |s| format!("has sequence {s}"));
+    Err(Error::new(
+        ErrorCode::Downgrade,
+        &release.version,
+        format!("the bundle {own}, but this installation has seen sequence {seen}"),
+    )
+    .next("get a newer bundle, or insist with --allow-downgrade"))
+}
+
+/// One look at every path that recognising and planning need.
+fn look(dir: &Path, release: &Release<'_>) -> Result<Scan> {
+    let mut extra = BTreeSet::new();
+    for route in &release.routes {
+        extra.extend(steps::folders_of(route));
+        extra.extend(steps::beside_paths(route)?);
+    }
+    scan(dir, paths(release).into_iter().chain(extra.iter()))
+}
+
+fn generation(
+    state: &State,
+    release: &Release<'_>,
+    route: &Route,
+    work: &Work,
+    installed: &Installed,
+    current: Option<&Generation>,
+    options: &Options,
+) -> Result<Generation> {
+    let mut memory = installed.memory.clone();
+    if let Some(sequence) = release.sequence {
+        let highest = memory.sequences.entry(release.component.clone()).or_insert(sequence);
+        *highest = sequence.max(*highest);
+    }
+    if options.trust.is_some() {
+        memory.trust.clone_from(&options.trust);
+    }
+    let of_class = |wanted: &[Class]| {
+        let all = route.after.entries.keys().chain(route.before.entries.keys());
+        let paths: BTreeSet<&TreePath> = all.filter(|p| wanted.contains(&route.class(p))).collect();
+        paths.into_iter().cloned().collect::<Vec<_>>()
+    };
+    let mut beside: BTreeMap<TreePath, Digest> = current.map(|g| g.beside.clone()).unwrap_or_default();
+    let listed: BTreeSet<&TreePath> = route.steps.iter().map(|s| &s.path).collect();
+    for op in work.ops.iter().filter(|op| op.what == What::Put && !listed.contains(&op.path)) {
+        beside.extend(op.after.as_ref().and_then(|e| e.digest()).map(|d| (op.path.clone(), d)));
+    }
+    Ok(Generation {
+        generation: installed.generation + 1,
+        component: release.component.clone(),
+        version: release.version.clone(),
+        track: route.track.clone(),
+        base: route.name.clone(),
+        bundle: release.bundle,
+        sequence: release.sequence,
+        before: route.before.digest(),
+        after: route.after.digest(),
+        fixes: route.fixes.clone(),
+        config: of_class(&[Class::Config]),
+        ignored: of_class(&[Class::Volatile, Class::Site]),
+        beside,
+        ops: work.ops.clone(),
+        folders: folders(&state.dir, &work.ops)?,
+        memory,
+    })
+}
+
+/// Folders whose entries change or that go, as they are now.
+fn folders(dir: &Path, ops: &[Op]) -> Result<Vec<FolderWas>> {
+    let mut paths: BTreeSet<Option<TreePath>> = ops.iter().map(|op| op.path.parent()).collect();
+    paths.insert(None);
+    paths.extend(ops.iter().filter(|op| op.what == What::Unfolder).map(|op| Some(op.path.clone())));
+    let mut out = Vec::new();
+    for path in paths {
+        let full = path.as_ref().map_or_else(|| dir.to_path_buf(), |p| p.under(dir));
+        // What is not there yet is removed when rolling back.
+        let Ok(meta) = fs::symlink_metadata(&full) else { continue };
+        if meta.is_dir() {
+            out.push(FolderWas {
+                path,
+                mode: meta.mode() & 0o7777,
+                uid: meta.uid(),
+                gid: meta.gid(),
+                mtime: meta.mtime(),
+                nanoseconds: meta.mtime_nsec(),
+            });
+        }
+    }
+    Ok(out)
+}
+
+/// Stages, then commits. An error while staging throws the preparations away; one while committing is
+/// undone at once. Where even that fails, the journal stays.
+fn run(
+    disk: &Disk,
+    state: &State,
+    release: &Release<'_>,
+    route: usize,
+    work: &Work,
+    generation: &Generation,
+    seen: &Scan,
+) -> Result<()> {
+    let number = generation.generation;
+    let journal = |doing| state.write_journal(disk, &Journal { doing, generation: number });
+    let staged = (|| {
+        state.prepare(disk)?;
+        journal(Doing::Staging)?;
+        state.clean(disk, number)?;
+        stage(disk, state, release, route, work)?;
+        back_up(disk, state, number, &generation.ops)?;
+        let listing = release.routes.get(route).map(|r| r.after.clone()).unwrap_or_default();
+        state.write_generation(disk, generation, &listing)?;
+        preflight::unchanged(&state.dir, &generation.ops, seen)
+    })();
+    if let Err(e) = staged {
+        let begun = state.journal()?.is_some();
+        let undone = if begun { resume::discard(disk, state, number) } else { state.retire(disk) };
+        if let Some(root) = generation.folders.iter().find(|f| f.path.is_none()) {
+            // Making and removing our own folder must not show.
+            let _ = disk.set_mtime(&state.dir, root.mtime, root.nanoseconds);
+        }
+        return Err(after_undo(e, undone));
+    }
+    let committed = journal(Doing::Applying).and_then(|()| resume::complete(disk, state, generation));
+    committed.map_err(|e| after_undo(e, resume::undo(disk, state).map(|_| ())))
+}
+
+/// The first error counts; if cleaning up failed too, the reader must know that there is something to resume.
+fn after_undo(mut e: Error, undone: Result<()>) -> Error {
+    if let Err(second) = undone {
+        e.message = format!("{}; undoing it failed as well ({second}), so the installation is interrupted", e.message);
+        e.next = "when the cause is gone, run 'apply' again to finish, or 'rollback' to undo".into();
+    }
+    e
+}
+
+fn done(op: &Op, making: Option<&steps::Making>) -> StepDone {
+    let (what, from) = match (op.what, making.map(|m| &m.action)) {
+        (What::Delete, _) => ("delete", None),
+        (What::Folder, _) => ("folder", None),
+        (What::Unfolder, _) => ("remove-folder", None),
+        (What::Put, Some(Action::Copy { from })) => ("copy", Some(from.clone())),
+        (What::Put, Some(Action::Delta { from, .. })) => ("delta", Some(from.clone())),
+        (What::Put, Some(Action::Mode)) => ("mode", None),
+        (What::Put, Some(Action::Link)) => ("link", None),
+        (What::Put, _) => ("full", None),
+    };
+    StepDone { path: op.path.clone(), what, from, size: op.after.as_ref().map_or(0, |e| e.size()) }
+}

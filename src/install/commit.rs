@@ -1,0 +1,213 @@
+//! Doing and undoing a generation's operations. Both can be stopped anywhere and started again: what
+//! is done already shows on the disk itself.
+
+use super::scan::{self, Folders, Found};
+use super::stage::{keeps_old, parent_of, slot};
+use super::state::{FolderWas, Generation, State};
+use super::steps::{Op, What};
+use crate::disk::Disk;
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::{Entry, TreePath};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// Does every operation that is not done yet.
+pub fn forward(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
+    let stage = state.stage();
+    for (n, op) in generation.ops.iter().enumerate() {
+        let full = op.path.under(&state.dir);
+        match op.what {
+            What::Put => {
+                let staged = slot(&stage, n);
+                if there(&staged)? {
+                    disk.rename(&staged, &full)?;
+                }
+            }
+            What::Delete => {
+                let kept = scan::stamp(&slot(&state.backup(generation.generation), n))?;
+                // Where a folder or another file stands by now, the old one is gone already.
+                if let (Some(kept), Some(now)) = (kept, scan::stamp(&full)?)
+                    && (kept == now || (kept.mode, kept.size, kept.mtime) == (now.mode, now.size, now.mtime))
+                {
+                    disk.unlink(&full)?;
+                }
+            }
+            What::Folder => {
+                if !there(&full)? {
+                    let like = parent_of(&state.dir, &op.path)?;
+                    disk.mkdir(&full, like.as_ref().map_or(0o755, |m| m.mode() & 0o2777))?;
+                    if let Some(like) = like {
+                        disk.keep_owner(&full, &like)?;
+                    }
+                }
+            }
+            What::Unfolder => {
+                if is_folder(&full)? && empty(&full)? {
+                    disk.rmdir(&full)?;
+                }
+            }
+        }
+    }
+    sync(disk, state, generation)
+}
+
+/// Undoes every operation that is done, last first.
+pub fn backward(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
+    let backup = state.backup(generation.generation);
+    for (n, op) in generation.ops.iter().enumerate().rev() {
+        let full = op.path.under(&state.dir);
+        match op.what {
+            What::Put | What::Delete if keeps_old(op) => {
+                let kept = slot(&backup, n);
+                if there(&kept)? {
+                    disk.rename(&kept, &full)?;
+                    // Renaming one name of a file over another name of it does nothing.
+                    if there(&kept)? {
+                        disk.unlink(&kept)?;
+                    }
+                }
+            }
+            What::Put => {
+                if there(&full)? && !is_folder(&full)? {
+                    disk.unlink(&full)?;
+                }
+            }
+            What::Delete => {}
+            What::Folder => {
+                if is_folder(&full)? && empty(&full)? {
+                    disk.rmdir(&full)?;
+                }
+            }
+            What::Unfolder => {
+                if !there(&full)? {
+                    disk.mkdir(&full, 0o700)?;
+                }
+            }
+        }
+    }
+    for was in &generation.folders {
+        restore(disk, state, was)?;
+    }
+    sync(disk, state, generation)
+}
+
+fn restore(disk: &Disk, state: &State, was: &FolderWas) -> Result<()> {
+    let full = was.path.as_ref().map_or_else(|| state.dir.clone(), |p| p.under(&state.dir));
+    let now = fs::symlink_metadata(&full).map_err(|e| Error::io(full.display(), &e))?;
+    if !now.is_dir() {
+        return Ok(());
+    }
+    if (now.uid(), now.gid()) != (was.uid, was.gid) {
+        disk.set_owner(&full, was.uid, was.gid)?;
+    }
+    if now.mode() & 0o7777 != was.mode {
+        disk.chmod(&full, was.mode)?;
+    }
+    if (now.mtime(), now.mtime_nsec()) != (was.mtime, was.nanoseconds) {
+        disk.set_mtime(&full, was.mtime, was.nanoseconds)?;
+    }
+    Ok(())
+}
+
+/// Makes the names in all touched folders durable.
+fn sync(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
+    let folders: BTreeSet<Option<TreePath>> = generation.ops.iter().map(|op| op.path.parent()).collect();
+    for folder in folders {
+        let full = folder.map_or_else(|| state.dir.clone(), |f| f.under(&state.dir));
+        if is_folder(&full)? {
+            disk.sync_folder(&full)?;
+        }
+    }
+    Ok(())
+}
+
+fn there(full: &Path) -> Result<bool> {
+    Ok(scan::stamp(full)?.is_some())
+}
+
+fn is_folder(full: &Path) -> Result<bool> {
+    match fs::symlink_metadata(full) {
+        Ok(meta) => Ok(meta.is_dir()),
+        Err(e) if scan::gone(&e) => Ok(false),
+        Err(e) => Err(Error::io(full.display(), &e)),
+    }
+}
+
+fn empty(full: &Path) -> Result<bool> {
+    let mut items = fs::read_dir(full).map_err(|e| Error::io(full.display(), &e))?;
+    Ok(items.next().is_none())
+}
+
+/// In which states a path of a generation may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    After,
+    /// In the middle of things either is right.
+    BeforeOrAfter,
+}
+
+/// Paths of a generation that are in none of the expected states: somebody else changed them.
+pub fn strangers(dir: &Path, generation: &Generation, expect: Expect) -> Result<Vec<super::Difference>> {
+    let mut folders = Folders::new(dir);
+    let mut by_path: BTreeMap<&TreePath, Vec<&Op>> = BTreeMap::new();
+    for op in &generation.ops {
+        by_path.entry(&op.path).or_default().push(op);
+    }
+    let mut out = Vec::new();
+    for (path, ops) in by_path {
+        let found = match folders.way(path)? {
+            Some(found) => found,
+            None => scan::look(&path.under(dir))?.found,
+        };
+        let before = ops.first().and_then(|op| op.before.as_ref());
+        let after = ops.last().and_then(|op| op.after.as_ref());
+        let is = |entry: Option<&Entry>| match (entry, &found) {
+            (None, Found::Missing | Found::Behind { link: false, .. }) => true,
+            (entry, Found::Entry(found)) => entry == Some(found),
+            _ => false,
+        };
+        // A folder that stays because the site has files in it is no surprise, neither is a missing one.
+        let folder = after.or(before) == Some(&Entry::Folder);
+        let fine = match expect {
+            Expect::After => is(after),
+            // A folder in whose place a file comes, or the other way round, goes before the other comes.
+            Expect::BeforeOrAfter => is(after) || is(before) || (ops.len() > 1 && is(None)),
+        };
+        let nothing = matches!(found, Found::Missing | Found::Entry(Entry::Folder) | Found::Behind { link: false, .. });
+        if !fine && !(folder && nothing) {
+            out.push(super::Difference { path: path.clone(), found: found.words(), touched: true });
+        }
+    }
+    Ok(out)
+}
+
+/// A file of the site in a folder in whose place undoing puts a file.
+pub fn in_the_way(dir: &Path, generation: &Generation) -> Result<()> {
+    let ours: BTreeSet<&TreePath> = generation.ops.iter().map(|op| &op.path).collect();
+    let old: BTreeSet<&TreePath> = generation.ops.iter().filter(|op| keeps_old(op)).map(|op| &op.path).collect();
+    for op in generation.ops.iter().filter(|op| op.what == What::Folder) {
+        if !old.contains(&op.path) && !op.path.ancestors().any(|a| old.contains(&a)) {
+            continue;
+        }
+        let full = op.path.under(dir);
+        if !is_folder(&full)? {
+            continue;
+        }
+        for item in fs::read_dir(&full).map_err(|e| Error::io(full.display(), &e))? {
+            let item = item.map_err(|e| Error::io(full.display(), &e))?;
+            let name = item.file_name();
+            let child = name.to_str().and_then(|n| TreePath::parse(&format!("{}/{n}", op.path)).ok());
+            if !child.is_some_and(|c| ours.contains(&c)) {
+                return Err(Error::new(
+                    ErrorCode::Blocked,
+                    item.path().display(),
+                    format!("it lies in '{}', in whose place rolling back puts a file", op.path),
+                )
+                .next("move it away, then run the command again"));
+            }
+        }
+    }
+    Ok(())
+}

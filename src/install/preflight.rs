@@ -1,0 +1,139 @@
+//! Whatever can be known to fail is found before the first byte is written.
+
+use super::scan::{self, Scan, gone};
+use super::steps::{Op, What};
+use crate::disk::Disk;
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::{STATE_DIR, TreePath};
+use rustix::fs::Access;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// Room for folders, records and the file system's own blocks beside the new files' bytes.
+const OVERHEAD: u64 = 1 << 20;
+
+/// Bytes on disk that the operations take at most while both versions are there.
+pub fn space(ops: &[Op], listing: u64) -> u64 {
+    let files = ops.iter().filter(|op| op.what == What::Put).filter_map(|op| op.after.as_ref());
+    files.fold(OVERHEAD.saturating_add(listing), |sum, e| sum.saturating_add(e.size().div_ceil(4096) * 4096 + 4096))
+}
+
+/// Checks that the operations can be done at all.
+///
+/// # Errors
+/// `no-space`, `io` (read-only or forbidden), `blocked` (another file system, a folder that is not empty).
+pub fn check(disk: &Disk, dir: &Path, ops: &[Op], space: u64) -> Result<()> {
+    reachable(disk, dir, ops)?;
+    emptiable(dir, ops)?;
+    let free = disk.free_space(dir)?;
+    if free < space {
+        return Err(Error::new(
+            ErrorCode::NoSpace,
+            dir.display(),
+            format!("{space} bytes are needed beside the old files, {free} are free"),
+        )
+        .next("free some space and run the same command again"));
+    }
+    Ok(())
+}
+
+/// Checks that every folder in which names change may be written and is on the installation's own file system.
+pub fn reachable(disk: &Disk, dir: &Path, ops: &[Op]) -> Result<()> {
+    writable(disk, dir)?;
+    let root = fs::metadata(dir).map_err(|e| Error::io(dir.display(), &e))?;
+    let mut folders: BTreeSet<TreePath> = BTreeSet::new();
+    for op in ops {
+        folders.extend(op.path.parent());
+    }
+    for folder in &folders {
+        let full = folder.under(dir);
+        let meta = match fs::symlink_metadata(&full) {
+            Ok(meta) if meta.is_dir() => meta,
+            Ok(_) => continue, // It goes before anything is put below it.
+            Err(e) if gone(&e) => continue,
+            Err(e) => return Err(Error::io(full.display(), &e)),
+        };
+        if meta.dev() != root.dev() {
+            return Err(Error::new(
+                ErrorCode::Blocked,
+                folder,
+                "this folder is on another file system than the installation",
+            )
+            .next("unmount it, or install below one file system"));
+        }
+        access(&full)?;
+    }
+    if ops.iter().any(|op| op.path.parent().is_none()) {
+        access(dir)?;
+    }
+    Ok(())
+}
+
+/// Checks that the installation's folder and cumulate's own folder in it can be written.
+pub fn writable(disk: &Disk, dir: &Path) -> Result<()> {
+    if disk.is_read_only(dir)? {
+        let e = std::io::Error::from(std::io::ErrorKind::ReadOnlyFilesystem);
+        return Err(Error::io(dir.display(), &e));
+    }
+    let state = dir.join(STATE_DIR);
+    match fs::symlink_metadata(&state) {
+        Ok(_) => access(&state),
+        Err(_) => access(dir),
+    }
+}
+
+fn access(folder: &Path) -> Result<()> {
+    rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)
+        .map_err(|e| Error::io(folder.display(), &std::io::Error::from(e)))
+}
+
+/// A folder in whose place a file comes must hold nothing but what goes.
+fn emptiable(dir: &Path, ops: &[Op]) -> Result<()> {
+    let goes: BTreeSet<&TreePath> =
+        ops.iter().filter(|o| matches!(o.what, What::Delete | What::Unfolder)).map(|o| &o.path).collect();
+    let puts: BTreeSet<&TreePath> = ops.iter().filter(|o| o.what == What::Put).map(|o| &o.path).collect();
+    for op in ops.iter().filter(|o| o.what == What::Unfolder) {
+        if !puts.contains(&op.path) && !op.path.ancestors().any(|a| puts.contains(&a)) {
+            continue;
+        }
+        let full = op.path.under(dir);
+        for item in fs::read_dir(&full).map_err(|e| Error::io(full.display(), &e))? {
+            let item = item.map_err(|e| Error::io(full.display(), &e))?;
+            let name = item.file_name();
+            let child = name.to_str().and_then(|n| TreePath::parse(&format!("{}/{n}", op.path)).ok());
+            if !child.is_some_and(|c| goes.contains(&c)) {
+                return Err(Error::new(
+                    ErrorCode::Blocked,
+                    item.path().display(),
+                    format!("it lies in '{}', in whose place the bundle puts a file", op.path),
+                )
+                .next("move it away, then run the command again"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks that nothing touched has changed since it was looked at.
+///
+/// # Errors
+/// `source-changed`, `blocked` for a link that has come on the way.
+pub fn unchanged(dir: &Path, ops: &[Op], seen: &Scan) -> Result<()> {
+    let mut folders = scan::Folders::new(dir);
+    for op in ops {
+        let before = seen.get(&op.path).and_then(|s| s.stamp);
+        let way = folders.way(&op.path)?;
+        let now = if way.is_some() { None } else { scan::stamp(&op.path.under(dir))? };
+        let same = match (before, now) {
+            // Entries of a folder may come and go.
+            (Some(a), Some(b)) if op.what == What::Unfolder => (a.dev, a.ino, a.mode) == (b.dev, b.ino, b.mode),
+            (a, b) => a == b,
+        };
+        if !same {
+            return Err(scan::changed(op.path.under(dir)));
+        }
+    }
+    Ok(())
+}

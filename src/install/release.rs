@@ -1,0 +1,130 @@
+//! What the installer needs of a bundle, as plain values, so that it can be tested without one.
+
+use crate::bundle::{Action, Class, FixState, Limits, Slice, Step};
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::{Digest, Entry, Tree, TreePath};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Reads the delta of a route's slice and decodes it against the old bytes. The digest of the result
+/// is checked by the installer.
+pub type Decode<'a> = dyn Fn(usize, Slice, &[u8]) -> Result<Vec<u8>> + 'a;
+
+/// A release as an installation sees it.
+pub struct Release<'a> {
+    pub component: String,
+    pub version: String,
+    /// SHA-256 of the root manifest: the bundle's identity.
+    pub bundle: Digest,
+    pub sequence: Option<u64>,
+    pub limits: Limits,
+    pub routes: Vec<Route>,
+    /// Names of bases that the release has but this copy of the bundle does not hold.
+    pub absent: Vec<String>,
+    pub decode: Box<Decode<'a>>,
+}
+
+/// All steps from one base to its target.
+#[derive(Debug, Clone)]
+pub struct Route {
+    pub name: String,
+    pub track: String,
+    pub before: Tree,
+    pub after: Arc<Tree>,
+    /// Sorted by path, each path once.
+    pub steps: Vec<Step>,
+    /// Paths of class `config` that no step touches.
+    pub config: BTreeSet<TreePath>,
+    pub fixes: Vec<FixState>,
+}
+
+impl Route {
+    /// Builds a route from the target's listing: the base is the target with every step undone.
+    ///
+    /// # Errors
+    /// `bad-bundle` for steps that contradict the listing, each other, or themselves; `limit`.
+    pub fn new(
+        name: &str,
+        track: &str,
+        after: Arc<Tree>,
+        steps: Vec<Step>,
+        config: Vec<TreePath>,
+        fixes: Vec<FixState>,
+        limits: &Limits,
+    ) -> Result<Self> {
+        let bad = |what: &dyn std::fmt::Display| {
+            Error::new(ErrorCode::BadBundle, name, format!("the steps of this base contradict themselves: {what}"))
+                .next("get the bundle again from where it was published")
+        };
+        let mut before = Tree::clone(&after);
+        let mut last: Option<&TreePath> = None;
+        for step in &steps {
+            if last.is_some_and(|l| *l >= step.path) {
+                return Err(bad(&format_args!("'{}' is out of order", step.path)));
+            }
+            last = Some(&step.path);
+            if step.before == step.after || after.get(&step.path) != step.after.as_ref() {
+                return Err(bad(&format_args!("'{}' does not lead to the target", step.path)));
+            }
+            match &step.before {
+                Some(entry) => before.entries.insert(step.path.clone(), entry.clone()),
+                None => before.entries.remove(&step.path),
+            };
+        }
+        for tree in [&before, &*after] {
+            if let Some(p) = tree.file_and_folder() {
+                return Err(bad(&format_args!("'{p}' lies below a file")));
+            }
+            if tree.len() as u64 > limits.paths {
+                return Err(Error::new(ErrorCode::Limit, name, "more paths than the bundle's own limit"));
+            }
+        }
+        for step in &steps {
+            if !fits(step, &before) {
+                return Err(bad(&format_args!("'{}' cannot be done", step.path)));
+            }
+            if step.after.as_ref().is_some_and(|e| e.size() > limits.file) {
+                return Err(Error::new(ErrorCode::Limit, &step.path, "larger than the bundle's own limit for a file"));
+            }
+        }
+        let config = config.into_iter().collect();
+        Ok(Self { name: name.into(), track: track.into(), before, after, steps, config, fixes })
+    }
+
+    /// The step of a path.
+    pub fn step(&self, path: &TreePath) -> Option<&Step> {
+        self.steps.binary_search_by(|s| s.path.cmp(path)).ok().and_then(|i| self.steps.get(i))
+    }
+
+    pub fn class(&self, path: &TreePath) -> Class {
+        match self.step(path) {
+            Some(step) => step.class,
+            None if self.config.contains(path) => Class::Config,
+            None => Class::Code,
+        }
+    }
+}
+
+/// Whether the action makes what the step promises, out of what the base has.
+fn fits(step: &Step, before: &Tree) -> bool {
+    let source = |from: &TreePath| before.get(from).and_then(|e| Some((e.digest()?, e.size())));
+    match (&step.action, &step.after) {
+        (Action::Copy { from }, Some(Entry::File { digest, size, .. })) => source(from) == Some((*digest, *size)),
+        (Action::Delta { from, .. }, Some(Entry::File { .. })) => source(from).is_some(),
+        (Action::Mode, Some(Entry::File { digest, size, .. })) => source(&step.path) == Some((*digest, *size)),
+        (Action::Full { .. }, Some(Entry::File { .. })) => true,
+        (Action::Delete, None) => step.before.is_some(),
+        (Action::Link, Some(Entry::Symlink { .. })) => true,
+        (Action::Folder, Some(Entry::Folder)) => true,
+        _ => false,
+    }
+}
+
+/// The file whose content an action needs.
+pub fn source_of(step: &Step) -> Option<&TreePath> {
+    match &step.action {
+        Action::Copy { from } | Action::Delta { from, .. } => Some(from),
+        Action::Mode => Some(&step.path),
+        _ => None,
+    }
+}

@@ -1,0 +1,112 @@
+//! The ends of the story that can be reached from the middle: finishing an apply, finishing a rollback.
+
+use super::commit::{Expect, backward, forward, strangers};
+use super::recognise::list;
+use super::state::{Doing, Generation, Installed, Journal, State};
+use crate::disk::Disk;
+use crate::report::{Error, ErrorCode, Result};
+use serde::Serialize;
+
+/// What was done about an interrupted run before the command's own work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resumed {
+    /// It had changed nothing yet; its preparations were thrown away.
+    Discarded,
+    /// An interrupted apply was finished.
+    FinishedApply,
+    /// An interrupted rollback was finished, or an interrupted apply was undone.
+    FinishedRollback,
+}
+
+/// Brings an interrupted run to the end that `apply` wants: applies are finished, and so are rollbacks.
+pub fn finish(disk: &Disk, state: &State) -> Result<Option<Resumed>> {
+    let Some(journal) = state.journal()? else { return Ok(None) };
+    match journal.doing {
+        Doing::Staging => discard(disk, state, journal.generation).map(|()| Some(Resumed::Discarded)),
+        Doing::Applying => {
+            let generation = state.generation(journal.generation)?;
+            refuse_strangers(state, &generation)?;
+            complete(disk, state, &generation)?;
+            Ok(Some(Resumed::FinishedApply))
+        }
+        Doing::Restoring => {
+            let generation = state.generation(journal.generation)?;
+            refuse_strangers(state, &generation)?;
+            restore(disk, state, &generation)?;
+            Ok(Some(Resumed::FinishedRollback))
+        }
+    }
+}
+
+/// Brings an interrupted run to the end that `rollback` wants: the state before it.
+pub fn undo(disk: &Disk, state: &State) -> Result<Option<Resumed>> {
+    let Some(journal) = state.journal()? else { return Ok(None) };
+    if journal.doing == Doing::Staging {
+        return discard(disk, state, journal.generation).map(|()| Some(Resumed::Discarded));
+    }
+    let generation = state.generation(journal.generation)?;
+    refuse_strangers(state, &generation)?;
+    if journal.doing == Doing::Applying {
+        state.write_journal(disk, &Journal { doing: Doing::Restoring, generation: journal.generation })?;
+    }
+    restore(disk, state, &generation)?;
+    Ok(Some(Resumed::FinishedRollback))
+}
+
+fn refuse_strangers(state: &State, generation: &Generation) -> Result<()> {
+    let found = strangers(&state.dir, generation, Expect::BeforeOrAfter)?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::Drift,
+        state.dir.display(),
+        format!("an earlier run was interrupted, and since then these changed: {}", list(&found)),
+    )
+    .next("put back the old or the new version of these files (the old ones lie in .cumulate/backup), then run again"))
+}
+
+/// Throws away what was prepared; the installation itself has not been touched.
+pub fn discard(disk: &Disk, state: &State, generation: u64) -> Result<()> {
+    state.drop_journal(disk)?;
+    tidy(disk, state, generation);
+    Ok(())
+}
+
+/// What is left lying does no harm, and the next apply takes it away.
+fn tidy(disk: &Disk, state: &State, beyond: u64) {
+    let _ = state.clean(disk, beyond).and_then(|()| state.retire(disk));
+}
+
+/// From the journal's `applying` to the end.
+pub fn complete(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
+    forward(disk, state, generation)?;
+    let wrong = strangers(&state.dir, generation, Expect::After)?;
+    if !wrong.is_empty() {
+        return Err(Error::new(
+            ErrorCode::Io,
+            state.dir.display(),
+            format!("after writing, these paths do not hold what was written: {}", list(&wrong)),
+        )
+        .next("look at the disk, then run the same command again"));
+    }
+    let installed = Installed { generation: generation.generation, memory: generation.memory.clone() };
+    state.write_installed(disk, &installed)?;
+    state.drop_journal(disk)?;
+    let _ = state.drop_stage(disk); // Empty, and the next apply takes it away.
+    Ok(())
+}
+
+/// From the journal's `restoring` to the end. What must never be forgotten stays remembered.
+pub fn restore(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
+    backward(disk, state, generation)?;
+    let mut installed = state.installed()?;
+    if installed.generation >= generation.generation {
+        installed.generation = generation.generation.saturating_sub(1);
+        state.write_installed(disk, &installed)?;
+    }
+    state.drop_journal(disk)?;
+    tidy(disk, state, generation.generation);
+    Ok(())
+}

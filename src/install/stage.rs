@@ -1,0 +1,176 @@
+//! New contents are made and checked in the staging folder, and old ones get a second name in the
+//! backup folder, before anything of the installation changes.
+
+use super::release::Release;
+use super::scan::{self, gone};
+use super::state::State;
+use super::steps::{Making, Op, What, Work};
+use crate::bundle::Action;
+use crate::disk::Disk;
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::{Digest, Entry, Hasher, TreePath};
+use std::fs::{self, Metadata};
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// Where the `n`-th operation's file lies in a folder of ours.
+pub fn slot(folder: &Path, n: usize) -> PathBuf {
+    folder.join(format!("{n:08}"))
+}
+
+/// Makes every new file and link, durable, with its final mode and owner.
+///
+/// # Errors
+/// `bad-delta` if a content is not what the bundle promises, `source-changed`, `no-space`, `io`.
+pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, route: usize, work: &Work) -> Result<()> {
+    let folder = state.stage();
+    disk.mkdir(&folder, 0o700)?;
+    for (n, op) in work.ops.iter().enumerate().filter(|(_, op)| op.what == What::Put) {
+        let to = slot(&folder, n);
+        match (&op.after, work.makings.get(&n)) {
+            (Some(Entry::Symlink { target }), Some(_)) => {
+                disk.symlink(target, &to)?;
+                if let Some(like) = parent_of(&state.dir, &op.path)? {
+                    disk.keep_owner(&to, &like)?;
+                }
+            }
+            (Some(Entry::File { digest, size, exec }), Some(making)) => {
+                file(disk, state, release, route, (op, making), &to, (*digest, *size, *exec))?;
+            }
+            _ => return Err(Error::new(ErrorCode::Internal, &op.path, "an operation has no content")),
+        }
+    }
+    disk.sync_folder(&folder)
+}
+
+fn file(
+    disk: &Disk,
+    state: &State,
+    release: &Release<'_>,
+    route: usize,
+    (op, making): (&Op, &Making),
+    to: &Path,
+    (digest, size, exec): (Digest, u64, bool),
+) -> Result<()> {
+    let like = match &making.like {
+        Some(path) => meta(&path.under(&state.dir))?.filter(Metadata::is_file),
+        None => None,
+    };
+    let mut new = disk.create(to, 0o600)?;
+    let made = match (&making.action, &making.source) {
+        (Action::Copy { .. } | Action::Mode, Some((from, _))) => {
+            let full = from.under(&state.dir);
+            let mut old = scan::open(&full)?;
+            let mut hasher = Hasher::new();
+            let mut buffer = vec![0; 1 << 18];
+            loop {
+                let n = old.read(&mut buffer).map_err(|e| Error::io(full.display(), &e))?;
+                if n == 0 {
+                    break;
+                }
+                hasher.update(&buffer[..n]);
+                new.put(&buffer[..n])?;
+            }
+            hasher.finish()
+        }
+        (Action::Delta { at, .. }, Some((from, old_digest))) => {
+            let old = old_bytes(&from.under(&state.dir), *old_digest)?;
+            let bytes = (release.decode)(route, *at, &old)?;
+            new.put(&bytes)?;
+            Digest::of(&bytes)
+        }
+        (Action::Full { at }, _) => {
+            let bytes = (release.decode)(route, *at, &[])?;
+            new.put(&bytes)?;
+            Digest::of(&bytes)
+        }
+        _ => return Err(Error::new(ErrorCode::Internal, &op.path, "an operation has no source")),
+    };
+    if made != digest {
+        return Err(Error::new(
+            ErrorCode::BadDelta,
+            &op.path,
+            format!("its step makes {made}, not the promised {digest} ({size} bytes)"),
+        )
+        .next("get the bundle again from where it was published"));
+    }
+    match &like {
+        Some(old) => disk.keep_owner(to, old)?,
+        None => {
+            if let Some(parent) = parent_of(&state.dir, &op.path)? {
+                disk.keep_owner(to, &parent)?;
+            }
+        }
+    }
+    let own = meta(to)?.map(|m| (m.uid(), m.gid()));
+    let mode = match &like {
+        // Special bits only for the owner that they were given to.
+        Some(old) if own == Some((old.uid(), old.gid())) => with_exec(old.mode() & 0o7777, exec),
+        Some(old) => with_exec(old.mode() & 0o777, exec),
+        None => with_exec(0o644, exec),
+    };
+    new.set_mode(mode)?;
+    new.sync()
+}
+
+/// Full mode bits with the executable bit as the target has it: whoever may read may then execute.
+fn with_exec(mode: u32, exec: bool) -> u32 {
+    match (mode & 0o100 != 0, exec) {
+        (false, true) => mode | 0o100 | (mode & 0o044) >> 2,
+        (true, false) => mode & !0o111,
+        _ => mode,
+    }
+}
+
+fn old_bytes(full: &Path, digest: Digest) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    scan::open(full)?.read_to_end(&mut bytes).map_err(|e| Error::io(full.display(), &e))?;
+    if Digest::of(&bytes) != digest {
+        return Err(scan::changed(full.to_path_buf()));
+    }
+    Ok(bytes)
+}
+
+fn meta(full: &Path) -> Result<Option<Metadata>> {
+    match fs::symlink_metadata(full) {
+        Ok(meta) => Ok(Some(meta)),
+        Err(e) if gone(&e) => Ok(None),
+        Err(e) => Err(Error::io(full.display(), &e)),
+    }
+}
+
+/// The nearest folder above a path that is there already: what is new takes after it.
+pub fn parent_of(dir: &Path, path: &TreePath) -> Result<Option<Metadata>> {
+    for folder in path.ancestors() {
+        if let Some(meta) = meta(&folder.under(dir))?.filter(Metadata::is_dir) {
+            return Ok(Some(meta));
+        }
+    }
+    meta(dir)
+}
+
+/// Gives every file and link that goes or is replaced a second name, or a copy where the file system
+/// has no hard links.
+pub fn back_up(disk: &Disk, state: &State, generation: u64, ops: &[Op]) -> Result<()> {
+    let folder = state.backup(generation);
+    disk.mkdir(&folder, 0o700)?;
+    for (n, op) in ops.iter().enumerate().filter(|(_, op)| keeps_old(op)) {
+        let (from, to) = (op.path.under(&state.dir), slot(&folder, n));
+        match disk.hard_link(&from, &to) {
+            Ok(()) => {}
+            Err(e) if matches!(e.code, ErrorCode::Interrupted | ErrorCode::NoSpace) => return Err(e),
+            Err(_) => disk.copy(&from, &to)?,
+        }
+    }
+    disk.sync_folder(&folder)?;
+    if let Some(above) = folder.parent() {
+        disk.sync_folder(above)?;
+    }
+    Ok(())
+}
+
+/// Whether an operation takes a file or link away from its path.
+pub fn keeps_old(op: &Op) -> bool {
+    matches!(op.what, What::Put | What::Delete) && op.before.is_some()
+}

@@ -1,0 +1,155 @@
+//! What an installation is, without changing it and without a bundle.
+
+use super::apply::real;
+use super::recognise::{Difference, same};
+use super::rollback::Release;
+use super::scan::scan;
+use super::state::{Doing, Memory, State};
+use crate::bundle::FixState;
+use crate::disk::Disk;
+use crate::report::{ErrorCode, Result};
+use crate::tree::{Digest, TreePath};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// cumulate has not installed anything here (any more).
+    None,
+    Installed,
+    /// Another cumulate is working on it right now.
+    Busy,
+    Interrupted,
+}
+
+/// What `status` says.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// Always `cumulate.status/1`.
+    pub schema: &'static str,
+    pub state: Condition,
+    /// What was interrupted: `staging`, `applying` or `restoring`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<Doing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installed: Option<Release>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub track: Option<String>,
+    /// Tree digest of what is installed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tree: Option<Digest>,
+    pub fixes: Vec<FixState>,
+    /// Paths that are not as they were installed.
+    pub drift: Vec<Difference>,
+    /// Config files with local edits.
+    pub config: Vec<TreePath>,
+    /// New versions of config files that wait beside them.
+    pub beside: Vec<TreePath>,
+    /// What one can roll back to: the releases undone on the way, newest first.
+    pub rollback: Vec<Release>,
+    /// Highest sequence seen, by component.
+    pub sequences: BTreeMap<String, u64>,
+    /// Whether a policy is remembered that bundles must satisfy.
+    pub trusted: bool,
+}
+
+impl Status {
+    /// The process exit code: 8 interrupted, 7 in use, 5 drift, else 0.
+    pub fn exit(&self) -> u8 {
+        match self.state {
+            Condition::Interrupted => ErrorCode::Interrupted.exit(),
+            Condition::Busy => ErrorCode::Locked.exit(),
+            _ if !self.drift.is_empty() => ErrorCode::Drift.exit(),
+            _ => 0,
+        }
+    }
+}
+
+/// What an installation must never forget: the policy it trusts and the sequences it has seen.
+pub fn memory(dir: &Path) -> Result<Memory> {
+    Ok(State::of(&real(dir)?)?.installed()?.memory)
+}
+
+/// # Errors
+/// `bad-state`, `unknown-format`, `io`.
+pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
+    let dir = &real(dir)?;
+    let state = State::of(dir)?;
+    let mut status = Status {
+        schema: "cumulate.status/1",
+        state: Condition::None,
+        interrupted: None,
+        installed: None,
+        sequence: None,
+        track: None,
+        tree: None,
+        fixes: Vec::new(),
+        drift: Vec::new(),
+        config: Vec::new(),
+        beside: Vec::new(),
+        rollback: Vec::new(),
+        sequences: BTreeMap::new(),
+        trusted: false,
+    };
+    let _lock = match disk.lock_shared(dir) {
+        Ok(lock) => Some(lock),
+        Err(e) if e.code == ErrorCode::Locked => {
+            status.state = Condition::Busy;
+            None
+        }
+        Err(e) => return Err(e),
+    };
+    let installed = state.installed()?;
+    status.sequences = installed.memory.sequences.clone();
+    status.trusted = installed.memory.trust.is_some();
+    for n in (1..=installed.generation).rev() {
+        status.rollback.push(Release::of(&state.generation(n)?));
+    }
+    if let Some(current) = state.current(&installed)? {
+        if status.state == Condition::None {
+            status.state = Condition::Installed;
+        }
+        status.installed = Some(Release::of(&current));
+        status.sequence = current.sequence;
+        status.track = Some(current.track.clone());
+        status.tree = Some(current.after);
+        status.fixes.clone_from(&current.fixes);
+    }
+    if status.state == Condition::Busy {
+        return Ok(status);
+    }
+    if let Some(journal) = state.journal()? {
+        // In between, files of both versions are right, so nothing can be said about drift.
+        status.state = Condition::Interrupted;
+        status.interrupted = Some(journal.doing);
+        return Ok(status);
+    }
+    if let Some(current) = state.current(&installed)? {
+        let listing = state.listing(current.generation)?;
+        let seen = scan(dir, listing.entries.keys().chain(current.beside.keys()))?;
+        let config: BTreeSet<&TreePath> = current.config.iter().collect();
+        let ignored: BTreeSet<&TreePath> = current.ignored.iter().collect();
+        for (path, entry) in &listing.entries {
+            if ignored.contains(path) || same(entry, seen.get(path)) {
+                continue;
+            }
+            if config.contains(path) {
+                status.config.push(path.clone());
+            } else {
+                let found = seen.get(path).map_or_else(|| "missing".into(), |s| s.found.words());
+                status.drift.push(Difference { path: path.clone(), found, touched: false });
+            }
+        }
+        status.beside = current
+            .beside
+            .iter()
+            .filter(|(p, d)| seen.get(*p).and_then(|s| s.found.entry()).and_then(|e| e.digest()) == Some(**d))
+            .map(|(p, _)| p.clone())
+            .collect();
+    }
+    Ok(status)
+}
