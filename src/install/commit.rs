@@ -176,7 +176,7 @@ pub fn strangers(dir: &Path, generation: &Generation, expect: Expect) -> Result<
             Expect::BeforeOrAfter => is(after) || is(before) || (ops.len() > 1 && is(None)),
         };
         let nothing = matches!(found, Found::Missing | Found::Entry(Entry::Folder) | Found::Behind { link: false, .. });
-        if !fine && !(folder && nothing) {
+        if !(fine || folder && nothing) {
             out.push(super::Difference { path: path.clone(), found: found.words(), touched: true });
         }
     }
