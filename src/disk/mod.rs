@@ -25,6 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub struct Disk {
     faults: Option<FaultPlan>,
+    /// Nothing needs to survive a power cut.
+    fleeting: bool,
     done: AtomicU64,
 }
 
@@ -34,10 +36,15 @@ impl Disk {
         Self::default()
     }
 
+    /// For scratch copies that are thrown away anyway: nothing is synced, everything else is real.
+    pub fn scratch() -> Self {
+        Self { fleeting: true, ..Self::default() }
+    }
+
     /// The file system with one fault in it. Writes are split in two, so that stopping between the
     /// halves leaves a torn file.
     pub fn with_faults(plan: FaultPlan) -> Self {
-        Self { faults: Some(plan), done: AtomicU64::new(0) }
+        Self { faults: Some(plan), ..Self::default() }
     }
 
     /// How many operations have been asked for so far.
@@ -64,6 +71,11 @@ impl Disk {
             plan.check(n)?;
         }
         act()
+    }
+
+    /// Makes a file or folder durable.
+    fn sync(&self, path: &Path, file: impl FnOnce() -> io::Result<std::fs::File>) -> Result<()> {
+        self.run(path, || if self.fleeting { Ok(()) } else { file()?.sync_all() })
     }
 
     fn run<T>(&self, path: &Path, act: impl FnOnce() -> io::Result<T>) -> Result<T> {

@@ -94,6 +94,11 @@ impl Disk {
         Ok(())
     }
 
+    /// Removes a folder of our own making with everything in it; links in it are not followed.
+    pub fn remove_all(&self, path: &Path) -> Result<()> {
+        self.run(path, || fs::remove_dir_all(path))
+    }
+
     /// Removes an empty folder.
     pub fn rmdir(&self, path: &Path) -> Result<()> {
         self.run(path, || fs::remove_dir(path))
@@ -133,12 +138,12 @@ impl Disk {
 
     /// Makes a file's content durable.
     pub fn sync_file(&self, path: &Path) -> Result<()> {
-        self.run(path, || File::open(path)?.sync_all())
+        self.sync(path, || File::open(path))
     }
 
     /// Makes the names in a folder durable.
     pub fn sync_folder(&self, path: &Path) -> Result<()> {
-        self.run(path, || File::open(path)?.sync_all())
+        self.sync(path, || File::open(path))
     }
 
     /// Bytes that this user may still write on the file system of `path`.

@@ -90,7 +90,7 @@ impl NewFile<'_> {
 
     /// Makes the content durable (the name is durable after [`Disk::sync_folder`]).
     pub fn sync(&self) -> Result<()> {
-        self.disk.run(&self.path, || self.file.sync_all())
+        self.disk.sync(&self.path, || self.file.try_clone())
     }
 
     pub(super) fn file(&self) -> &File {
