@@ -4,6 +4,12 @@
 //! (context must match, an offset is allowed, fuzz is not). Linear in input; every length
 //! that a patch states is checked before it is used.
 
+mod apply;
+mod binary;
+mod names;
+mod parse;
 mod types;
 
+pub use apply::{Applied, Changes, FileState, Placed, apply_all, apply_hunks, blob_id};
+pub use parse::{ParseError, ParseOptions, parse, split_lines};
 pub use types::{Binary, BinaryHunk, Body, FilePatch, Hunk, Line, LineKind, Mode, Reject, RejectReason};
