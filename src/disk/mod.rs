@@ -73,6 +73,10 @@ impl Disk {
         act()
     }
 
+    fn is_fleeting(&self) -> bool {
+        self.fleeting
+    }
+
     /// Makes a file or folder durable.
     fn sync(&self, path: &Path, file: impl FnOnce() -> io::Result<std::fs::File>) -> Result<()> {
         self.run(path, || if self.fleeting { Ok(()) } else { file()?.sync_all() })

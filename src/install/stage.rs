@@ -6,7 +6,7 @@ use super::scan::{self, gone};
 use super::state::State;
 use super::steps::{Making, Op, What, Work};
 use crate::bundle::Action;
-use crate::disk::Disk;
+use crate::disk::{Disk, NewFile};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry, Hasher, TreePath};
 use std::fs::{self, Metadata};
@@ -19,6 +19,9 @@ pub fn slot(folder: &Path, n: usize) -> PathBuf {
     folder.join(format!("{n:08}"))
 }
 
+/// From how many new files on the whole file system is synced once, instead of each file.
+const MANY: usize = 512;
+
 /// Makes every new file and link, durable, with its final mode and owner.
 ///
 /// # Errors
@@ -26,6 +29,7 @@ pub fn slot(folder: &Path, n: usize) -> PathBuf {
 pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, route: usize, work: &Work) -> Result<()> {
     let folder = state.stage();
     disk.mkdir(&folder, 0o700)?;
+    let many = work.makings.len() >= MANY;
     for (n, op) in work.ops.iter().enumerate().filter(|(_, op)| op.what == What::Put) {
         let to = slot(&folder, n);
         match (&op.after, work.makings.get(&n)) {
@@ -36,23 +40,29 @@ pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, route: usize, wo
                 }
             }
             (Some(Entry::File { digest, size, exec }), Some(making)) => {
-                file(disk, state, release, route, (op, making), &to, (*digest, *size, *exec))?;
+                let new = file(disk, state, release, route, (op, making), &to, (*digest, *size, *exec))?;
+                if !many {
+                    new.sync()?;
+                }
             }
             _ => return Err(Error::new(ErrorCode::Internal, &op.path, "an operation has no content")),
         }
     }
+    if many {
+        disk.sync_file_system(&folder)?;
+    }
     disk.sync_folder(&folder)
 }
 
-fn file(
-    disk: &Disk,
+fn file<'a>(
+    disk: &'a Disk,
     state: &State,
     release: &Release<'_>,
     route: usize,
     (op, making): (&Op, &Making),
     to: &Path,
     (digest, size, exec): (Digest, u64, bool),
-) -> Result<()> {
+) -> Result<NewFile<'a>> {
     let like = match &making.like {
         Some(path) => meta(&path.under(&state.dir))?.filter(Metadata::is_file),
         None => None,
@@ -111,7 +121,7 @@ fn file(
         None => with_exec(0o644, exec),
     };
     new.set_mode(mode)?;
-    new.sync()
+    Ok(new)
 }
 
 /// Full mode bits with the executable bit as the target has it: whoever may read may then execute.

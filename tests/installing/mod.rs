@@ -135,10 +135,11 @@ pub struct Made {
     pub version: String,
     pub sequence: Option<u64>,
     pub routes: Vec<Route>,
+    pub limits: Limits,
     pack: Rc<RefCell<Vec<u8>>>,
 }
 
-pub const LIMITS: Limits = Limits { file: 1 << 20, memory: 1 << 20, paths: 1000, blob: 1 << 20 };
+pub const LIMITS: Limits = Limits { file: 1 << 20, memory: 1 << 20, paths: 1_000_000, blob: 1 << 20 };
 
 impl Made {
     /// From bases by name to one target; `classes` gives paths other classes than `code`.
@@ -158,6 +159,8 @@ impl Made {
             .iter()
             .map(|(name, base)| {
                 let before = tree(base);
+                let twins: BTreeMap<Digest, &TreePath> =
+                    before.entries.iter().rev().filter_map(|(p, e)| Some((e.digest()?, p))).collect();
                 let all: std::collections::BTreeSet<&TreePath> =
                     before.entries.keys().chain(after.entries.keys()).collect();
                 let mut steps = Vec::new();
@@ -177,10 +180,10 @@ impl Made {
                         (_, Some(Entry::Folder)) => Action::Folder,
                         (b, Some(Entry::File { digest, .. })) => {
                             let Some(Node::File(new, _)) = target.get(p.as_str()) else { unreachable!() };
-                            let twin = before.entries.iter().find(|(_, e)| e.digest() == Some(*digest));
+                            let twin = twins.get(digest);
                             match (b.and_then(Entry::digest), twin, base.get(p.as_str())) {
                                 (Some(d), _, _) if d == *digest => Action::Mode,
-                                (_, Some((from, _)), _) => Action::Copy { from: from.clone() },
+                                (_, Some(from), _) => Action::Copy { from: TreePath::clone(from) },
                                 (Some(_), None, Some(Node::File(old, _))) if class == Class::Code => {
                                     Action::Delta { from: p.clone(), codec: Codec::Bsdiff, at: put(old, new) }
                                 }
@@ -193,7 +196,7 @@ impl Made {
                 Route::new(name, "default", after.clone(), steps, config, Vec::new(), &LIMITS).unwrap()
             })
             .collect();
-        Self { version: version.into(), sequence: None, routes, pack: Rc::new(pack) }
+        Self { version: version.into(), sequence: None, routes, limits: LIMITS, pack: Rc::new(pack) }
     }
 
     pub fn sequence(mut self, sequence: u64) -> Self {
@@ -213,7 +216,7 @@ impl Made {
             version: self.version.clone(),
             bundle: Digest::of(self.version.as_bytes()),
             sequence: self.sequence,
-            limits: LIMITS,
+            limits: self.limits,
             routes: self.routes.clone(),
             absent: Vec::new(),
             decode: Box::new(move |_, slice, old| decode(&pack.borrow(), slice, old)),
