@@ -1,5 +1,10 @@
 //! Fixes: individual changes with an identity, and reading them from `fixes/`.
 
+mod header;
+mod manifest;
+mod read;
+mod series;
 mod types;
 
+pub use read::{FixSet, read_fixes};
 pub use types::{Change, Fix, FixId, Meta, Payload, Severity, Variant};

@@ -1,0 +1,264 @@
+//! Metadata from what stands above a patch: mail headers, git trailers, DEP-3 fields, CVE ids.
+
+use super::types::{FixId, Meta, Severity};
+use base64::Engine as _;
+use std::collections::BTreeSet;
+
+/// Reads the text above the first hunk. Bytes that are not UTF-8 are replaced: this text is only shown.
+pub fn read_header(patch: &[u8], file_name: &str) -> Meta {
+    let text = String::from_utf8_lossy(above_the_diff(patch)).into_owned();
+    let mut meta = Meta::default();
+    let mut cves = BTreeSet::new();
+    collect_cves(&text, &mut cves);
+    collect_cves(file_name, &mut cves);
+    meta.cves = cves.into_iter().collect();
+    let (fields, prose) = fields(&text);
+    for (name, value) in &fields {
+        take(&mut meta, name, value);
+    }
+    if meta.title.is_empty() {
+        meta.title = prose.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default().to_owned();
+    }
+    if meta.description.is_empty() {
+        meta.description = prose.trim().to_owned();
+    }
+    if let Some(commit) = text.strip_prefix("From ").and_then(|r| r.get(..40)) {
+        if commit.bytes().all(|b| b.is_ascii_hexdigit()) && commit.bytes().any(|b| b != b'0') {
+            meta.commit = commit.to_owned();
+        }
+    }
+    meta
+}
+
+/// Everything before the first line that begins a diff.
+fn above_the_diff(patch: &[u8]) -> &[u8] {
+    let mut end = 0;
+    for line in patch.split_inclusive(|b| *b == b'\n') {
+        let starts = |w: &[u8]| line.starts_with(w);
+        if starts(b"diff --git ") || starts(b"Index: ") || starts(b"--- ") && line.len() > 5 || starts(b"diff -") {
+            break;
+        }
+        end += line.len();
+    }
+    &patch[..end]
+}
+
+/// Field name and value with folded lines joined, and the prose that is left.
+fn fields(text: &str) -> (Vec<(String, String)>, String) {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    let mut prose = String::new();
+    let mut open = false;
+    for (i, line) in text.lines().enumerate() {
+        if line.trim_end() == "---" {
+            break; // the diffstat follows
+        }
+        if i == 0 && line.starts_with("From ") {
+            continue;
+        }
+        if open && line.starts_with([' ', '\t']) {
+            if let Some((_, value)) = fields.last_mut() {
+                let more = line.trim();
+                value.push('\n');
+                value.push_str(if more == "." { "" } else { more });
+            }
+            continue;
+        }
+        open = false;
+        match line.split_once(':') {
+            Some((name, value)) if is_known(name) => {
+                fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+                open = true;
+            }
+            _ => {
+                prose.push_str(line);
+                prose.push('\n');
+            }
+        }
+    }
+    (fields, prose)
+}
+
+/// Names of fields that are read; anything else with a colon is prose.
+fn is_known(name: &str) -> bool {
+    const KNOWN: &[&str] = &[
+        "from", "author", "date", "subject", "description", "origin", "bug", "forwarded", "last-update", "applied-upstream",
+        "reviewed-by", "acked-by", "signed-off-by", "reported-by", "tested-by", "cc", "to", "message-id", "mime-version",
+        "content-type", "content-transfer-encoding", "in-reply-to", "references", "fixes", "stable-dep-of", "requires",
+        "supersedes", "conflicts", "after", "severity", "cve", "link", "closes", "restart", "change-id", "co-authored-by",
+        "suggested-by", "upstream", "commit",
+    ];
+    let lower = name.to_ascii_lowercase();
+    KNOWN.contains(&lower.as_str()) || lower.starts_with("bug-") || lower.starts_with("origin-")
+}
+
+fn take(meta: &mut Meta, name: &str, value: &str) {
+    let ids = || value.split([',', ' ', '\n']).filter(|s| !s.is_empty()).map(|s| FixId(s.to_owned()));
+    match name {
+        "from" | "author" if meta.author.is_empty() => meta.author = decode_words(&value.replace('\n', " ")),
+        "date" => meta.date = rfc3339(value),
+        "last-update" if meta.date.is_empty() => value.clone_into(&mut meta.date),
+        "subject" => meta.title = decode_words(&without_tags(&value.replace('\n', " "))),
+        "description" => {
+            let (first, rest) = value.split_once('\n').unwrap_or((value, ""));
+            if meta.title.is_empty() {
+                first.clone_into(&mut meta.title);
+            }
+            rest.trim().clone_into(&mut meta.description);
+        }
+        "fixes" | "stable-dep-of" => {
+            let word = value.split_whitespace().next().unwrap_or_default();
+            if word.len() >= 7 && word.bytes().all(|b| b.is_ascii_hexdigit()) {
+                meta.fixes_commits.push(word.to_owned());
+            } else {
+                link(meta, value);
+            }
+        }
+        "requires" => meta.requires.extend(ids()),
+        "supersedes" => meta.supersedes.extend(ids()),
+        "conflicts" => meta.conflicts.extend(ids()),
+        "after" => meta.after.extend(ids()),
+        "severity" => meta.severity = severity(value),
+        "restart" => meta.restart = matches!(value, "yes" | "true" | "needed"),
+        "origin" | "forwarded" | "applied-upstream" | "bug" | "link" | "closes" | "upstream" => link(meta, value),
+        _ if name.starts_with("bug-") => link(meta, value),
+        _ => {}
+    }
+}
+
+/// `CVSS:3.1/…` or a word.
+pub fn severity(value: &str) -> Severity {
+    if value.starts_with("CVSS:") {
+        Severity { vector: value.to_owned(), word: String::new() }
+    } else {
+        Severity { vector: String::new(), word: value.to_ascii_lowercase() }
+    }
+}
+
+fn link(meta: &mut Meta, value: &str) {
+    let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    if !matches!(value.as_str(), "" | "no" | "not-needed" | "yes") && !meta.links.contains(&value) {
+        meta.links.push(value);
+    }
+}
+
+/// `[PATCH 1/3] title` becomes `title`.
+fn without_tags(subject: &str) -> String {
+    let mut rest = subject.trim();
+    while let Some((_, after)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
+        rest = after.trim_start();
+    }
+    rest.to_owned()
+}
+
+fn collect_cves(text: &str, out: &mut BTreeSet<String>) {
+    let upper = text.to_ascii_uppercase();
+    for (i, _) in upper.match_indices("CVE-") {
+        let rest = upper.get(i + 4..).unwrap_or_default();
+        let digits = |s: &str| s.bytes().take_while(u8::is_ascii_digit).count();
+        let year = digits(rest);
+        let Some(number) = rest.get(year..).and_then(|r| r.strip_prefix('-')) else { continue };
+        let n = digits(number);
+        if year == 4 && n >= 4 {
+            out.insert(format!("CVE-{}-{}", &rest[..4], &number[..n]));
+        }
+    }
+}
+
+/// Encoded words of RFC 2047 (`=?utf-8?q?J=C3=B6?=`); what cannot be decoded stays as it is.
+fn decode_words(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("=?") {
+        let parts: Vec<&str> = rest[start + 2..].splitn(4, '?').collect();
+        let decoded = match parts.as_slice() {
+            [charset, code, body, tail] if tail.starts_with('=') => decode_word(charset, code, body).map(|d| (d, &tail[1..])),
+            _ => None,
+        };
+        let Some((word, tail)) = decoded else {
+            out.push_str(&rest[..start + 2]);
+            rest = &rest[start + 2..];
+            continue;
+        };
+        out.push_str(&rest[..start]);
+        out.push_str(&word);
+        // Blanks between two encoded words do not count.
+        rest = if tail.trim_start().starts_with("=?") { tail.trim_start() } else { tail };
+    }
+    out + rest
+}
+
+fn decode_word(charset: &str, code: &str, body: &str) -> Option<String> {
+    let bytes = match code {
+        "b" | "B" => base64::engine::general_purpose::STANDARD.decode(body).ok()?,
+        "q" | "Q" => {
+            let mut out = Vec::new();
+            let mut b = body.bytes();
+            while let Some(c) = b.next() {
+                out.push(match c {
+                    b'_' => b' ',
+                    b'=' => {
+                        let hex = [b.next()?, b.next()?];
+                        u8::from_str_radix(std::str::from_utf8(&hex).ok()?, 16).ok()?
+                    }
+                    c => c,
+                });
+            }
+            out
+        }
+        _ => return None,
+    };
+    match charset.to_ascii_lowercase().as_str() {
+        "utf-8" | "us-ascii" => String::from_utf8(bytes).ok(),
+        "iso-8859-1" => Some(bytes.into_iter().map(char::from).collect()),
+        _ => None,
+    }
+}
+
+/// `Wed, 18 Mar 2026 09:00:00 +0000` becomes `2026-03-18T09:00:00+00:00`; anything else stays.
+fn rfc3339(value: &str) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let words: Vec<&str> = value.split_once(',').map_or(value, |(_, r)| r).split_whitespace().collect();
+    if let [day, month, year, time, zone, ..] = words.as_slice() {
+        let month = MONTHS.iter().position(|m| m.eq_ignore_ascii_case(month));
+        let day = day.parse::<u8>().ok().filter(|d| (1..=31).contains(d));
+        if let (Some(m), Some(d), 4, 8, 5) = (month, day, year.len(), time.len(), zone.len()) {
+            if zone.is_ascii() {
+                return format!("{year}-{:02}-{d:02}T{time}{}:{}", m + 1, &zone[..3], &zone[3..]);
+            }
+        }
+    }
+    value.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_git_mail_with_trailers() {
+        let m = read_header(
+            b"From 9e505e6cd842338424e05883521ca1fb7d0f47f6 Mon Sep 17 00:00:00 2001\nFrom: =?UTF-8?q?J=C3=B6rg?= <j@x.org>\nDate: Wed, 18 Mar 2026 09:00:00 +0100\nSubject: [PATCH 2/9] fix: a\n folded title\n\nWords about cve-2024-12345.\n\nFixes: 0123456789ab (\"x\")\nRequires: FIX-1, FIX-2\nSeverity: CVSS:3.1/AV:N\n---\n a | 2 +-\n\ndiff --git a/a b/a\n",
+            "CVE-2023-1111.patch",
+        );
+        assert_eq!(m.title, "fix: a folded title");
+        assert_eq!(m.author, "Jörg <j@x.org>");
+        assert_eq!(m.date, "2026-03-18T09:00:00+01:00");
+        assert_eq!(m.cves, ["CVE-2023-1111", "CVE-2024-12345"]);
+        assert_eq!(m.fixes_commits, ["0123456789ab"]);
+        assert_eq!(m.requires, [FixId("FIX-1".into()), FixId("FIX-2".into())]);
+        assert_eq!(m.severity.vector, "CVSS:3.1/AV:N");
+        assert_eq!(m.commit, "9e505e6cd842338424e05883521ca1fb7d0f47f6");
+    }
+
+    #[test]
+    fn a_dep3_header() {
+        let m = read_header(
+            b"Description: short title\n Long text\n .\n more\nAuthor: A B <a@b>\nBug-Debian: https://bugs.debian.org/1\nForwarded: not-needed\nLast-Update: 2020-02-23\n\n--- a/x\n+++ b/x\n",
+            "fix.patch",
+        );
+        assert_eq!(m.title, "short title");
+        assert_eq!(m.description, "Long text\n\nmore");
+        assert_eq!(m.date, "2020-02-23");
+        assert_eq!(m.links, ["https://bugs.debian.org/1"]);
+    }
+}

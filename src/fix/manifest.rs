@@ -1,0 +1,69 @@
+//! `fix.toml`: metadata that wins over what the patch says, and what an overlay does beyond its files.
+
+use super::header::severity;
+use super::types::{FixId, Meta};
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::{Digest, TreePath};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The file as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FixToml {
+    pub id: Option<String>,
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub author: Option<String>,
+    pub date: Option<String>,
+    pub cves: Option<Vec<String>>,
+    pub severity: Option<String>,
+    pub links: Option<Vec<String>>,
+    pub requires: Option<Vec<FixId>>,
+    pub supersedes: Option<Vec<FixId>>,
+    pub conflicts: Option<Vec<FixId>>,
+    pub after: Option<Vec<FixId>>,
+    pub commit: Option<String>,
+    pub restart: Option<bool>,
+    pub affects: Option<Vec<String>>,
+    pub strip: Option<u32>,
+    pub reverse: Option<bool>,
+    /// Paths that the overlay deletes.
+    pub delete: Vec<TreePath>,
+    pub rename: Vec<RenameToml>,
+    /// The pre-image's digest by path.
+    pub built_on: BTreeMap<TreePath, Digest>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RenameToml {
+    pub from: TreePath,
+    pub to: TreePath,
+}
+
+impl FixToml {
+    pub fn read(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|e| Error::io(file.display(), &e))?;
+        toml::from_str(&text).map_err(|e| {
+            Error::new(ErrorCode::Config, file.display(), e.to_string().trim_end()).next("correct the line and run again")
+        })
+    }
+
+    /// Puts what is stated here over what the patch's header says.
+    pub fn over(self, meta: &mut Meta) {
+        macro_rules! put {
+            ($($field:ident),*) => { $(if let Some(v) = self.$field { meta.$field = v; })* };
+        }
+        put!(title, description, author, date, links, requires, supersedes, conflicts, after, commit, restart, affects);
+        if let Some(cves) = self.cves {
+            meta.cves = cves.into_iter().map(|c| c.to_ascii_uppercase()).collect();
+            meta.cves.sort();
+            meta.cves.dedup();
+        }
+        if let Some(s) = self.severity {
+            meta.severity = severity(&s);
+        }
+    }
+}

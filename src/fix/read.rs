@@ -1,0 +1,272 @@
+//! Reads a folder of fixes: what stands where, which id it has, in which order.
+
+use super::header::read_header;
+use super::manifest::FixToml;
+use super::series::{SeriesLine, read_series};
+use super::types::{Change, Fix, FixId, Meta, Payload, Variant};
+use crate::patch::{Mode, ParseOptions, parse};
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
+use crate::tree::{Entry, SourceOptions, Store, read_source};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Everything that lies in `fixes/`.
+#[derive(Debug, Default)]
+pub struct FixSet {
+    /// In the order of the series, or sorted by id without one.
+    pub fixes: Vec<Fix>,
+    /// The order where it is known.
+    pub series: Option<Vec<FixId>>,
+    /// Contents of the overlays.
+    pub store: Store,
+    pub findings: Vec<Finding>,
+}
+
+/// One fix as found on the disk, before its content is read.
+#[derive(Debug, Default)]
+struct Found {
+    /// Patch files with the variant that their name states.
+    patches: Vec<(PathBuf, Option<String>, Option<String>)>,
+    /// Folder with a `tree/` or a `fix.toml`.
+    folder: Option<PathBuf>,
+    /// `fix.toml`, or `ID.toml` beside `ID.patch`.
+    toml: Option<PathBuf>,
+    strip: Option<u32>,
+    reverse: bool,
+}
+
+/// Reads every fix below `dir`.
+///
+/// # Errors
+/// `config` for ids that clash, a series that names what is not there or leaves a fix out, and `fix.toml`;
+/// `bad-patch` with file and line; `io`.
+pub fn read_fixes(dir: &Path) -> Result<FixSet> {
+    let mut found = BTreeMap::new();
+    let mut series_file = None;
+    walk(dir, &mut found, &mut series_file)?;
+    refuse_alike(&found)?;
+    let series = match &series_file {
+        Some(file) => Some(resolve(file, &read_series(file)?, &mut found)?),
+        None => None,
+    };
+    let order: Vec<FixId> = series.clone().unwrap_or_else(|| found.keys().cloned().collect());
+    let jobs: Vec<(FixId, Found)> = order.into_iter().filter_map(|id| found.remove(&id).map(|f| (id, f))).collect();
+    let read: Vec<(Fix, Store, Vec<Finding>)> =
+        jobs.into_par_iter().map(|(id, f)| read_fix(id, f)).collect::<Result<_>>()?;
+    let mut set = FixSet { series, ..FixSet::default() };
+    for (fix, store, findings) in read {
+        set.fixes.push(fix);
+        set.store.absorb(store);
+        set.findings.extend(findings);
+    }
+    Ok(set)
+}
+
+fn config(subject: impl std::fmt::Display, message: impl std::fmt::Display, next: &str) -> Error {
+    Error::new(ErrorCode::Config, subject, message).next(next)
+}
+
+fn walk(root: &Path, found: &mut BTreeMap<FixId, Found>, series: &mut Option<PathBuf>) -> Result<()> {
+    let mut todo = vec![(root.to_path_buf(), String::new())];
+    while let Some((dir, prefix)) = todo.pop() {
+        let mut items: Vec<PathBuf> = Vec::new();
+        for item in std::fs::read_dir(&dir).map_err(|e| Error::io(dir.display(), &e))? {
+            items.push(item.map_err(|e| Error::io(dir.display(), &e))?.path());
+        }
+        items.sort();
+        for path in items {
+            let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| {
+                Error::new(ErrorCode::BadPath, path.display(), "the name of a fix is not UTF-8").next("rename it")
+            })?;
+            if name.starts_with('.') {
+                continue;
+            }
+            if path.is_dir() {
+                if prefix.is_empty() && name == "resolutions" {
+                    continue;
+                }
+                let id = format!("{prefix}{name}");
+                if path.join("fix.toml").exists() || path.join("tree").is_dir() {
+                    let entry = found.entry(check_id(&id, &path)?).or_default();
+                    if entry.folder.is_some() || !entry.patches.is_empty() {
+                        return Err(config(&id, "two fixes have this id", "rename one of them"));
+                    }
+                    folder(&path, entry)?;
+                } else {
+                    todo.push((path, format!("{id}__")));
+                }
+            } else if prefix.is_empty() && name == "series" {
+                *series = Some(path);
+            } else if let Some(stem) = patch_stem(name) {
+                let (id, branch, platform) = variant(stem);
+                let id = format!("{prefix}{id}");
+                let entry = found.entry(check_id(&id, &path)?).or_default();
+                let same = entry.patches.iter().any(|(_, b, p)| (b, p) == (&branch, &platform));
+                if entry.folder.is_some() || same {
+                    return Err(config(&id, "two fixes have this id", "rename one of them"));
+                }
+                let toml = path.with_file_name(format!("{}.toml", variant(stem).0));
+                if toml.is_file() {
+                    entry.toml = Some(toml);
+                }
+                entry.patches.push((path, branch, platform));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a folder of one fix holds: patches, or a tree, and its `fix.toml`.
+fn folder(path: &Path, entry: &mut Found) -> Result<()> {
+    entry.folder = Some(path.to_path_buf());
+    entry.toml = Some(path.join("fix.toml")).filter(|t| t.is_file());
+    for item in std::fs::read_dir(path).map_err(|e| Error::io(path.display(), &e))? {
+        let file = item.map_err(|e| Error::io(path.display(), &e))?.path();
+        if let Some(stem) = file.file_name().and_then(|n| n.to_str()).and_then(patch_stem) {
+            let (_, branch, platform) = variant(stem);
+            entry.patches.push((file, branch, platform));
+        }
+    }
+    entry.patches.sort();
+    Ok(())
+}
+
+fn patch_stem(name: &str) -> Option<&str> {
+    name.strip_suffix(".patch").or_else(|| name.strip_suffix(".diff"))
+}
+
+/// `ID`, `ID@BRANCH` or `ID@BRANCH@PLATFORM`; an empty part means any.
+fn variant(stem: &str) -> (&str, Option<String>, Option<String>) {
+    let mut parts = stem.split('@');
+    let id = parts.next().unwrap_or(stem);
+    let mut part = || parts.next().filter(|p| !p.is_empty()).map(str::to_owned);
+    (id, part(), part())
+}
+
+fn check_id(id: &str, at: &Path) -> Result<FixId> {
+    if id.is_empty() || id.len() > 200 || id.chars().any(char::is_control) {
+        return Err(config(at.display(), "an id has 1 to 200 bytes and no control characters", "rename the fix"));
+    }
+    Ok(FixId(id.to_owned()))
+}
+
+/// Ids that differ in case only are one file on some machines.
+fn refuse_alike(found: &BTreeMap<FixId, Found>) -> Result<()> {
+    let mut seen: BTreeMap<String, &FixId> = BTreeMap::new();
+    for id in found.keys() {
+        if let Some(other) = seen.insert(id.0.to_lowercase(), id) {
+            return Err(config(id, format!("this id and '{other}' differ in case only"), "rename one of them"));
+        }
+    }
+    Ok(())
+}
+
+/// The series as ids; its options go to the fixes.
+fn resolve(file: &Path, lines: &[SeriesLine], found: &mut BTreeMap<FixId, Found>) -> Result<Vec<FixId>> {
+    let mut order: Vec<FixId> = Vec::new();
+    for line in lines {
+        let at = format!("{}:{}", file.display(), line.line);
+        let stem = patch_stem(&line.name).unwrap_or(&line.name);
+        let whole = FixId(stem.replace('/', "__"));
+        let id = if found.contains_key(&whole) { whole } else { FixId(variant(&stem.replace('/', "__")).0.to_owned()) };
+        let Some(entry) = found.get_mut(&id) else {
+            return Err(config(at, format!("the series names '{}', which is not there", line.name), "add the fix, or take the line out"));
+        };
+        entry.strip = line.strip;
+        entry.reverse = line.reverse;
+        if order.contains(&id) {
+            return Err(config(at, format!("the series names '{id}' twice"), "take one of the lines out"));
+        }
+        order.push(id);
+    }
+    let listed: std::collections::BTreeSet<&FixId> = order.iter().collect();
+    if let Some(id) = found.keys().find(|id| !listed.contains(id)) {
+        return Err(config(file.display(), format!("the series leaves out fix '{id}'"), "add it where it belongs, or move the fix away"));
+    }
+    Ok(order)
+}
+
+fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
+    let toml = found.toml.as_deref().map(FixToml::read).transpose()?.unwrap_or_default();
+    if let Some(stated) = toml.id.as_ref().filter(|s| **s != id.0) {
+        return Err(config(&id, format!("fix.toml says that its id is '{stated}'"), "make the folder's name and the id the same"));
+    }
+    let mut findings = Vec::new();
+    let tree = found.folder.as_ref().map(|f| f.join("tree")).filter(|t| t.is_dir());
+    if tree.is_some() && !found.patches.is_empty() {
+        return Err(config(&id, "a fix is either patches or a tree, not both", "make two fixes of it, one requiring the other"));
+    }
+    let mut store = Store::default();
+    let mut meta = Meta::default();
+    let mut variants = Vec::new();
+    let options = ParseOptions {
+        strip: found.strip.or(toml.strip).unwrap_or(1),
+        reverse: found.reverse || toml.reverse.unwrap_or(false),
+        ..ParseOptions::default()
+    };
+    for (file, branch, platform) in &found.patches {
+        let bytes = std::fs::read(file).map_err(|e| Error::io(file.display(), &e))?;
+        let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let header = read_header(&bytes, name);
+        if meta == Meta::default() || (branch.is_none() && platform.is_none()) {
+            meta = header;
+        }
+        let patches = parse(&bytes, &options).map_err(|e| {
+            Error::new(ErrorCode::BadPatch, format!("{}:{}", file.display(), e.line), e.reason).next("correct the patch, or make it again with 'git format-patch'")
+        })?;
+        match variants.iter_mut().find(|v: &&mut Variant| v.branch == *branch && v.platform == *platform) {
+            Some(Variant { payload: Payload::Patch(all), .. }) => all.extend(patches),
+            _ => variants.push(Variant { branch: branch.clone(), platform: platform.clone(), file: file.clone(), payload: Payload::Patch(patches) }),
+        }
+    }
+    if found.patches.is_empty() {
+        let changes = overlay(tree.as_deref(), &toml, &mut store)?;
+        let file = tree.or(found.folder).unwrap_or_default();
+        variants.push(Variant { branch: None, platform: None, file, payload: Payload::Overlay(changes) });
+    } else if !toml.delete.is_empty() || !toml.rename.is_empty() || !toml.built_on.is_empty() {
+        return Err(config(&id, "delete, rename and built_on belong to overlays", "say it in the patch itself"));
+    }
+    toml.over(&mut meta);
+    if meta.requires.contains(&id) || meta.after.contains(&id) || meta.supersedes.contains(&id) || meta.conflicts.contains(&id) {
+        return Err(config(&id, "the fix names itself in requires, after, supersedes or conflicts", "take its own id out"));
+    }
+    if !meta.severity.word.is_empty() && !["critical", "high", "medium", "low", "none"].contains(&meta.severity.word.as_str()) {
+        findings.push(
+            Finding::new(Code::BadMetadata, &id, format!("severity '{}' is neither a CVSS vector nor critical, high, medium, low, none", meta.severity.word))
+                .next("state the CVSS vector"),
+        );
+        meta.severity.word.clear();
+    }
+    if meta.title.is_empty() {
+        // A patch without a header still needs something to be called by.
+        id.0.clone_into(&mut meta.title);
+    }
+    Ok((Fix { id, meta, variants }, store, findings))
+}
+
+/// What an overlay does: files of its tree, deletions, renames; sorted by path, renames first.
+fn overlay(tree: Option<&Path>, toml: &FixToml, store: &mut Store) -> Result<Vec<Change>> {
+    let mut changes: Vec<Change> =
+        toml.rename.iter().map(|r| Change::Rename { from: r.from.clone(), to: r.to.clone() }).collect();
+    changes.extend(toml.delete.iter().map(|p| Change::Delete { path: p.clone() }));
+    if let Some(tree) = tree {
+        let source = read_source(tree, &SourceOptions::default())?;
+        for (path, entry) in source.tree.entries {
+            changes.push(match entry {
+                Entry::File { digest, size, exec } => {
+                    let mode = if exec { Mode::Exec } else { Mode::File };
+                    let built_on = toml.built_on.get(&path).copied();
+                    Change::Put { path, mode, digest, size, built_on }
+                }
+                Entry::Symlink { target } => Change::Link { path, target },
+                Entry::Folder => continue,
+            });
+        }
+        store.absorb(source.store);
+    }
+    if let Some(path) = toml.built_on.keys().find(|p| !changes.iter().any(|c| matches!(c, Change::Put { path, .. } if path == *p))) {
+        return Err(config(path, "built_on names a path that the overlay does not have", "correct the path"));
+    }
+    Ok(changes)
+}
