@@ -1,0 +1,230 @@
+//! A believed bundle and what can be asked of it.
+
+use super::container::Container;
+use super::package::Package;
+use super::{
+    BaseManifest, BlobRef, Graph, Provenance, RootManifest, Slice, Steps, TreeRef, check, document, limits, undo,
+};
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::{Digest, Entry, Tree, TreePath};
+use crate::trust::TrustReport;
+use rayon::prelude::*;
+use serde::de::{self, Deserialize, Deserializer};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// A bundle whose every content is what its root manifest says, and that a policy or the user
+/// has accepted. Documents are decoded when asked for; nothing large is held.
+#[derive(Debug)]
+pub struct Bundle {
+    container: Container,
+    package: Package,
+    trust: Option<TrustReport>,
+}
+
+impl Bundle {
+    pub(super) fn new(container: Container, package: Package, trust: Option<TrustReport>) -> Self {
+        Self { container, package, trust }
+    }
+
+    pub fn package(&self) -> &Package {
+        &self.package
+    }
+
+    pub fn root(&self) -> &RootManifest {
+        &self.package.root
+    }
+
+    /// Who vouches for it; `None` if it was accepted unsigned.
+    pub fn trust(&self) -> Option<&TrustReport> {
+        self.trust.as_ref()
+    }
+
+    /// The bases at hand, in the root manifest's order.
+    pub fn bases(&self) -> impl Iterator<Item = &BaseManifest> {
+        self.package.bases.iter().map(|b| &b.manifest)
+    }
+
+    /// Names of the bases that the release has and this copy of it has not.
+    pub fn missing(&self) -> Vec<&str> {
+        self.package.missing().map(|b| b.name.as_str()).collect()
+    }
+
+    /// # Errors
+    /// `partial` if the release has this base but the bundle at hand has not, `no-base` if neither has.
+    pub fn base(&self, name: &str) -> Result<&BaseManifest> {
+        if let Some(base) = self.bases().find(|b| b.name == name) {
+            return Ok(base);
+        }
+        if self.root().bases.iter().any(|b| b.name == name) {
+            return Err(Error::new(
+                ErrorCode::Partial,
+                name,
+                "the release has this base, this copy of the bundle has not",
+            )
+            .next("fetch the whole bundle, or this base by its digest"));
+        }
+        let names: Vec<&str> = self.root().bases.iter().map(|b| b.name.as_str()).collect();
+        Err(Error::new(ErrorCode::NoBase, name, "the release has no such base")
+            .next(format!("its bases: {}", names.join(", "))))
+    }
+
+    /// The target of a base's track.
+    pub fn listing(&self, name: &str) -> Result<Tree> {
+        listing(&self.container, self.root(), self.base(name)?)
+    }
+
+    /// The way of a base to its target.
+    pub fn steps(&self, name: &str) -> Result<Steps> {
+        steps(&self.container, self.root(), self.base(name)?)
+    }
+
+    /// The base's own tree: the target with every step undone.
+    pub fn before_tree(&self, name: &str) -> Result<Tree> {
+        Ok(undo(&self.listing(name)?, &self.steps(name)?.steps))
+    }
+
+    pub fn provenance(&self, name: &str) -> Result<Provenance> {
+        provenance(&self.container, self.root(), self.base(name)?)
+    }
+
+    pub fn graph(&self) -> Result<Graph> {
+        graph(&self.container, self.root())
+    }
+
+    /// The delta at a slice of a base's packs. Its bytes were hashed when the bundle was opened; a
+    /// file that has changed since shows in the digest of what the delta decodes to.
+    pub fn slice(&self, name: &str, at: &Slice) -> Result<Vec<u8>> {
+        let base = self.base(name)?;
+        let pack = base.packs.get(at.pack as usize);
+        let pack = pack.ok_or_else(|| self.container.bad(format!("base '{name}' has no pack {}", at.pack)))?;
+        self.read(pack, at.offset, at.length)
+    }
+
+    /// Bytes of a blob.
+    ///
+    /// # Errors
+    /// `bad-bundle` outside of it, `io`.
+    pub fn read(&self, blob: &BlobRef, offset: u64, length: u64) -> Result<Vec<u8>> {
+        self.container.read_at(blob, offset, length)
+    }
+
+    /// Every signature's envelope by digest.
+    pub fn envelopes(&self) -> &BTreeMap<Digest, Vec<u8>> {
+        &self.package.envelopes
+    }
+
+    /// The digest and size of a base's OCI manifest: what a registry serves it under.
+    pub fn oci_manifest(&self, name: &str) -> Result<BlobRef> {
+        self.base(name)?;
+        let at = self.bases().position(|b| b.name == name).unwrap_or_default();
+        let laid = self.package.lay()?;
+        laid.manifests.get(at).copied().ok_or_else(|| Error::new(ErrorCode::Internal, name, "it has no OCI manifest"))
+    }
+
+    /// Bytes that fetching this base alone transfers: its OCI manifest and every blob that it names.
+    pub fn download(&self, name: &str) -> Result<u64> {
+        let base = self.base(name)?;
+        let entry = self.root().bases.iter().find(|b| b.name == name).map(|b| b.manifest);
+        let envelopes = self.envelopes().iter().map(|(d, e)| BlobRef { digest: *d, size: e.len() as u64 });
+        let blobs: BTreeSet<BlobRef> = super::package::large(self.root(), base)
+            .chain(entry)
+            .chain([self.oci_manifest(name)?, self.package.subject()])
+            .chain(envelopes)
+            .collect();
+        Ok(blobs.iter().map(|b| b.size).sum())
+    }
+}
+
+/// Reads every document of every base at hand and checks what it says.
+pub(super) fn check_documents(container: &Container, package: &Package) -> Result<()> {
+    let root = &package.root;
+    check::graph(&graph(container, root)?, root)?;
+    // Bases of one track share their target: read once each.
+    let mut targets: BTreeMap<&str, (BlobRef, BlobRef, Tree)> = BTreeMap::new();
+    for base in &package.bases {
+        let base = &base.manifest;
+        match targets.get(base.track.as_str()) {
+            Some((l, p, _)) if (*l, *p) == (base.listing, base.provenance) => {}
+            Some(_) => {
+                return Err(
+                    container.bad(format!("base '{}' has another listing or provenance than its track", base.name))
+                );
+            }
+            None => {
+                let tree = listing(container, root, base)?;
+                check::provenance(&provenance(container, root, base)?, root)?;
+                targets.insert(&base.track, (base.listing, base.provenance, tree));
+            }
+        }
+    }
+    package.bases.par_iter().try_for_each(|base| {
+        let base = &base.manifest;
+        let steps = steps(container, root, base)?;
+        match targets.get(base.track.as_str()) {
+            Some((_, _, target)) => check::route(base, target, &steps).map(drop),
+            None => Err(container.bad("a base without a target")),
+        }
+    })
+}
+
+fn listing(container: &Container, root: &RootManifest, base: &BaseManifest) -> Result<Tree> {
+    let Listing(entries) = read(container, root, &base.listing, "listing")?;
+    let tree = Tree { entries };
+    let subject = format!("target of track '{}'", base.track);
+    let TreeRef { files, .. } = base.after;
+    if files > root.limits.paths || tree.entries.values().any(|e| e.size() > root.limits.file) {
+        return Err(Error::new(ErrorCode::Limit, subject, "a path or file beyond the limits that the bundle states")
+            .next("do not use this bundle"));
+    }
+    check::tree(&tree, base.after, &subject)?;
+    Ok(tree)
+}
+
+fn steps(container: &Container, root: &RootManifest, base: &BaseManifest) -> Result<Steps> {
+    read(container, root, &base.steps, "steps")
+}
+
+fn provenance(container: &Container, root: &RootManifest, base: &BaseManifest) -> Result<Provenance> {
+    read(container, root, &base.provenance, "provenance")
+}
+
+fn graph(container: &Container, root: &RootManifest) -> Result<Graph> {
+    read(container, root, &root.graph, "graph")
+}
+
+/// A document's content may take what its paths can need at most, stored as well as decoded.
+fn read<T: de::DeserializeOwned>(container: &Container, root: &RootManifest, blob: &BlobRef, what: &str) -> Result<T> {
+    let max = limits::DOCUMENT_BASE + root.limits.paths.min(limits::PATHS) * 2 * limits::PER_PATH;
+    let bytes = container.small(blob, max.min(limits::DOCUMENT), what)?;
+    document::decode(blob, &bytes, max, what)
+}
+
+/// A tree whose paths are sorted and unique in its JSON, which a plain map would not notice.
+struct Listing(BTreeMap<TreePath, Entry>);
+
+impl<'de> Deserialize<'de> for Listing {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
+        struct Rows;
+        impl<'de> de::Visitor<'de> for Rows {
+            type Value = Listing;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map from path to entry")
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> std::result::Result<Listing, A::Error> {
+                let mut rows: BTreeMap<TreePath, Entry> = BTreeMap::new();
+                while let Some((path, entry)) = map.next_entry::<TreePath, Entry>()? {
+                    if rows.last_key_value().is_some_and(|(last, _)| *last >= path) {
+                        return Err(de::Error::custom(format!("'{path}' stands twice or out of order")));
+                    }
+                    if rows.len() as u64 >= limits::PATHS {
+                        return Err(de::Error::custom("too many paths"));
+                    }
+                    rows.insert(path, entry);
+                }
+                Ok(Listing(rows))
+            }
+        }
+        d.deserialize_map(Rows)
+    }
+}
