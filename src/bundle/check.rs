@@ -200,8 +200,9 @@ fn step(s: &Step, before: &Tree, base: &BaseManifest) -> Result<(), &'static str
     let after_file = s.after.as_ref().is_some_and(Entry::is_file);
     match &s.action {
         Action::Copy { from } => {
-            let old = before.get(from).and_then(Entry::digest);
-            let new = s.after.as_ref().and_then(Entry::digest);
+            let content = |e: &Entry| e.digest().map(|d| (d, e.size()));
+            let old = before.get(from).and_then(content);
+            let new = s.after.as_ref().and_then(content);
             (new.is_some() && old == new).then_some(()).ok_or("copies something else")
         }
         Action::Delta { from, codec, at } => {
@@ -213,6 +214,7 @@ fn step(s: &Step, before: &Tree, base: &BaseManifest) -> Result<(), &'static str
             after_file.then_some(()).ok_or("makes no file")?;
             slice(at)
         }
+        // `before` is there, for a step that changes nothing was refused.
         Action::Delete => s.after.is_none().then_some(()).ok_or("deletes what the target has"),
         Action::Link => {
             matches!(s.after, Some(Entry::Symlink { .. })).then_some(()).ok_or("links where the target has no link")

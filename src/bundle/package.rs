@@ -44,6 +44,11 @@ impl Package {
         BlobRef { digest: Digest::of(&self.root_bytes), size: self.root_bytes.len() as u64 }
     }
 
+    /// The exact bytes that are signed.
+    pub fn root_bytes(&self) -> &[u8] {
+        &self.root_bytes
+    }
+
     /// What a signer in this role states about the release.
     pub fn statement(&self, role: &str) -> Statement {
         Statement { subject: self.subject().digest, claim: claim(&self.root, role) }

@@ -81,11 +81,45 @@ fn fields(text: &str) -> (Vec<(String, String)>, String) {
 /// Names of fields that are read; anything else with a colon is prose.
 fn is_known(name: &str) -> bool {
     const KNOWN: &[&str] = &[
-        "from", "author", "date", "subject", "description", "origin", "bug", "forwarded", "last-update", "applied-upstream",
-        "reviewed-by", "acked-by", "signed-off-by", "reported-by", "tested-by", "cc", "to", "message-id", "mime-version",
-        "content-type", "content-transfer-encoding", "in-reply-to", "references", "fixes", "stable-dep-of", "requires",
-        "supersedes", "conflicts", "after", "severity", "cve", "link", "closes", "restart", "change-id", "co-authored-by",
-        "suggested-by", "upstream", "commit",
+        "from",
+        "author",
+        "date",
+        "subject",
+        "description",
+        "origin",
+        "bug",
+        "forwarded",
+        "last-update",
+        "applied-upstream",
+        "reviewed-by",
+        "acked-by",
+        "signed-off-by",
+        "reported-by",
+        "tested-by",
+        "cc",
+        "to",
+        "message-id",
+        "mime-version",
+        "content-type",
+        "content-transfer-encoding",
+        "in-reply-to",
+        "references",
+        "fixes",
+        "stable-dep-of",
+        "requires",
+        "supersedes",
+        "conflicts",
+        "after",
+        "severity",
+        "cve",
+        "link",
+        "closes",
+        "restart",
+        "change-id",
+        "co-authored-by",
+        "suggested-by",
+        "upstream",
+        "commit",
     ];
     let lower = name.to_ascii_lowercase();
     KNOWN.contains(&lower.as_str()) || lower.starts_with("bug-") || lower.starts_with("origin-")
@@ -171,7 +205,9 @@ fn decode_words(text: &str) -> String {
     while let Some(start) = rest.find("=?") {
         let parts: Vec<&str> = rest[start + 2..].splitn(4, '?').collect();
         let decoded = match parts.as_slice() {
-            [charset, code, body, tail] if tail.starts_with('=') => decode_word(charset, code, body).map(|d| (d, &tail[1..])),
+            [charset, code, body, tail] if tail.starts_with('=') => {
+                decode_word(charset, code, body).map(|d| (d, &tail[1..]))
+            }
             _ => None,
         };
         let Some((word, tail)) = decoded else {

@@ -47,7 +47,8 @@ impl FixToml {
     pub fn read(file: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(file).map_err(|e| Error::io(file.display(), &e))?;
         toml::from_str(&text).map_err(|e| {
-            Error::new(ErrorCode::Config, file.display(), e.to_string().trim_end()).next("correct the line and run again")
+            Error::new(ErrorCode::Config, file.display(), e.to_string().trim_end())
+                .next("correct the line and run again")
         })
     }
 

@@ -171,7 +171,11 @@ fn resolve(file: &Path, lines: &[SeriesLine], found: &mut BTreeMap<FixId, Found>
         let whole = FixId(stem.replace('/', "__"));
         let id = if found.contains_key(&whole) { whole } else { FixId(variant(&stem.replace('/', "__")).0.to_owned()) };
         let Some(entry) = found.get_mut(&id) else {
-            return Err(config(at, format!("the series names '{}', which is not there", line.name), "add the fix, or take the line out"));
+            return Err(config(
+                at,
+                format!("the series names '{}', which is not there", line.name),
+                "add the fix, or take the line out",
+            ));
         };
         entry.strip = line.strip;
         entry.reverse = line.reverse;
@@ -182,7 +186,11 @@ fn resolve(file: &Path, lines: &[SeriesLine], found: &mut BTreeMap<FixId, Found>
     }
     let listed: std::collections::BTreeSet<&FixId> = order.iter().collect();
     if let Some(id) = found.keys().find(|id| !listed.contains(id)) {
-        return Err(config(file.display(), format!("the series leaves out fix '{id}'"), "add it where it belongs, or move the fix away"));
+        return Err(config(
+            file.display(),
+            format!("the series leaves out fix '{id}'"),
+            "add it where it belongs, or move the fix away",
+        ));
     }
     Ok(order)
 }
@@ -190,12 +198,20 @@ fn resolve(file: &Path, lines: &[SeriesLine], found: &mut BTreeMap<FixId, Found>
 fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
     let toml = found.toml.as_deref().map(FixToml::read).transpose()?.unwrap_or_default();
     if let Some(stated) = toml.id.as_ref().filter(|s| **s != id.0) {
-        return Err(config(&id, format!("fix.toml says that its id is '{stated}'"), "make the folder's name and the id the same"));
+        return Err(config(
+            &id,
+            format!("fix.toml says that its id is '{stated}'"),
+            "make the folder's name and the id the same",
+        ));
     }
     let mut findings = Vec::new();
     let tree = found.folder.as_ref().map(|f| f.join("tree")).filter(|t| t.is_dir());
     if tree.is_some() && !found.patches.is_empty() {
-        return Err(config(&id, "a fix is either patches or a tree, not both", "make two fixes of it, one requiring the other"));
+        return Err(config(
+            &id,
+            "a fix is either patches or a tree, not both",
+            "make two fixes of it, one requiring the other",
+        ));
     }
     let mut store = Store::default();
     let mut meta = Meta::default();
@@ -213,11 +229,17 @@ fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
             meta = header;
         }
         let patches = parse(&bytes, &options).map_err(|e| {
-            Error::new(ErrorCode::BadPatch, format!("{}:{}", file.display(), e.line), e.reason).next("correct the patch, or make it again with 'git format-patch'")
+            Error::new(ErrorCode::BadPatch, format!("{}:{}", file.display(), e.line), e.reason)
+                .next("correct the patch, or make it again with 'git format-patch'")
         })?;
         match variants.iter_mut().find(|v: &&mut Variant| v.branch == *branch && v.platform == *platform) {
             Some(Variant { payload: Payload::Patch(all), .. }) => all.extend(patches),
-            _ => variants.push(Variant { branch: branch.clone(), platform: platform.clone(), file: file.clone(), payload: Payload::Patch(patches) }),
+            _ => variants.push(Variant {
+                branch: branch.clone(),
+                platform: platform.clone(),
+                file: file.clone(),
+                payload: Payload::Patch(patches),
+            }),
         }
     }
     if found.patches.is_empty() {
@@ -228,13 +250,30 @@ fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
         return Err(config(&id, "delete, rename and built_on belong to overlays", "say it in the patch itself"));
     }
     toml.over(&mut meta);
-    if meta.requires.contains(&id) || meta.after.contains(&id) || meta.supersedes.contains(&id) || meta.conflicts.contains(&id) {
-        return Err(config(&id, "the fix names itself in requires, after, supersedes or conflicts", "take its own id out"));
+    if meta.requires.contains(&id)
+        || meta.after.contains(&id)
+        || meta.supersedes.contains(&id)
+        || meta.conflicts.contains(&id)
+    {
+        return Err(config(
+            &id,
+            "the fix names itself in requires, after, supersedes or conflicts",
+            "take its own id out",
+        ));
     }
-    if !meta.severity.word.is_empty() && !["critical", "high", "medium", "low", "none"].contains(&meta.severity.word.as_str()) {
+    if !meta.severity.word.is_empty()
+        && !["critical", "high", "medium", "low", "none"].contains(&meta.severity.word.as_str())
+    {
         findings.push(
-            Finding::new(Code::BadMetadata, &id, format!("severity '{}' is neither a CVSS vector nor critical, high, medium, low, none", meta.severity.word))
-                .next("state the CVSS vector"),
+            Finding::new(
+                Code::BadMetadata,
+                &id,
+                format!(
+                    "severity '{}' is neither a CVSS vector nor critical, high, medium, low, none",
+                    meta.severity.word
+                ),
+            )
+            .next("state the CVSS vector"),
         );
         meta.severity.word.clear();
     }
@@ -265,7 +304,9 @@ fn overlay(tree: Option<&Path>, toml: &FixToml, store: &mut Store) -> Result<Vec
         }
         store.absorb(source.store);
     }
-    if let Some(path) = toml.built_on.keys().find(|p| !changes.iter().any(|c| matches!(c, Change::Put { path, .. } if path == *p))) {
+    if let Some(path) =
+        toml.built_on.keys().find(|p| !changes.iter().any(|c| matches!(c, Change::Put { path, .. } if path == *p)))
+    {
         return Err(config(path, "built_on names a path that the overlay does not have", "correct the path"));
     }
     Ok(changes)

@@ -86,7 +86,8 @@ impl<F: Fn(&TreePath) -> Option<FileState>> Work<F> {
         if !fp.git {
             // A plain patch does not say whether it creates: it does if nothing is there and it starts from nothing.
             if let (Some(o), Some(n)) = (&old, &new) {
-                let nothing = matches!(&fp.body, Body::Text(h) if h.first().is_some_and(|h| h.old_start == 0 && h.old_len == 0));
+                let nothing =
+                    matches!(&fp.body, Body::Text(h) if h.first().is_some_and(|h| h.old_start == 0 && h.old_len == 0));
                 if nothing && self.get(n).is_none() && self.get(o).is_none() {
                     old = None;
                 } else {
@@ -226,7 +227,10 @@ pub fn apply_hunks(old: &[u8], hunks: &[Hunk]) -> Result<(Vec<u8>, Vec<Placed>),
         }
         patched.push((at, at + post.len()));
         let stated = usize::try_from(hunk.new_start.saturating_sub(1)).unwrap_or(usize::MAX);
-        placed.push(Placed { line: at, offset: i64::try_from(at).unwrap_or(0).saturating_sub(i64::try_from(stated).unwrap_or(i64::MAX)) });
+        placed.push(Placed {
+            line: at,
+            offset: i64::try_from(at).unwrap_or(0).saturating_sub(i64::try_from(stated).unwrap_or(i64::MAX)),
+        });
         image.splice(at..at + pre.len(), post);
     }
     Ok((image.concat(), placed))

@@ -111,7 +111,8 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let Some(stripped) = names::strip(raw, strip) else {
-            return self.error(format_args!("path '{}' has fewer than {strip} leading names to drop", raw.escape_ascii()));
+            return self
+                .error(format_args!("path '{}' has fewer than {strip} leading names to drop", raw.escape_ascii()));
         };
         match TreePath::from_bytes(&stripped) {
             Ok(path) => Ok(Some(path)),
@@ -255,7 +256,18 @@ impl<'a> Reader<'a> {
             return self.error("both names are /dev/null");
         }
         let body = self.hunks()?;
-        Ok(FilePatch { old, new, git: false, rename: false, copy: false, old_mode: None, new_mode: None, index: None, body, line })
+        Ok(FilePatch {
+            old,
+            new,
+            git: false,
+            rename: false,
+            copy: false,
+            old_mode: None,
+            new_mode: None,
+            index: None,
+            body,
+            line,
+        })
     }
 
     fn hunks(&mut self) -> Result<Body, ParseError> {
@@ -314,10 +326,14 @@ impl<'a> Reader<'a> {
             let at = u32::try_from(i + 1).unwrap_or(u32::MAX);
             let refuse = |reason: &str| Err(ParseError { line: at, reason: reason.into() });
             if names::is_ed_command(line) {
-                return refuse("this is an ed script or a normal diff; only unified and git patches are taken ('diff -u', 'git diff')");
+                return refuse(
+                    "this is an ed script or a normal diff; only unified and git patches are taken ('diff -u', 'git diff')",
+                );
             }
             if line.starts_with(b"*** ") && self.lines.get(i + 1).is_some_and(|l| l.starts_with(b"--- ")) {
-                return refuse("this is a context diff; only unified and git patches are taken ('diff -u', 'git diff')");
+                return refuse(
+                    "this is a context diff; only unified and git patches are taken ('diff -u', 'git diff')",
+                );
             }
         }
         Ok(())
@@ -389,7 +405,12 @@ impl FilePatch {
                 Some(back) => {
                     b.backward = Some(std::mem::replace(&mut b.forward, back));
                 }
-                None => return Err(ParseError { line, reason: "the binary patch carries no way back, so it cannot be reversed".into() }),
+                None => {
+                    return Err(ParseError {
+                        line,
+                        reason: "the binary patch carries no way back, so it cannot be reversed".into(),
+                    });
+                }
             },
         }
         Ok(())

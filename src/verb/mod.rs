@@ -1,9 +1,17 @@
 //! One verb, one file: the story of a command in library terms.
 
+mod inspect;
+mod keygen;
 mod prove;
 mod rollback;
+mod sign;
 mod status;
+mod verify;
 
+pub use inspect::{BaseView, Inspect, Kind, PathView, inspect, write_envelopes};
+pub use keygen::{Keygen, keygen};
 pub use prove::{Proof, prove};
 pub use rollback::rollback;
+pub use sign::{Signed, sign};
 pub use status::status;
+pub use verify::{BaseState, Step, VerifyReport, verify};
