@@ -42,20 +42,21 @@ pub fn route(
 ) -> (Steps, Vec<u8>) {
     let mut steps = Vec::new();
     let mut pack = Vec::new();
+    let olds: BTreeMap<Digest, &TreePath> =
+        before.entries.iter().filter_map(|(p, e)| e.digest().map(|d| (d, p))).collect();
     let paths: BTreeSet<&TreePath> = before.entries.keys().chain(after.entries.keys()).collect();
     for path in paths {
         let (old, new) = (before.get(path), after.get(path));
         if old == new {
             continue;
         }
-        let same = |e: &Entry| before.entries.iter().find(|(_, b)| b.digest().is_some() && b.digest() == e.digest());
         let action = match (old, new) {
             (_, None) => Action::Delete,
             (_, Some(Entry::Symlink { .. })) => Action::Link,
             (_, Some(Entry::Folder)) => Action::Folder,
             (Some(o), Some(n)) if o.digest() == n.digest() => Action::Mode,
-            (_, Some(n)) => match same(n) {
-                Some((from, _)) => Action::Copy { from: from.clone() },
+            (_, Some(n)) => match n.digest().and_then(|d| olds.get(&d)) {
+                Some(from) => Action::Copy { from: (*from).clone() },
                 None => {
                     let bytes = encode(&contents[path]);
                     let at = Slice { pack: 0, offset: pack.len() as u64, length: bytes.len() as u64 };

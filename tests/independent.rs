@@ -1,0 +1,100 @@
+//! What we sign and write is what others read: PyPI's `securesystemslib`, and `openssl`.
+//!
+//! Needs `python3 -m venv`, PyPI (or CUMULATE_PYTHON, an interpreter that has
+//! `securesystemslib[crypto]`), and `openssl`; run with `--ignored`.
+
+mod support;
+
+use cumulate::bundle;
+use cumulate::disk::Disk;
+use cumulate::trust::{PublicKey, SecretKey};
+use cumulate::verb::{keygen, sign, write_envelopes};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn run(command: &mut Command) -> Output {
+    let out = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    assert!(out.status.success(), "{command:?}: {}", String::from_utf8_lossy(&out.stderr));
+    out
+}
+
+fn openssl(args: &[&str]) -> Vec<u8> {
+    run(Command::new("openssl").args(args)).stdout
+}
+
+fn python(dir: &Path) -> PathBuf {
+    if let Some(python) = std::env::var_os("CUMULATE_PYTHON") {
+        return python.into();
+    }
+    let venv = dir.join("venv");
+    run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+    let python = venv.join("bin/python");
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "securesystemslib[crypto]==1.3.0"]));
+    python
+}
+
+#[test]
+#[ignore = "independent: needs PyPI's securesystemslib"]
+fn securesystemslib_verifies_our_envelopes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (package, blobs) = support::golden().package();
+    let cup = dir.path().join("a.cup");
+    bundle::write_file(&package, &blobs, &Disk::real(), &cup).unwrap();
+    let key = keygen(&dir.path().join("key")).unwrap();
+    sign(&cup, &key.private, "release").unwrap();
+    let files = write_envelopes(&cup, &dir.path().join("out")).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/independent/verify.py");
+    let out = run(Command::new(python(dir.path())).arg(script).arg(&files[0]).arg(&key.public).args(&files[1..]));
+    assert_eq!(String::from_utf8(out.stdout).unwrap(), "release acme 3.0 30\n");
+}
+
+#[test]
+#[ignore = "independent: needs openssl"]
+fn openssl_reads_our_keys_and_we_read_its() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let made = keygen(&dir.path().join("ours")).unwrap();
+    let text = openssl(&["pkey", "-in", &at("ours.key"), "-text", "-noout"]);
+    assert!(String::from_utf8(text).unwrap().to_uppercase().contains("ED25519 PRIVATE-KEY"));
+    let public = openssl(&["pkey", "-in", &at("ours.key"), "-pubout"]);
+    assert_eq!(public, fs::read(at("ours.pub")).unwrap(), "the same public file, byte for byte");
+    assert_eq!(openssl(&["pkey", "-pubin", "-in", &at("ours.pub"), "-pubout"]), public);
+    let der = openssl(&["pkey", "-pubin", "-in", &at("ours.pub"), "-outform", "DER"]);
+    assert_eq!(cumulate::tree::Digest::of(&der), made.key_id.0, "the key id is the digest of the DER");
+    // A signature made by one verifies with the other.
+    let key = SecretKey::read(&made.private).unwrap();
+    fs::write(at("m"), "message").unwrap();
+    fs::write(at("s"), key.sign(b"message")).unwrap();
+    openssl(&[
+        "pkeyutl",
+        "-verify",
+        "-pubin",
+        "-inkey",
+        &at("ours.pub"),
+        "-rawin",
+        "-in",
+        &at("m"),
+        "-sigfile",
+        &at("s"),
+    ]);
+
+    openssl(&["genpkey", "-algorithm", "ed25519", "-out", &at("theirs.key")]);
+    openssl(&["pkey", "-in", &at("theirs.key"), "-pubout", "-out", &at("theirs.pub")]);
+    openssl(&["pkeyutl", "-sign", "-inkey", &at("theirs.key"), "-rawin", "-in", &at("m"), "-out", &at("t")]);
+    let theirs = SecretKey::read(Path::new(&at("theirs.key"))).unwrap();
+    let public = PublicKey::read(Path::new(&at("theirs.pub"))).unwrap();
+    assert_eq!(theirs.id(), public.id());
+    assert!(public.verifies(b"message", &fs::read(at("t")).unwrap()));
+    for (name, algorithm) in [("rsa", "RSA"), ("ec", "EC"), ("x", "X25519"), ("ed448", "ED448")] {
+        let mut args = vec!["genpkey", "-algorithm", algorithm, "-out"];
+        let file = at(name);
+        args.push(&file);
+        if algorithm == "EC" {
+            args.extend(["-pkeyopt", "ec_paramgen_curve:P-256"]);
+        }
+        openssl(&args);
+        let e = SecretKey::read(Path::new(&file)).unwrap_err();
+        assert_eq!(e.code, cumulate::report::ErrorCode::BadKey, "{algorithm}");
+    }
+}
