@@ -20,6 +20,7 @@ pub mod fix;
 // Floor 3: decisions, and the machine they end on.
 pub mod install;
 pub mod plan;
+pub mod release;
 
 // Floor 4: from decisions to words, trees and deltas.
 pub mod explain;

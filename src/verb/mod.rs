@@ -1,5 +1,7 @@
 //! One verb, one file: the story of a command in library terms.
 
+mod delta;
+mod init;
 mod inspect;
 mod keygen;
 mod prove;
@@ -8,6 +10,8 @@ mod sign;
 mod status;
 mod verify;
 
+pub use delta::{DeltaResult, decode as delta_decode, encode as delta_encode};
+pub use init::{Initialised, init};
 pub use inspect::{BaseView, Inspect, Kind, PathView, inspect, write_envelopes};
 pub use keygen::{Keygen, keygen};
 pub use prove::{Proof, prove};

@@ -1,0 +1,144 @@
+//! From the configuration to trees and fixes.
+
+use super::config::{BaseConfig, Config, DEFAULT_TRACK, TrackConfig};
+use super::paths::Classes;
+use crate::fix::{Fix, FixSet, Variant, read_fixes};
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::{Source, SourceOptions, read_source};
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Everything a release folder names.
+#[derive(Debug)]
+pub struct Release {
+    pub dir: PathBuf,
+    pub config: Config,
+    pub classes: Classes,
+    pub fixes: FixSet,
+    pub tracks: Vec<Track>,
+}
+
+/// One track with its bases, in the order of the configuration.
+#[derive(Debug)]
+pub struct Track {
+    pub name: String,
+    pub branch: String,
+    pub platform: String,
+    pub version: String,
+    /// Index into `bases` of the base that the fixes start from.
+    pub from: usize,
+    pub bases: Vec<Base>,
+    /// The shipped target, where a build lies between.
+    pub target: Option<Source>,
+}
+
+/// One supported version.
+#[derive(Debug)]
+pub struct Base {
+    /// Unique in the release: the version, with `@TRACK` where two tracks have it.
+    pub name: String,
+    pub version: String,
+    /// What fixes apply to.
+    pub source: Source,
+    /// What installations hold, if that is something else.
+    pub shipped: Option<Source>,
+}
+
+impl Base {
+    /// The tree that deltas start from.
+    pub fn installed(&self) -> &Source {
+        self.shipped.as_ref().unwrap_or(&self.source)
+    }
+}
+
+/// Reads a release folder (or the `cumulate.toml` itself).
+///
+/// # Errors
+/// `config` for what the file gets wrong, and whatever reading bases and fixes gives.
+pub fn load(path: &Path) -> Result<Release> {
+    let file = if path.is_dir() { path.join("cumulate.toml") } else { path.to_path_buf() };
+    let dir = file.parent().map(Path::to_path_buf).unwrap_or_default();
+    let config = Config::read(&file)?;
+    let classes = Classes::new(&config)?;
+    let fixes = read_fixes(&dir.join(config.release.fixes.as_deref().unwrap_or(Path::new("fixes"))))?;
+    let declared = if config.tracks.is_empty() { vec![default_track()] } else { config.tracks.clone() };
+    let tracks = declared.into_iter().map(|t| load_track(&dir, &config, t)).collect::<Result<_>>()?;
+    Ok(Release { dir, config, classes, fixes, tracks })
+}
+
+fn default_track() -> TrackConfig {
+    TrackConfig { name: DEFAULT_TRACK.into(), branch: String::new(), platform: String::new(), version: None, from: None, target: None }
+}
+
+fn load_track(dir: &Path, config: &Config, track: TrackConfig) -> Result<Track> {
+    let bad = |what: String, next: &str| Error::new(ErrorCode::Config, &track.name, what).next(next);
+    let single = config.tracks.len() <= 1;
+    let mine: Vec<&BaseConfig> =
+        config.bases.iter().filter(|b| single || b.track.as_deref() == Some(track.name.as_str())).collect();
+    if mine.is_empty() {
+        return Err(bad("there is no base".into(), "add one with 'cumulate base add VERSION --from …'"));
+    }
+    let bases = mine.into_par_iter().map(|b| load_base(dir, config, b)).collect::<Result<Vec<_>>>()?;
+    let from = match track.from.as_ref().or(config.release.from.as_ref()) {
+        Some(v) => bases.iter().position(|b| b.version == *v).ok_or_else(|| {
+            bad(format!("the fixes start from base '{v}', which is not there"), "add that base, or correct 'from'")
+        })?,
+        None if bases.len() == 1 => 0,
+        None => return Err(bad("several bases, and none is named as the start of the fixes".into(), "add from = \"…\" to [release]")),
+    };
+    let target = track.target.as_ref().map(|t| read_source(&dir.join(t), &SourceOptions::default())).transpose()?;
+    if let Some(b) = bases.iter().find(|b| b.shipped.is_some() != target.is_some()) {
+        return Err(bad(
+            format!("a build lies between source and shipped trees, but base '{}' or the track lacks its shipped tree", b.name),
+            "give every base 'shipped' and the track 'target', or none",
+        ));
+    }
+    let version = track.version.clone().unwrap_or_else(|| config.release.version.clone());
+    Ok(Track { name: track.name, branch: track.branch, platform: track.platform, version, from, bases, target })
+}
+
+fn load_base(dir: &Path, config: &Config, base: &BaseConfig) -> Result<Base> {
+    let options = SourceOptions { strip: base.strip, version: Some(&base.version), ..SourceOptions::default() };
+    let source = read_source(&dir.join(&base.source), &options)?;
+    let shipped = base.shipped.as_ref().map(|s| read_source(&dir.join(s), &options)).transpose()?;
+    if let Some(expected) = base.tree {
+        let found = source.tree.digest();
+        if found != expected {
+            return Err(Error::new(
+                ErrorCode::SourceChanged,
+                &base.version,
+                format!("the base's tree is {found}, but cumulate.toml recorded {expected}"),
+            )
+            .next("restore the base, or record it again with 'cumulate base add'"));
+        }
+    }
+    let twice = config.bases.iter().filter(|b| b.version == base.version).count() > 1;
+    let name = match &base.track {
+        Some(track) if twice => format!("{}@{track}", base.version),
+        _ => base.version.clone(),
+    };
+    Ok(Base { name, version: base.version.clone(), source, shipped })
+}
+
+/// The most specific variant of a fix for a branch and platform, if any applies.
+///
+/// # Errors
+/// `config` if two variants are equally specific.
+pub fn variant_for<'a>(fix: &'a Fix, branch: &str, platform: &str) -> Result<Option<&'a Variant>> {
+    let fits = |stated: &Option<String>, have: &str| stated.as_deref().is_none_or(|s| s == have);
+    let rank = |v: &Variant| u32::from(v.branch.is_some()) + u32::from(v.platform.is_some());
+    let fitting: Vec<&Variant> =
+        fix.variants.iter().filter(|v| fits(&v.branch, branch) && fits(&v.platform, platform)).collect();
+    let Some(best) = fitting.iter().map(|v| rank(v)).max() else { return Ok(None) };
+    let mut top = fitting.into_iter().filter(|v| rank(v) == best);
+    let first = top.next();
+    if let (Some(a), Some(b)) = (first, top.next()) {
+        return Err(Error::new(
+            ErrorCode::Config,
+            &fix.id,
+            format!("{} and {} are equally specific for branch '{branch}', platform '{platform}'", a.file.display(), b.file.display()),
+        )
+        .next("name both branch and platform in one of them"));
+    }
+    Ok(first)
+}

@@ -1,0 +1,14 @@
+//! The release folder: `cumulate.toml`, its bases and tracks, and the path classes.
+//!
+//! [`Config`] is the file as written; [`Release`] is what it names, read into trees and
+//! fixes. Nothing is decided here: order, merging and deltas belong to other rooms.
+
+mod config;
+mod load;
+mod paths;
+
+pub use config::{
+    BaseConfig, Budget, Component, Config, NotFor, PathRule, ReleaseSection, Retire, TrackConfig, DEFAULT_TRACK,
+};
+pub use load::{Base, Release, Track, load, variant_for};
+pub use paths::Classes;
