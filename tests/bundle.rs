@@ -3,6 +3,7 @@
 mod support;
 
 use cumulate::bundle::{self, Bundle, Package};
+use cumulate::delta::{self, DecodeLimits};
 use cumulate::disk::Disk;
 use cumulate::report::{Error, ErrorCode};
 use cumulate::tree::{Digest, Tree};
@@ -59,7 +60,10 @@ fn what_was_put_in_comes_out() {
             assert_eq!(b.before_tree(name).unwrap(), support::tree(files).0);
             for step in b.steps(name).unwrap().steps {
                 if let bundle::Action::Full { at } = step.action {
-                    assert_eq!(b.slice(name, &at).unwrap(), contents[&step.path]);
+                    let bytes = b.slice(name, &at).unwrap();
+                    let head = delta::header(&bytes).unwrap();
+                    let limits = DecodeLimits { new_size: head.new_size, memory: head.memory };
+                    assert_eq!(delta::decode(&bytes, &[], limits).unwrap(), contents[&step.path]);
                 }
             }
             assert_eq!(b.provenance(name).unwrap().paths.len(), 2);

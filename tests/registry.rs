@@ -5,6 +5,7 @@
 mod support;
 
 use cumulate::bundle::{self, Bundle, Package};
+use cumulate::delta::{self, DecodeLimits};
 use cumulate::disk::Disk;
 use cumulate::report::ErrorCode;
 use cumulate::trust::{Envelope, Policy, SecretKey};
@@ -182,5 +183,9 @@ fn a_hundred_thousand_small_files_go_through() {
     assert_eq!(whole.before_tree("1").unwrap(), support::tree(&old).0);
     let steps = whole.steps("1").unwrap().steps;
     let bundle::Action::Full { at } = &steps[77_777].action else { panic!("a new content") };
-    assert!(whole.slice("1", at).unwrap().starts_with(b"new "));
+    let bytes = whole.slice("1", at).unwrap();
+    let head = delta::header(&bytes).unwrap();
+    let limits = DecodeLimits { new_size: head.new_size, memory: head.memory };
+    let number = steps[77_777].path.name()[1..7].parse::<u32>().unwrap();
+    assert_eq!(delta::decode(&bytes, &[], limits).unwrap(), format!("new {number}").into_bytes());
 }

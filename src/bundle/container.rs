@@ -22,6 +22,26 @@ enum Kind {
     Layout(PathBuf),
 }
 
+/// One blob, held open.
+pub(super) struct Reader<'a> {
+    container: &'a Container,
+    blob: BlobRef,
+    file: File,
+    at: u64,
+}
+
+impl Reader<'_> {
+    pub(super) fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>> {
+        let inside = offset.checked_add(length).is_some_and(|end| end <= self.blob.size);
+        let Some(length) = usize::try_from(length).ok().filter(|_| inside) else {
+            return Err(self.container.bad(format!("bytes beyond the end of the blob {}", self.blob.digest)));
+        };
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, self.at + offset).map_err(|e| Error::io(&self.container.name, &e))?;
+        Ok(bytes)
+    }
+}
+
 impl Container {
     /// Opens a file whose headers and padding are canonical, or a folder.
     pub(super) fn open(path: &Path) -> Result<Self> {
@@ -116,14 +136,13 @@ impl Container {
 
     /// Some bytes of a blob whose whole was checked before.
     pub(super) fn read_at(&self, blob: &BlobRef, offset: u64, length: u64) -> Result<Vec<u8>> {
-        let inside = offset.checked_add(length).is_some_and(|end| end <= blob.size);
-        let Some(length) = usize::try_from(length).ok().filter(|_| inside) else {
-            return Err(self.bad(format!("bytes beyond the end of the blob {}", blob.digest)));
-        };
+        self.reader(blob)?.read(offset, length)
+    }
+
+    /// A blob for many small reads.
+    pub(super) fn reader(&self, blob: &BlobRef) -> Result<Reader<'_>> {
         let (file, at) = self.find(blob)?;
-        let mut bytes = vec![0; length];
-        file.read_exact_at(&mut bytes, at + offset).map_err(|e| Error::io(&self.name, &e))?;
-        Ok(bytes)
+        Ok(Reader { container: self, blob: *blob, file, at })
     }
 
     /// The file that a blob stands in and where; its size is as stated.

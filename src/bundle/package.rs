@@ -77,6 +77,11 @@ impl Package {
         self.envelopes.values().map(Vec::as_slice)
     }
 
+    /// The manifest of a base that is at hand.
+    pub fn base(&self, name: &str) -> Option<&BaseManifest> {
+        self.bases.iter().map(|b| &b.manifest).find(|m| m.name == name)
+    }
+
     /// Bases of the root manifest that are not at hand.
     pub fn missing(&self) -> impl Iterator<Item = &BaseRef> {
         self.root.bases.iter().filter(|b| self.bases.iter().all(|p| p.manifest.name != b.name))

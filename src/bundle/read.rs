@@ -3,8 +3,10 @@
 use super::container::Container;
 use super::package::Package;
 use super::{
-    BaseManifest, BlobRef, Graph, Provenance, RootManifest, Slice, Steps, TreeRef, check, document, limits, undo,
+    Action, BaseManifest, BlobRef, Graph, Provenance, RootManifest, Slice, Steps, TreeRef, check, document, limits,
+    undo,
 };
+use crate::delta::{self, Codec};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry, Tree, TreePath};
 use crate::trust::TrustReport;
@@ -12,6 +14,9 @@ use rayon::prelude::*;
 use serde::de::{self, Deserialize, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+/// More bytes than any delta's header has.
+const DELTA_HEAD: u64 = 64;
 
 /// A bundle whose every content is what its root manifest says, and that a policy or the user
 /// has accepted. Documents are decoded when asked for; nothing large is held.
@@ -162,10 +167,39 @@ pub(super) fn check_documents(container: &Container, package: &Package) -> Resul
         let base = &base.manifest;
         let steps = steps(container, root, base)?;
         match targets.get(base.track.as_str()) {
-            Some((_, _, target)) => check::route(base, target, &steps).map(drop),
+            Some((_, _, target)) => {
+                check::route(base, target, &steps)?;
+                deltas(container, base, &steps)
+            }
             None => Err(container.bad("a base without a target")),
         }
     })
+}
+
+/// Reads the header of every delta: what it says of its result and its need is what the manifests say.
+fn deltas(container: &Container, base: &BaseManifest, steps: &Steps) -> Result<()> {
+    let packs = base.packs.iter().map(|p| container.reader(p)).collect::<Result<Vec<_>>>()?;
+    for step in &steps.steps {
+        let (codec, at) = match &step.action {
+            Action::Delta { codec, at, .. } => (*codec, at),
+            Action::Full { at } => (Codec::Full, at),
+            _ => continue,
+        };
+        let lies = |why: &str| container.bad(format!("the delta for '{}' of base '{}' {why}", step.path, base.name));
+        let pack = packs.get(at.pack as usize).ok_or_else(|| lies("is in no pack"))?;
+        let head = pack.read(at.offset, at.length.min(DELTA_HEAD))?;
+        let header = delta::header(&head).map_err(|e| lies(&format!("cannot be read: {e}")))?;
+        if header.codec != codec {
+            return Err(lies("is of another codec than its step says"));
+        }
+        if Some(header.new_size) != step.after.as_ref().map(Entry::size) {
+            return Err(lies("makes a file of another size than the target's"));
+        }
+        if header.memory > base.memory {
+            return Err(lies("needs more memory than the base manifest states"));
+        }
+    }
+    Ok(())
 }
 
 fn listing(container: &Container, root: &RootManifest, base: &BaseManifest) -> Result<Tree> {

@@ -6,6 +6,7 @@ use cumulate::bundle::{
     Action, BaseDraft, Blobs, Class, Draft, FixEntry, FixState, Graph, GraphEdge, Package, Provenance, ProvenancePath,
     Release, Slice, State, Step, Steps, TrackDraft,
 };
+use cumulate::delta::{self, Codec, Profile};
 use cumulate::tree::{Digest, Entry, Tree, TreePath};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -178,10 +179,10 @@ impl Release2<'_> {
         }
     }
 
-    /// Deltas are the plain contents: enough where nothing is decoded.
     pub fn package(&self) -> (Package, Blobs) {
         let mut blobs = Blobs::new();
-        let draft = self.draft(&mut blobs, &|bytes| bytes.to_vec());
+        let full = |bytes: &[u8]| delta::encode(Codec::Full, None, bytes, Profile::Fast).unwrap().bytes;
+        let draft = self.draft(&mut blobs, &full);
         let package = draft.assemble(&mut blobs).unwrap();
         (package, blobs)
     }
