@@ -10,15 +10,18 @@
 mod fault;
 mod lock;
 mod ops;
+mod trace;
 mod writer;
 
 pub use fault::{Fault, FaultPlan};
 pub use lock::Lock;
+pub use trace::Trace;
 pub use writer::{AtomicWriter, NewFile, TEMP_PREFIX};
 
 use crate::report::{Error, ErrorCode, Result};
 use std::io;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The layer that every write goes through. Shared by reference, also between threads.
@@ -27,6 +30,7 @@ pub struct Disk {
     faults: Option<FaultPlan>,
     /// Nothing needs to survive a power cut.
     fleeting: bool,
+    trace: Option<Mutex<Vec<Trace>>>,
     done: AtomicU64,
 }
 

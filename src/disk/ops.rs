@@ -1,5 +1,6 @@
 //! The operations on names: each is one system call, or one and its check.
 
+use super::trace::{Trace, own};
 use super::writer::folder_of;
 use super::{Disk, error};
 use crate::report::Result;
@@ -12,7 +13,9 @@ use std::path::Path;
 impl Disk {
     /// Renames within one file system; replaces a file or link at `to`.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.run(to, || fs::rename(from, to))
+        self.run(to, || fs::rename(from, to))?;
+        self.note(|| Trace::Rename { from: own(from), to: own(to) });
+        Ok(())
     }
 
     /// Renames, but never over something.
@@ -28,12 +31,16 @@ impl Disk {
                 fs::remove_file(from)
             }
             Err(e) => Err(e.into()),
-        })
+        })?;
+        self.note(|| Trace::Rename { from: own(from), to: own(to) });
+        Ok(())
     }
 
     /// A second name for a file or link (links are not followed).
     pub fn hard_link(&self, from: &Path, to: &Path) -> Result<()> {
-        self.run(to, || rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()).map_err(io::Error::from))
+        self.run(to, || rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()).map_err(io::Error::from))?;
+        self.note(|| Trace::Link { from: own(from), to: own(to) });
+        Ok(())
     }
 
     /// A second file with the same content, mode, owner (as far as allowed) and modification time;
@@ -43,6 +50,7 @@ impl Disk {
         if meta.is_symlink() {
             let target = fs::read_link(from).map_err(|e| error(from, &e))?;
             self.run(to, || std::os::unix::fs::symlink(&target, to))?;
+            self.note(|| Trace::Symlink { target: target.to_string_lossy().into_owned(), path: own(to) });
             self.keep_owner(to, &meta)?;
             return self.set_mtime(to, meta.mtime(), meta.mtime_nsec());
         }
@@ -63,7 +71,9 @@ impl Disk {
     }
 
     pub fn unlink(&self, path: &Path) -> Result<()> {
-        self.run(path, || fs::remove_file(path))
+        self.run(path, || fs::remove_file(path))?;
+        self.note(|| Trace::Unlink { path: own(path) });
+        Ok(())
     }
 
     /// Creates one folder with exactly this mode.
@@ -74,7 +84,9 @@ impl Disk {
         self.run(path, || {
             fs::DirBuilder::new().mode(mode & 0o7777).create(path)?;
             rustix::fs::chmod(path, Mode::from_raw_mode(mode & 0o7777)).map_err(io::Error::from)
-        })
+        })?;
+        self.note(|| Trace::Mkdir { path: own(path), mode });
+        Ok(())
     }
 
     /// Creates a folder and those above it where they are missing.
@@ -101,16 +113,22 @@ impl Disk {
 
     /// Removes an empty folder.
     pub fn rmdir(&self, path: &Path) -> Result<()> {
-        self.run(path, || fs::remove_dir(path))
+        self.run(path, || fs::remove_dir(path))?;
+        self.note(|| Trace::Rmdir { path: own(path) });
+        Ok(())
     }
 
     pub fn symlink(&self, target: &str, path: &Path) -> Result<()> {
-        self.run(path, || std::os::unix::fs::symlink(target, path))
+        self.run(path, || std::os::unix::fs::symlink(target, path))?;
+        self.note(|| Trace::Symlink { target: target.to_owned(), path: own(path) });
+        Ok(())
     }
 
     /// Sets the permission bits of a file or folder. Follows links: only for what is known to be none.
     pub fn chmod(&self, path: &Path, mode: u32) -> Result<()> {
-        self.run(path, || rustix::fs::chmod(path, Mode::from_raw_mode(mode & 0o7777)).map_err(io::Error::from))
+        self.run(path, || rustix::fs::chmod(path, Mode::from_raw_mode(mode & 0o7777)).map_err(io::Error::from))?;
+        self.note(|| Trace::Mode { path: own(path), mode });
+        Ok(())
     }
 
     /// Gives a file or link the owner and group of `like`, as far as this user may; without the right
@@ -133,17 +151,25 @@ impl Disk {
             last_access: Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
             last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds },
         };
-        self.run(path, || rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(io::Error::from))
+        self.run(path, || {
+            rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(io::Error::from)
+        })?;
+        self.note(|| Trace::Mtime { path: own(path), seconds, nanoseconds });
+        Ok(())
     }
 
     /// Makes a file's content durable.
     pub fn sync_file(&self, path: &Path) -> Result<()> {
-        self.sync(path, || File::open(path))
+        self.sync(path, || File::open(path))?;
+        self.note(|| Trace::SyncFile { path: own(path) });
+        Ok(())
     }
 
     /// Makes the names in a folder durable.
     pub fn sync_folder(&self, path: &Path) -> Result<()> {
-        self.sync(path, || File::open(path))
+        self.sync(path, || File::open(path))?;
+        self.note(|| Trace::SyncFolder { path: own(path) });
+        Ok(())
     }
 
     /// Makes everything on the file system of `path` durable: cheaper than syncing very many files.
@@ -156,7 +182,9 @@ impl Disk {
             }
             drop(folder);
             Ok(())
-        })
+        })?;
+        self.note(|| Trace::SyncAll);
+        Ok(())
     }
 
     /// Bytes that this user may still write on the file system of `path`.

@@ -1,5 +1,6 @@
 //! Files written piece by piece: new ones, and ones that appear whole or not at all.
 
+use super::trace::{Trace, own};
 use super::{Disk, error};
 use crate::report::Result;
 use std::fs::{File, OpenOptions};
@@ -31,6 +32,7 @@ impl Disk {
             file.set_permissions(std::fs::Permissions::from_mode(mode & 0o7777))?;
             Ok(file)
         })?;
+        self.note(|| Trace::Create { path: own(path), mode });
         Ok(NewFile { disk: self, file, path: path.to_path_buf() })
     }
 
@@ -85,12 +87,16 @@ impl NewFile<'_> {
     }
 
     pub fn set_mode(&self, mode: u32) -> Result<()> {
-        self.disk.run(&self.path, || self.file.set_permissions(std::fs::Permissions::from_mode(mode & 0o7777)))
+        self.disk.run(&self.path, || self.file.set_permissions(std::fs::Permissions::from_mode(mode & 0o7777)))?;
+        self.disk.note(|| Trace::Mode { path: own(&self.path), mode });
+        Ok(())
     }
 
     /// Makes the content durable (the name is durable after [`Disk::sync_folder`]).
     pub fn sync(&self) -> Result<()> {
-        self.disk.sync(&self.path, || self.file.try_clone())
+        self.disk.sync(&self.path, || self.file.try_clone())?;
+        self.disk.note(|| Trace::SyncFile { path: own(&self.path) });
+        Ok(())
     }
 
     pub(super) fn file(&self) -> &File {
@@ -103,7 +109,9 @@ impl Write for NewFile<'_> {
         // Under a fault plan a write is two operations, so that it can be torn.
         let n = if self.disk.faults.is_some() { bytes.len().div_ceil(2) } else { bytes.len() };
         let file = &mut self.file;
-        self.disk.io(|| file.write(&bytes[..n]))
+        let n = self.disk.io(|| file.write(&bytes[..n]))?;
+        self.disk.note(|| Trace::Write { path: own(&self.path), bytes: bytes[..n].to_vec() });
+        Ok(n)
     }
 
     fn flush(&mut self) -> io::Result<()> {
