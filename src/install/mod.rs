@@ -26,6 +26,7 @@
 
 mod apply;
 mod commit;
+mod from_bundle;
 mod preflight;
 mod recognise;
 mod release;

@@ -6,9 +6,9 @@ use crate::tree::{Digest, Entry, Tree, TreePath};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Reads the delta of a route's slice and decodes it against the old bytes. The digest of the result
-/// is checked by the installer.
-pub type Decode<'a> = dyn Fn(usize, Slice, &[u8]) -> Result<Vec<u8>> + 'a;
+/// Reads the delta of a route's slice and decodes it against the old bytes to at most so many new
+/// ones. The digest of the result is checked by the installer.
+pub type Decode<'a> = dyn Fn(usize, Slice, &[u8], u64) -> Result<Vec<u8>> + 'a;
 
 /// A release as an installation sees it.
 pub struct Release<'a> {

@@ -86,12 +86,12 @@ fn file<'a>(
         }
         (Action::Delta { at, .. }, Some((from, old_digest))) => {
             let old = old_bytes(&from.under(&state.dir), *old_digest)?;
-            let bytes = (release.decode)(route, *at, &old)?;
+            let bytes = (release.decode)(route, *at, &old, size)?;
             new.put(&bytes)?;
             Digest::of(&bytes)
         }
         (Action::Full { at }, _) => {
-            let bytes = (release.decode)(route, *at, &[])?;
+            let bytes = (release.decode)(route, *at, &[], size)?;
             new.put(&bytes)?;
             Digest::of(&bytes)
         }

@@ -201,6 +201,52 @@ impl Policy {
         Ok(Self { origin: origin.to_owned(), component: file.component, span, keys, roles })
     }
 
+    /// The policy as a text of its own, with the keys inside: what an installation remembers.
+    /// [`Policy::parse`] reads the same policy from it.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub fn to_toml(&self) -> Result<String> {
+        use toml::{Table, Value};
+        let fault = |e: &dyn std::fmt::Display| Error::new(ErrorCode::Internal, &self.origin, e);
+        let dates = |table: &mut Table, span: Span| -> Result<()> {
+            for (name, at) in [("valid-from", span.from), ("expires", span.to)] {
+                if let Some(at) = at {
+                    let date: Datetime = show_time(at).parse().map_err(|e| fault(&e))?;
+                    table.insert(name.into(), Value::Datetime(date));
+                }
+            }
+            Ok(())
+        };
+        let mut out = Table::new();
+        if let Some(component) = &self.component {
+            out.insert("component".into(), Value::String(component.clone()));
+        }
+        dates(&mut out, self.span)?;
+        let mut keys = Vec::new();
+        for k in self.keys.values() {
+            let mut table = Table::new();
+            table.insert("name".into(), Value::String(k.name.clone()));
+            table.insert("pem".into(), Value::String(k.key.to_pem()));
+            // Which roles a key has stands at the roles.
+            table.insert("roles".into(), Value::Array(Vec::new()));
+            dates(&mut table, k.span)?;
+            keys.push(Value::Table(table));
+        }
+        out.insert("key".into(), Value::Array(keys));
+        let mut roles = Table::new();
+        for (name, role) in &self.roles {
+            let mut table = Table::new();
+            let threshold = i64::try_from(role.threshold).map_err(|e| fault(&e))?;
+            table.insert("threshold".into(), Value::Integer(threshold));
+            let ids = role.keys.iter().map(|id| Value::String(id.to_string())).collect();
+            table.insert("keys".into(), Value::Array(ids));
+            roles.insert(name.clone(), Value::Table(table));
+        }
+        out.insert("roles".into(), Value::Table(roles));
+        toml::to_string(&out).map_err(|e| fault(&e))
+    }
+
     /// Every required role.
     pub fn roles(&self) -> &BTreeMap<String, Role> {
         &self.roles

@@ -1,5 +1,6 @@
 //! One verb, one file: the story of a command in library terms.
 
+mod apply;
 mod delta;
 mod init;
 mod inspect;
@@ -10,6 +11,7 @@ mod sign;
 mod status;
 mod verify;
 
+pub use apply::{Belief, apply};
 pub use delta::{DeltaResult, decode as delta_decode, encode as delta_encode};
 pub use init::{Initialised, init};
 pub use inspect::{BaseView, Inspect, Kind, PathView, inspect, write_envelopes};

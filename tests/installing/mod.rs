@@ -2,9 +2,9 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use cumulate::bundle::{Action, Class, Limits, Slice, Step};
-use cumulate::delta::Codec;
+use cumulate::delta::{self, Codec, DecodeLimits, Profile};
 use cumulate::install::{Release, Route};
-use cumulate::report::{Error, ErrorCode, Result};
+use cumulate::report::{Error, ErrorCode};
 use cumulate::tree::{Digest, Entry, Tree, TreePath};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -130,7 +130,7 @@ pub fn tree_of(dir: &Path) -> Tree {
     cumulate::tree::read_source(dir, &cumulate::tree::SourceOptions::default()).unwrap().tree
 }
 
-/// A release in memory. Its deltas are the old content's digest and the new content.
+/// A release in memory.
 pub struct Made {
     pub version: String,
     pub sequence: Option<u64>,
@@ -139,7 +139,7 @@ pub struct Made {
     pack: Rc<RefCell<Vec<u8>>>,
 }
 
-pub const LIMITS: Limits = Limits { file: 1 << 20, memory: 1 << 20, paths: 1_000_000, blob: 1 << 20 };
+pub const LIMITS: Limits = Limits { file: 1 << 20, memory: 64 << 20, paths: 1_000_000, blob: 1 << 20 };
 
 impl Made {
     /// From bases by name to one target; `classes` gives paths other classes than `code`.
@@ -148,12 +148,12 @@ impl Made {
         let after = Arc::new(tree(target));
         let class_of =
             |p: &TreePath| classes.iter().find(|(c, _)| *c == p.as_str()).map_or(Class::Code, |(_, class)| *class);
-        let put = |old: &[u8], new: &[u8]| {
+        let put = |codec: Codec, old: Option<&[u8]>, new: &[u8]| {
             let mut pack = pack.borrow_mut();
+            let made = delta::encode(codec, old, new, Profile::Fast).unwrap();
             let offset = pack.len() as u64;
-            pack.extend_from_slice(&Digest::of(old).0);
-            pack.extend_from_slice(new);
-            Slice { pack: 0, offset, length: 32 + new.len() as u64 }
+            pack.extend_from_slice(&made.bytes);
+            Slice { pack: 0, offset, length: made.bytes.len() as u64 }
         };
         let routes = bases
             .iter()
@@ -184,10 +184,12 @@ impl Made {
                             match (b.and_then(Entry::digest), twin, base.get(p.as_str())) {
                                 (Some(d), _, _) if d == *digest => Action::Mode,
                                 (_, Some(from), _) => Action::Copy { from: TreePath::clone(from) },
-                                (Some(_), None, Some(Node::File(old, _))) if class == Class::Code => {
-                                    Action::Delta { from: p.clone(), codec: Codec::Bsdiff, at: put(old, new) }
-                                }
-                                _ => Action::Full { at: put(b"", new) },
+                                (Some(_), None, Some(Node::File(old, _))) if class == Class::Code => Action::Delta {
+                                    from: p.clone(),
+                                    codec: Codec::Bsdiff,
+                                    at: put(Codec::Bsdiff, Some(old), new),
+                                },
+                                _ => Action::Full { at: put(Codec::Full, None, new) },
                             }
                         }
                     };
@@ -219,17 +221,14 @@ impl Made {
             limits: self.limits,
             routes: self.routes.clone(),
             absent: Vec::new(),
-            decode: Box::new(move |_, slice, old| decode(&pack.borrow(), slice, old)),
+            decode: Box::new(move |_, slice, old, new_size| {
+                let pack = pack.borrow();
+                let bytes = &pack[slice.offset as usize..(slice.offset + slice.length) as usize];
+                delta::decode(bytes, old, DecodeLimits { new_size, memory: LIMITS.memory })
+                    .map_err(|e| Error::new(ErrorCode::BadDelta, "pack", e))
+            }),
         }
     }
-}
-
-fn decode(pack: &[u8], slice: Slice, old: &[u8]) -> Result<Vec<u8>> {
-    let delta = &pack[slice.offset as usize..(slice.offset + slice.length) as usize];
-    if delta[..32] != Digest::of(old).0 {
-        return Err(Error::new(ErrorCode::BadDelta, "toy", "wrong old"));
-    }
-    Ok(delta[32..].to_vec())
 }
 
 /// A base and a target between which every kind of step stands.
@@ -290,4 +289,42 @@ pub fn lived_in_after(target: &World) -> World {
     here.insert("site/notes".into(), Node::File("mine".into(), 0o640));
     here.insert("lib/old/mine".into(), Node::File("also mine".into(), 0o644));
     here
+}
+
+impl Made {
+    /// The release as an unsigned `.cup` file.
+    pub fn write(&self, file: &Path) {
+        use cumulate::bundle::{self, BaseDraft, Blobs, Draft, Steps, TrackDraft};
+        let mut blobs = Blobs::new();
+        let pack = blobs.add(self.pack.borrow().clone());
+        let draft = Draft {
+            component: "acme".into(),
+            release: bundle::Release { version: self.version.clone(), sequence: self.sequence, created: None },
+            tracks: vec![TrackDraft {
+                name: "default".into(),
+                branch: String::new(),
+                platform: String::new(),
+                version: self.version.clone(),
+                target: Tree::clone(&self.routes[0].after),
+                provenance: bundle::Provenance::default(),
+            }],
+            fixes: Vec::new(),
+            graph: bundle::Graph::default(),
+            bases: self
+                .routes
+                .iter()
+                .map(|r| BaseDraft {
+                    name: r.name.clone(),
+                    track: r.track.clone(),
+                    before: r.before.clone(),
+                    steps: Steps { steps: r.steps.clone(), config: r.config.iter().cloned().collect() },
+                    packs: vec![pack],
+                    memory: 32 << 20,
+                    fixes: Vec::new(),
+                })
+                .collect(),
+        };
+        let package = draft.assemble(&mut blobs).unwrap();
+        bundle::write_file(&package, &blobs, &cumulate::disk::Disk::real(), file).unwrap();
+    }
 }

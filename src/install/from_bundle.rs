@@ -1,0 +1,73 @@
+//! From a believed bundle to what the installer needs of it.
+
+use super::release::{Release, Route};
+use crate::bundle::Bundle;
+use crate::delta::{self, DecodeLimits, DeltaError};
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::Tree;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl<'a> Release<'a> {
+    /// Reads the listings and steps of all bases at hand. Deltas are read one at a time, when needed.
+    ///
+    /// # Errors
+    /// `bad-bundle`, `limit`, `io`.
+    pub fn of(bundle: &'a Bundle) -> Result<Self> {
+        let root = bundle.root();
+        let limits = root.limits;
+        let mut targets: BTreeMap<String, Arc<Tree>> = BTreeMap::new();
+        let mut routes = Vec::new();
+        for base in bundle.bases() {
+            let after = match targets.get(&base.track) {
+                Some(tree) => tree.clone(),
+                None => {
+                    let tree = Arc::new(bundle.listing(&base.name)?);
+                    targets.insert(base.track.clone(), tree.clone());
+                    tree
+                }
+            };
+            let steps = bundle.steps(&base.name)?;
+            let route =
+                Route::new(&base.name, &base.track, after, steps.steps, steps.config, base.fixes.clone(), &limits)?;
+            if route.before.digest() != base.before.tree || route.after.digest() != base.after.tree {
+                return Err(Error::new(
+                    ErrorCode::BadBundle,
+                    &base.name,
+                    "its steps belong to other trees than it states",
+                )
+                .next("get the bundle again from where it was published"));
+            }
+            routes.push(route);
+        }
+        let names: Vec<String> = routes.iter().map(|r| r.name.clone()).collect();
+        Ok(Self {
+            component: root.component.clone(),
+            version: root.release.version.clone(),
+            bundle: bundle.package().subject().digest,
+            sequence: root.release.sequence,
+            limits,
+            absent: bundle.missing().into_iter().map(str::to_owned).collect(),
+            routes,
+            decode: Box::new(move |route, slice, old, new_size| {
+                let name = names.get(route).map_or("", String::as_str);
+                let bytes = bundle.slice(name, &slice)?;
+                let allowed = DecodeLimits { new_size, memory: limits.memory };
+                delta::decode(&bytes, old, allowed).map_err(|e| wrap(name, &e))
+            }),
+        })
+    }
+}
+
+fn wrap(base: &str, error: &DeltaError) -> Error {
+    let code = match error {
+        DeltaError::OverLimit { .. } => ErrorCode::Limit,
+        DeltaError::UnknownCodec(_) => ErrorCode::UnknownFormat,
+        _ => ErrorCode::BadDelta,
+    };
+    let next = match error {
+        DeltaError::UnknownCodec(_) => "use a newer cumulate",
+        _ => "get the bundle again from where it was published",
+    };
+    Error::new(code, base, error).next(next)
+}

@@ -1,0 +1,76 @@
+//! `cumulate apply FILE.cup DIR`: believe the bundle, then bring the installation to its target.
+
+use crate::bundle::{self, Bundle, Unverified};
+use crate::disk::Disk;
+use crate::install::{self, Applied, Options, Release};
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
+use crate::trust::Policy;
+use std::path::Path;
+
+/// Whom to believe.
+#[derive(Debug, Clone, Default)]
+pub struct Belief {
+    /// What `--pub` or `--policy` says. It counts instead of what the installation remembers, and is
+    /// remembered from then on.
+    pub policy: Option<Policy>,
+    /// Accept a bundle that nobody vouches for, unless a policy is given or remembered.
+    pub allow_unsigned: bool,
+    /// The time, in seconds since 1970.
+    pub now: u64,
+}
+
+/// Verifies the bundle, then installs it, as the options say.
+///
+/// # Errors
+/// As [`bundle::open`] and [`Unverified::verify`]; `no-trust` or `unsigned` if there is nobody to believe;
+/// then as [`install::apply`].
+pub fn apply(disk: &Disk, file: &Path, dir: &Path, belief: &Belief, options: Options) -> Result<Applied> {
+    Disk::check_supported()?;
+    let remembered = install::memory(dir)?.trust;
+    let (bundle, trust) = believe(bundle::open(file)?, belief, remembered.as_deref(), dir)?;
+    let release = Release::of(&bundle)?;
+    let options = Options { trust, ..options };
+    let mut applied = install::apply(disk, dir, &release, &options)?;
+    if bundle.trust().is_none() {
+        applied.findings.insert(
+            0,
+            Finding::new(Code::UnsignedBundle, file.display(), "installed although nobody vouches for it")
+                .next("sign releases, and apply them with --pub"),
+        );
+    }
+    Ok(applied)
+}
+
+/// The bundle, and the policy to remember.
+fn believe(
+    unverified: Unverified,
+    belief: &Belief,
+    remembered: Option<&str>,
+    dir: &Path,
+) -> Result<(Bundle, Option<String>)> {
+    if let Some(policy) = &belief.policy {
+        let text = policy.to_toml()?;
+        return Ok((unverified.verify(policy, belief.now)?, Some(text)));
+    }
+    if let Some(text) = remembered {
+        let origin = format!("the policy that {} remembers", dir.display());
+        let policy = Policy::parse(text, &origin, Path::new(""))?;
+        return Ok((unverified.verify(&policy, belief.now)?, None));
+    }
+    if belief.allow_unsigned {
+        return Ok((unverified.accept_unsigned()?, None));
+    }
+    let unsigned = unverified.claimed().envelopes().next().is_none();
+    let code = if unsigned { ErrorCode::Unsigned } else { ErrorCode::NoTrust };
+    let why = if unsigned {
+        "the bundle has no signature"
+    } else {
+        "no key or policy is given, and the installation remembers none, so nothing can be said about the signatures"
+    };
+    let next = if unsigned {
+        "get a signed bundle, or insist with --allow-unsigned"
+    } else {
+        "give --pub FILE or --policy FILE"
+    };
+    Err(Error::new(code, dir.display(), why).next(next))
+}
