@@ -1,0 +1,224 @@
+//! What goes into a plan, and what comes out.
+
+use crate::fix::{FixId, Meta, Payload};
+use crate::patch::Reject;
+use crate::report::Finding;
+use crate::tree::{Digest, Store, Tree, TreePath};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One fix as one track has it: the variant is chosen already.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    pub id: &'a FixId,
+    pub meta: &'a Meta,
+    pub payload: &'a Payload,
+}
+
+/// Everything that a plan depends on, for one track.
+#[derive(Debug, Clone)]
+pub struct PlanInput<'a> {
+    pub fixes: Vec<Candidate<'a>>,
+    /// The tree that the first fix applies to.
+    pub start: &'a Tree,
+    /// Contents of the start tree and of the overlays.
+    pub store: &'a Store,
+    /// The true order where it is known. Fixes that it does not name come after those that it names.
+    pub series: Option<&'a [FixId]>,
+    /// Fixes that do not apply here on purpose, with the reason.
+    pub not_for: BTreeMap<FixId, String>,
+    /// Where not empty: only these fixes and what they need.
+    pub only: Vec<FixId>,
+    /// Without these fixes and what needs them.
+    pub without: Vec<FixId>,
+}
+
+impl<'a> PlanInput<'a> {
+    pub fn new(fixes: Vec<Candidate<'a>>, start: &'a Tree, store: &'a Store) -> Self {
+        Self { fixes, start, store, series: None, not_for: BTreeMap::new(), only: Vec::new(), without: Vec::new() }
+    }
+}
+
+/// The fixes of one track in order, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// What is merged, in this order.
+    pub order: Vec<FixId>,
+    /// Direct needs, by fix in order, then by needed fix in order.
+    pub edges: Vec<Edge>,
+    /// The closure of all needs.
+    pub requires_all: BTreeMap<FixId, BTreeSet<FixId>>,
+    /// Pairs that do not need each other, but whose order matters.
+    pub order_pairs: Vec<OrderPair>,
+    /// Fixes that were given and are not in `order`.
+    pub dropped: Vec<Dropped>,
+    /// Fixes that a selection pulled in without naming them.
+    pub came_along: Vec<CameAlong>,
+    pub findings: Vec<Finding>,
+}
+
+/// `fix` needs `needs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edge {
+    pub fix: FixId,
+    pub needs: FixId,
+    pub kind: EdgeKind,
+    pub reason: Reason,
+}
+
+/// What a need rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum EdgeKind {
+    /// Somebody said so.
+    Declared,
+    /// The pre-image of the one is the post-image of the other.
+    Content,
+    /// A path must be there, or not there, or of a kind or mode.
+    File,
+    /// The lines that the one changes come from the other.
+    Hunk,
+    /// Only the lines around the change come from the other.
+    Context,
+}
+
+impl EdgeKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Content => "content",
+            Self::File => "file",
+            Self::Hunk => "hunk",
+            Self::Context => "context",
+        }
+    }
+}
+
+/// What can be printed and replayed about a need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// `requires` in the metadata of the fix.
+    Requires,
+    /// Left out, this is what the fix is refused with.
+    Rejected(Refused),
+    /// The digest that the one leaves and the other is built on.
+    BuiltOn { path: TreePath, digest: Digest },
+}
+
+/// How a fix fails to apply: patches say it with [`Reject`], overlays in the same words.
+pub type Refused = Reject;
+
+/// Two fixes that do not need each other, but whose order matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderPair {
+    pub first: FixId,
+    pub then: FixId,
+    pub kind: PairKind,
+    pub settled: Settled,
+    /// The first path on which the orders differ.
+    pub path: TreePath,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PairKind {
+    /// Only one order applies; or two whole files that are not built on each other.
+    Conflict,
+    /// Both apply alone, not together without a third.
+    Clash,
+    /// Both orders apply, and the bytes differ.
+    Ambiguous,
+}
+
+impl PairKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::Clash => "clash",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+}
+
+/// What decided an order pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Settled {
+    /// The series.
+    Series,
+    /// `requires` or `after`, perhaps through other fixes.
+    Declared,
+    /// The other order does not apply.
+    Proved,
+    /// Nothing: the plan is refused.
+    Open,
+}
+
+impl Settled {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Series => "series",
+            Self::Declared => "declared",
+            Self::Proved => "proved",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// A fix that is not in the order, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    pub fix: FixId,
+    pub cause: DropCause,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DropCause {
+    Superseded { by: FixId },
+    Duplicate { of: FixId },
+    Contained,
+    NotFor { reason: String },
+    /// The selection neither names nor needs it.
+    NotSelected,
+    /// The selection leaves out something that it needs; the chain runs from the fix to what was left out.
+    Without { chain: Vec<FixId> },
+}
+
+/// A fix that a selection pulled in; the chain runs from a fix that was named to this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameAlong {
+    pub fix: FixId,
+    pub chain: Vec<FixId>,
+}
+
+/// Why there is no plan: every proof, in a stable order, never empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    pub proofs: Vec<Proof>,
+    /// What was found on the way.
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proof {
+    /// Two fixes with one id.
+    TwiceNamed { fix: FixId },
+    /// Each needs, or comes after, the next one, and the last the first.
+    Cycle { fixes: Vec<FixId> },
+    /// `fix` names `needs` in its metadata or the series names it, and it is not there.
+    Missing { fix: Option<FixId>, needs: FixId },
+    /// The series has `fix` before `needs`, which it needs or comes after.
+    SeriesContradicts { fix: FixId, needs: FixId },
+    /// Declared to exclude each other, both chosen.
+    Excluded { fix: FixId, other: FixId },
+    /// A fix does not apply where its order puts it.
+    DoesNotApply { fix: FixId, refused: Refused },
+    /// No order decides these pairs.
+    OrderOpen { pairs: Vec<OrderPair> },
+    /// A selection names a fix that is not there.
+    UnknownSelected { fix: FixId },
+    /// A selection wants this fix and leaves out what it needs; the chain runs from the one to the other.
+    SelectionContradicts { chain: Vec<FixId> },
+    /// A content could not be read.
+    Unreadable { error: crate::report::Error },
+}
