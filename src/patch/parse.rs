@@ -374,7 +374,10 @@ fn number(text: &[u8]) -> Option<(u64, &[u8])> {
 
 impl FilePatch {
     /// Turns the patch around, as `-R` does.
-    fn reverse(&mut self) -> Result<(), ParseError> {
+    ///
+    /// # Errors
+    /// A binary patch that was recorded in one direction only.
+    pub fn reverse(&mut self) -> Result<(), ParseError> {
         std::mem::swap(&mut self.old, &mut self.new);
         std::mem::swap(&mut self.old_mode, &mut self.new_mode);
         if let Some((a, b)) = &mut self.index {

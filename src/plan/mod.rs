@@ -1,1 +1,22 @@
-//! (being laid)
+//! Which fixes, in which order, and why: edges with their reasons, order pairs, supersedence, selection.
+//!
+//! A fix *needs* another if it does not apply without it; needs are found by replaying on the paths
+//! concerned ([`replay`]), never guessed from names. Two fixes that do not need each other, but whose
+//! order matters, are an order pair. What cannot be decided is a [`Refusal`] that carries its proof;
+//! `explain` words it.
+
+mod bits;
+mod needs;
+mod order;
+mod pairs;
+mod paths;
+pub mod replay;
+mod resolve;
+mod select;
+mod types;
+
+pub use resolve::plan;
+pub use types::{
+    CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, OrderPair, PairKind, Plan, PlanInput, Proof, Reason,
+    Refusal, Refused, Settled,
+};

@@ -45,8 +45,6 @@ pub struct Plan {
     pub order: Vec<FixId>,
     /// Direct needs, by fix in order, then by needed fix in order.
     pub edges: Vec<Edge>,
-    /// The closure of all needs.
-    pub requires_all: BTreeMap<FixId, BTreeSet<FixId>>,
     /// Pairs that do not need each other, but whose order matters.
     pub order_pairs: Vec<OrderPair>,
     /// Fixes that were given and are not in `order`.
@@ -54,6 +52,27 @@ pub struct Plan {
     /// Fixes that a selection pulled in without naming them.
     pub came_along: Vec<CameAlong>,
     pub findings: Vec<Finding>,
+}
+
+impl Plan {
+    /// The closure of all needs, by fix. A chain of n fixes makes n² / 2 entries.
+    pub fn requires_all(&self) -> BTreeMap<FixId, BTreeSet<FixId>> {
+        let mut all: BTreeMap<FixId, BTreeSet<FixId>> = BTreeMap::new();
+        let mut direct: BTreeMap<&FixId, Vec<&FixId>> = BTreeMap::new();
+        for e in &self.edges {
+            direct.entry(&e.fix).or_default().push(&e.needs);
+        }
+        // Every need stands before the fix in the order, so its closure is there already.
+        for fix in &self.order {
+            let mut mine = BTreeSet::new();
+            for needs in direct.get(fix).into_iter().flatten() {
+                mine.insert((*needs).clone());
+                mine.extend(all.get(*needs).into_iter().flatten().cloned());
+            }
+            all.insert(fix.clone(), mine);
+        }
+        all
+    }
 }
 
 /// `fix` needs `needs`.
@@ -103,6 +122,8 @@ pub enum Reason {
     Rejected(Refused),
     /// The digest that the one leaves and the other is built on.
     BuiltOn { path: TreePath, digest: Digest },
+    /// It does not apply without this one, but no single hunk says so: several fixes share the blame.
+    Together,
 }
 
 /// How a fix fails to apply: patches say it with [`Reject`], overlays in the same words.
@@ -173,14 +194,22 @@ pub struct Dropped {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DropCause {
-    Superseded { by: FixId },
-    Duplicate { of: FixId },
+    Superseded {
+        by: FixId,
+    },
+    Duplicate {
+        of: FixId,
+    },
     Contained,
-    NotFor { reason: String },
+    NotFor {
+        reason: String,
+    },
     /// The selection neither names nor needs it.
     NotSelected,
     /// The selection leaves out something that it needs; the chain runs from the fix to what was left out.
-    Without { chain: Vec<FixId> },
+    Without {
+        chain: Vec<FixId>,
+    },
 }
 
 /// A fix that a selection pulled in; the chain runs from a fix that was named to this one.

@@ -1,0 +1,171 @@
+//! What every fix needs: the smallest closed set of earlier fixes with which it still applies.
+
+use super::bits::Bits;
+use super::replay::{Replay, StateId};
+use crate::patch::Reject;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Needs of fixes that are ordered by their number.
+pub(super) struct Needs {
+    /// By fix: everything that it needs, directly or not.
+    pub(super) all: Vec<Bits>,
+    /// By fix: the needs that no other need brings along, ascending.
+    pub(super) direct: Vec<Vec<usize>>,
+}
+
+/// Finds all needs. `order` has the replay's fixes in an order in which every one applies;
+/// `declared` has for every place in it the places of the fixes that it requires, all before it.
+///
+/// Sets are tried by replaying on the paths concerned: first what is declared alone, then what the
+/// lines come from, then everything before, dropping one fix (and what needs it) at a time.
+pub(super) fn needs(replay: &Replay<'_>, order: &[usize], declared: &[Vec<usize>]) -> Needs {
+    let n = order.len();
+    let mut place = BTreeMap::new();
+    for (i, fix) in order.iter().enumerate() {
+        place.insert(*fix, i);
+    }
+    let touching: Vec<Vec<usize>> = replay
+        .groups
+        .iter()
+        .map(|g| {
+            let mut places: Vec<usize> = g.fixes().filter_map(|f| place.get(&f).copied()).collect();
+            places.sort_unstable();
+            places
+        })
+        .collect();
+    let mut out = Needs { all: Vec::with_capacity(n), direct: Vec::with_capacity(n) };
+    for j in 0..n {
+        let mut must = Bits::new(n);
+        for i in declared.get(j).into_iter().flatten() {
+            must.insert(*i);
+            must.join(&out.all[*i]);
+        }
+        let search = Search { replay, order, touching: &touching, all: &out.all, must, j, n };
+        let found = search.run();
+        out.direct.push(direct(&found, &out.all, n));
+        out.all.push(found);
+    }
+    out
+}
+
+fn direct(set: &Bits, all: &[Bits], n: usize) -> Vec<usize> {
+    let mut covered = Bits::new(n);
+    let mut out = Vec::new();
+    for i in set.iter().rev() {
+        if !covered.has(i) {
+            out.push(i);
+            covered.join(&all[i]);
+        }
+    }
+    out.reverse();
+    out
+}
+
+/// How a fix is refused when one that it needs is left out, and everything that needs that one with it.
+pub(super) fn refused_without(
+    replay: &Replay<'_>,
+    order: &[usize],
+    needs: &Needs,
+    fix: usize,
+    without: usize,
+) -> Option<(usize, StateId, Arc<Reject>)> {
+    let mut rest = needs.all[fix].clone();
+    for x in needs.all[fix].iter() {
+        if x == without || needs.all[x].has(without) {
+            rest.remove(x);
+        }
+    }
+    replay.of_fix[order[fix]].iter().find_map(|g| {
+        let before = replay.walk(*g, 0, rest.iter().map(|i| order[i])).ok()?;
+        replay.step(*g, before, order[fix]).err().map(|r| (*g, before, r))
+    })
+}
+
+struct Search<'a, 'r> {
+    replay: &'a Replay<'r>,
+    order: &'a [usize],
+    touching: &'a [Vec<usize>],
+    all: &'a [Bits],
+    must: Bits,
+    j: usize,
+    n: usize,
+}
+
+impl Search<'_, '_> {
+    fn groups(&self) -> &[usize] {
+        &self.replay.of_fix[self.order[self.j]]
+    }
+
+    fn applies_in(&self, g: usize, set: &Bits) -> bool {
+        let before = self.touching[g].iter().take_while(|i| **i < self.j).filter(|i| set.has(**i));
+        let with = before.chain(std::iter::once(&self.j)).map(|i| self.order[*i]);
+        self.replay.walk(g, 0, with).is_ok()
+    }
+
+    fn applies(&self, set: &Bits) -> bool {
+        self.groups().iter().all(|g| self.applies_in(*g, set))
+    }
+
+    /// Whether it still applies after `gone` left `set`; only groups that `gone` touches can tell.
+    fn still(&self, set: &Bits, gone: &Bits) -> bool {
+        self.groups().iter().all(|g| !self.touches(*g, gone) || self.applies_in(*g, set))
+    }
+
+    fn touches(&self, g: usize, set: &Bits) -> bool {
+        self.touching[g].iter().any(|i| set.has(*i))
+    }
+
+    fn run(&self) -> Bits {
+        if self.applies(&self.must) {
+            return self.must.clone();
+        }
+        let mut candidates = Bits::new(self.n);
+        for g in self.groups() {
+            self.touching[*g].iter().take_while(|i| **i < self.j).for_each(|i| candidates.insert(*i));
+        }
+        let mut full = self.must.clone();
+        for i in candidates.iter() {
+            full.insert(i);
+            full.join(&self.all[i]);
+        }
+        let newest = self.shrink(&full, candidates.iter().rev());
+        let oldest = self.shrink(&full, candidates.iter());
+        let (newest, oldest) = (self.reach(&newest), self.reach(&oldest));
+        if newest.len() <= oldest.len() { newest } else { oldest }
+    }
+
+    /// Drops what is not needed, in the given order, each with what needs it.
+    fn shrink(&self, full: &Bits, candidates: impl Iterator<Item = usize>) -> Bits {
+        let mut set = full.clone();
+        for a in candidates {
+            if !set.has(a) || self.must.has(a) {
+                continue;
+            }
+            let mut gone = Bits::new(self.n);
+            for x in set.iter() {
+                if x == a || self.all[x].has(a) {
+                    gone.insert(x);
+                }
+            }
+            let mut rest = set.clone();
+            rest.subtract(&gone);
+            if self.still(&rest, &gone) {
+                set = rest;
+            }
+        }
+        set
+    }
+
+    /// What is left that shares a path with the fix, closed.
+    fn reach(&self, set: &Bits) -> Bits {
+        let mut out = self.must.clone();
+        for g in self.groups() {
+            for i in self.touching[*g].iter().filter(|i| set.has(**i)) {
+                out.insert(*i);
+                out.join(&self.all[*i]);
+            }
+        }
+        out
+    }
+}

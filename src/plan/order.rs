@@ -1,0 +1,242 @@
+//! Orders: from a series, or from nothing but what applies when.
+
+use super::replay::{Replay, StateId};
+use super::types::{Candidate, Proof, Refused};
+use crate::fix::FixId;
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// What must come before what, by number of the fix: requirements and `after`.
+pub(super) type Before = Vec<BTreeSet<usize>>;
+
+/// An order of fixes in which every one applies, and those that are in the tree already.
+#[derive(Debug, Default)]
+pub(super) struct Ordered {
+    pub(super) order: Vec<usize>,
+    pub(super) contained: Vec<usize>,
+    /// What does not apply, with why, where it stood or stuck.
+    pub(super) refused: Vec<(usize, Refused)>,
+}
+
+/// One shortest circle for every knot of declared relations.
+pub(super) fn cycles(fixes: &[Candidate<'_>], before: &Before) -> Vec<Proof> {
+    let mut graph = DiGraph::<(), ()>::with_capacity(fixes.len(), 0);
+    for _ in fixes {
+        graph.add_node(());
+    }
+    for (then, firsts) in before.iter().enumerate() {
+        for first in firsts {
+            graph.add_edge(NodeIndex::new(then), NodeIndex::new(*first), ());
+        }
+    }
+    let mut out = Vec::new();
+    for knot in kosaraju_scc(&graph) {
+        let knot: BTreeSet<usize> = knot.into_iter().map(NodeIndex::index).collect();
+        let Some(from) = knot.first().copied() else { continue };
+        if knot.len() > 1 || before[from].contains(&from) {
+            let circle = circle(from, &knot, before);
+            out.push(Proof::Cycle { fixes: circle.into_iter().map(|i| fixes[i].id.clone()).collect() });
+        }
+    }
+    out.sort_by_key(|p| if let Proof::Cycle { fixes } = p { fixes.clone() } else { Vec::new() });
+    out
+}
+
+/// The shortest way from a fix back to itself.
+fn circle(from: usize, knot: &BTreeSet<usize>, before: &Before) -> Vec<usize> {
+    let mut came: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut todo = VecDeque::from([from]);
+    while let Some(i) = todo.pop_front() {
+        for next in before[i].iter().copied().filter(|n| knot.contains(n)) {
+            if next == from {
+                let mut way = vec![i];
+                while let Some(p) = way.last().filter(|l| **l != from).and_then(|l| came.get(l)) {
+                    way.push(*p);
+                }
+                way.reverse();
+                return way;
+            }
+            if next != from && !came.contains_key(&next) {
+                came.insert(next, i);
+                todo.push_back(next);
+            }
+        }
+    }
+    vec![from]
+}
+
+/// The order of a series; fixes that it does not name follow as if there were none for them.
+pub(super) fn from_series(
+    fixes: &[Candidate<'_>],
+    alive: &BTreeSet<usize>,
+    series: &[FixId],
+    before: &Before,
+    replay: &Replay<'_>,
+) -> Result<Ordered, Vec<Proof>> {
+    let number = |id: &FixId| fixes.binary_search_by(|c| c.id.cmp(id)).ok();
+    let mut place: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut proofs = Vec::new();
+    for (k, id) in series.iter().enumerate() {
+        match number(id) {
+            None => proofs.push(Proof::Missing { fix: None, needs: id.clone() }),
+            Some(i) if place.insert(i, k).is_some() => proofs.push(Proof::TwiceNamed { fix: id.clone() }),
+            Some(_) => {}
+        }
+    }
+    for (then, firsts) in before.iter().enumerate().filter(|(i, _)| alive.contains(i)) {
+        for first in firsts.iter().filter(|f| alive.contains(f)) {
+            let wrong = match (place.get(first), place.get(&then)) {
+                (Some(a), Some(b)) => a > b,
+                (None, Some(_)) => true,
+                _ => false,
+            };
+            if wrong {
+                proofs.push(Proof::SeriesContradicts { fix: fixes[then].id.clone(), needs: fixes[*first].id.clone() });
+            }
+        }
+    }
+    if !proofs.is_empty() {
+        return Err(proofs);
+    }
+    let mut listed: Vec<(usize, usize)> =
+        place.iter().filter(|(i, _)| alive.contains(i)).map(|(i, k)| (*k, *i)).collect();
+    listed.sort_unstable();
+    let mut bag = Bag::new(replay);
+    let mut out = Ordered::default();
+    let mut spoilt: BTreeSet<usize> = BTreeSet::new();
+    for (_, fix) in listed {
+        let here = &replay.of_fix[fix];
+        match bag.place(fix) {
+            Ok(()) => {}
+            // A failure that an earlier one explains is not told again.
+            Err(_) if here.iter().any(|g| spoilt.contains(g)) => spoilt.extend(here),
+            Err(_) if bag.done_already(fix) => out.contained.push(fix),
+            Err(refused) => {
+                spoilt.extend(here);
+                out.refused.push((fix, refused));
+            }
+        }
+    }
+    if out.refused.is_empty() {
+        let rest = alive.iter().copied().filter(|i| !place.contains_key(i)).collect();
+        bag.fill(rest, before, &mut out);
+    }
+    out.order = bag.placed;
+    Ok(out)
+}
+
+/// An order from nothing: whatever applies now is next, by id; what does not is tried again later.
+pub(super) fn from_nothing(alive: &BTreeSet<usize>, before: &Before, replay: &Replay<'_>) -> Ordered {
+    let mut bag = Bag::new(replay);
+    let mut out = Ordered::default();
+    bag.fill(alive.clone(), before, &mut out);
+    out.order = bag.placed;
+    out
+}
+
+/// Fixes placed so far, and the state that they leave in every group.
+struct Bag<'a, 'r> {
+    replay: &'a Replay<'r>,
+    placed: Vec<usize>,
+    now: Vec<StateId>,
+}
+
+impl<'a, 'r> Bag<'a, 'r> {
+    fn new(replay: &'a Replay<'r>) -> Self {
+        Self { replay, placed: Vec::new(), now: vec![0; replay.groups.len()] }
+    }
+
+    fn place(&mut self, fix: usize) -> Result<(), Refused> {
+        let mut next = Vec::with_capacity(self.replay.of_fix[fix].len());
+        for g in &self.replay.of_fix[fix] {
+            next.push((*g, self.replay.step(*g, self.now[*g], fix).map_err(|r| (*r).clone())?));
+        }
+        for (g, state) in next {
+            self.now[g] = state;
+        }
+        self.placed.push(fix);
+        Ok(())
+    }
+
+    fn done_already(&self, fix: usize) -> bool {
+        let here = &self.replay.of_fix[fix];
+        !here.is_empty() && here.iter().all(|g| self.replay.done_already(*g, self.now[*g], fix))
+    }
+
+    /// Places everything that can be placed; what cannot is contained or refused.
+    fn fill(&mut self, mut rest: BTreeSet<usize>, before: &Before, out: &mut Ordered) {
+        let mut waiting_in: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); self.replay.groups.len()];
+        for fix in &rest {
+            for g in &self.replay.of_fix[*fix] {
+                waiting_in[*g].insert(*fix);
+            }
+        }
+        let mut followers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for fix in &rest {
+            for first in &before[*fix] {
+                followers.entry(*first).or_default().push(*fix);
+            }
+        }
+        let mut todo = rest.clone();
+        loop {
+            while let Some(fix) = todo.pop_first() {
+                if !rest.contains(&fix) || before[fix].iter().any(|f| rest.contains(f)) || self.place(fix).is_err() {
+                    continue;
+                }
+                rest.remove(&fix);
+                for g in &self.replay.of_fix[fix] {
+                    waiting_in[*g].remove(&fix);
+                    todo.extend(&waiting_in[*g]);
+                }
+                todo.extend(followers.get(&fix).into_iter().flatten());
+            }
+            let free = |fix: &usize| !before[*fix].iter().any(|f| rest.contains(f));
+            // What goes back is there already; else something was placed too early: look for an earlier place.
+            let stuck: Vec<usize> = rest.iter().copied().filter(free).collect();
+            if let Some(fix) = stuck.iter().copied().find(|f| self.done_already(*f)) {
+                out.contained.push(fix);
+                rest.remove(&fix);
+                todo.extend(&rest);
+            } else if let Some(fix) = stuck.iter().copied().find(|f| self.squeeze_in(*f, before)) {
+                rest.remove(&fix);
+                todo.extend(&rest);
+            } else {
+                break;
+            }
+        }
+        for fix in rest {
+            match self.place(fix) {
+                Err(refused) => out.refused.push((fix, refused)),
+                // It applies, but waits for one that does not: told there.
+                Ok(()) => {}
+            }
+        }
+    }
+
+    /// Finds the latest earlier place for a fix with which it and all after it apply.
+    fn squeeze_in(&mut self, fix: usize, before: &Before) -> bool {
+        let here = &self.replay.of_fix[fix];
+        for k in (0..self.placed.len()).rev() {
+            let pushed = self.placed[k];
+            if before[fix].contains(&pushed) {
+                return false;
+            }
+            // Only a place before a fix that shares a path makes a difference.
+            if !self.replay.of_fix[pushed].iter().any(|g| here.contains(g)) {
+                continue;
+            }
+            let order = self.placed[..k].iter().copied().chain([fix]).chain(self.placed[k..].iter().copied());
+            let states: Option<Vec<(usize, StateId)>> =
+                here.iter().map(|g| Some((*g, self.replay.walk(*g, 0, order.clone()).ok()?))).collect();
+            if let Some(states) = states {
+                for (g, state) in states {
+                    self.now[g] = state;
+                }
+                self.placed.insert(k, fix);
+                return true;
+            }
+        }
+        false
+    }
+}

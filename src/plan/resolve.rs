@@ -1,0 +1,471 @@
+//! From fixes to a plan, or to a refusal with its proofs.
+
+use super::bits::Bits;
+use super::needs::{Needs, needs, refused_without};
+use super::order::{Before, Ordered, cycles, from_nothing, from_series};
+use super::pairs::pairs;
+use super::replay::Replay;
+use super::select::{Choice, select};
+use super::types::{
+    Candidate, DropCause, Dropped, Edge, EdgeKind, OrderPair, PairKind, Plan, PlanInput, Proof, Reason, Refusal,
+    Settled,
+};
+use crate::fix::{FixId, Payload};
+use crate::patch::RejectReason;
+use crate::report::{Code, Finding};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Puts fixes in order and says why, for one track.
+///
+/// # Errors
+/// Every proof that there is no plan: it is never guessed.
+pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
+    let mut work = Work::new(input)?;
+    let replay = Replay::new(&work.fixes, input.start, input.store);
+    let ordered = work.order(&replay)?;
+    let plan = work.finish(&replay, &ordered);
+    match replay.broken() {
+        Some(error) => Err(Refusal { proofs: vec![Proof::Unreadable { error }], findings: Vec::new() }),
+        None => plan,
+    }
+}
+
+struct Work<'a, 'i> {
+    input: &'i PlanInput<'a>,
+    /// Sorted by id; fixes go by their place here.
+    fixes: Vec<Candidate<'a>>,
+    alive: BTreeSet<usize>,
+    /// Superseded fixes: by which one.
+    superseded: BTreeMap<usize, usize>,
+    /// Fixes that another stands for: superseded, or the same under another id.
+    stands_for: BTreeMap<usize, usize>,
+    dropped: Vec<Dropped>,
+    findings: Vec<Finding>,
+}
+
+impl<'a, 'i> Work<'a, 'i> {
+    fn new(input: &'i PlanInput<'a>) -> Result<Self, Refusal> {
+        let mut fixes = input.fixes.clone();
+        fixes.sort_by(|a, b| a.id.cmp(b.id));
+        let mut proofs: Vec<Proof> = fixes
+            .windows(2)
+            .filter(|w| w[0].id == w[1].id)
+            .map(|w| Proof::TwiceNamed { fix: w[0].id.clone() })
+            .collect();
+        proofs.dedup();
+        let known = |id: &FixId| fixes.binary_search_by(|c| c.id.cmp(id)).is_ok();
+        for id in input.only.iter().chain(&input.without) {
+            if !known(id) {
+                proofs.push(Proof::UnknownSelected { fix: id.clone() });
+            }
+        }
+        if !proofs.is_empty() {
+            return Err(Refusal { proofs, findings: Vec::new() });
+        }
+        let mut work = Self {
+            input,
+            alive: (0..fixes.len()).collect(),
+            fixes,
+            superseded: BTreeMap::new(),
+            stands_for: BTreeMap::new(),
+            dropped: Vec::new(),
+            findings: Vec::new(),
+        };
+        for (id, reason) in &input.not_for {
+            if let Some(i) = work.number(id) {
+                work.drop_fix(i, DropCause::NotFor { reason: reason.clone() });
+            }
+        }
+        work.supersede();
+        Ok(work)
+    }
+
+    fn number(&self, id: &FixId) -> Option<usize> {
+        self.fixes.binary_search_by(|c| c.id.cmp(id)).ok()
+    }
+
+    fn id(&self, i: usize) -> FixId {
+        self.fixes[i].id.clone()
+    }
+
+    fn drop_fix(&mut self, i: usize, cause: DropCause) {
+        self.alive.remove(&i);
+        self.dropped.push(Dropped { fix: self.id(i), cause });
+    }
+
+    fn refuse<T>(&mut self, mut proofs: Vec<Proof>) -> Result<T, Refusal> {
+        proofs.dedup();
+        Err(Refusal { proofs, findings: std::mem::take(&mut self.findings) })
+    }
+
+    /// Notes who supersedes whom. A selection that names only the old one gets the old one.
+    fn supersede(&mut self) {
+        let chosen: BTreeSet<usize> = self.input.only.iter().filter_map(|id| self.number(id)).collect();
+        let left_out: BTreeSet<usize> = self.input.without.iter().filter_map(|id| self.number(id)).collect();
+        for new in self.alive.clone() {
+            for old in &self.fixes[new].meta.supersedes {
+                let Some(old) = self.number(old).filter(|o| *o != new && self.alive.contains(o)) else { continue };
+                let only_old = chosen.contains(&old) && !chosen.contains(&new);
+                if only_old || left_out.contains(&new) {
+                    if self.alive.contains(&new) && only_old {
+                        self.drop_fix(new, DropCause::NotSelected);
+                    }
+                } else if self.stands(new) != Some(old) {
+                    self.superseded.insert(old, new);
+                }
+            }
+        }
+        self.superseded.retain(|_, new| self.alive.contains(new));
+        self.stands_for = self.superseded.clone();
+        for old in self.superseded.keys() {
+            self.alive.remove(old);
+        }
+    }
+
+    /// The fix that stands for this one, if it is not in the order itself. Bounded: chains are at most all fixes.
+    fn stands(&self, mut i: usize) -> Option<usize> {
+        for _ in 0..=self.fixes.len() {
+            if self.alive.contains(&i) {
+                return Some(i);
+            }
+            i = *self.stands_for.get(&i).or_else(|| self.superseded.get(&i))?;
+        }
+        None
+    }
+
+    /// Declared requirements of a fix that are in the order, by number.
+    fn requires(&self, i: usize) -> Vec<usize> {
+        let mut out: Vec<usize> =
+            self.fixes[i].meta.requires.iter().filter_map(|r| self.number(r)).filter_map(|r| self.stands(r)).collect();
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+
+    fn before(&self) -> Before {
+        (0..self.fixes.len())
+            .map(|i| {
+                if !self.alive.contains(&i) {
+                    return BTreeSet::new();
+                }
+                let after =
+                    self.fixes[i].meta.after.iter().filter_map(|a| self.number(a)).filter_map(|a| self.stands(a));
+                after.chain(self.requires(i)).collect()
+            })
+            .collect()
+    }
+
+    /// What the metadata alone rules out.
+    fn declared_proofs(&self, before: &Before) -> Vec<Proof> {
+        let mut proofs = Vec::new();
+        for &i in &self.alive {
+            let meta = self.fixes[i].meta;
+            for needs in &meta.requires {
+                if self.number(needs).and_then(|n| self.stands(n)).is_none() {
+                    proofs.push(Proof::Missing { fix: Some(self.id(i)), needs: needs.clone() });
+                }
+            }
+            for other in &meta.conflicts {
+                if self.number(other).is_some_and(|o| self.alive.contains(&o)) {
+                    let (a, b) = if *self.fixes[i].id < *other {
+                        (self.id(i), other.clone())
+                    } else {
+                        (other.clone(), self.id(i))
+                    };
+                    proofs.push(Proof::Excluded { fix: a, other: b });
+                }
+            }
+        }
+        proofs.extend(cycles(&self.fixes, before));
+        proofs
+    }
+
+    /// An order in which everything that is alive applies. Superseded fixes come back where nothing applies without.
+    fn order(&mut self, replay: &Replay<'a>) -> Result<Ordered, Refusal> {
+        loop {
+            let before = self.before();
+            let mut proofs = self.declared_proofs(&before);
+            if !proofs.is_empty() {
+                // Selections are closed later, so both sides of a declared conflict may fall out: not here.
+                proofs.sort_by_key(|p| format!("{p:?}"));
+                return self.refuse(proofs);
+            }
+            let ordered = match self.input.series {
+                Some(series) => match from_series(&self.fixes, &self.alive, series, &before, replay) {
+                    Ok(ordered) => ordered,
+                    Err(proofs) => return self.refuse(proofs),
+                },
+                None => from_nothing(&self.alive, &before, replay),
+            };
+            if ordered.refused.is_empty() {
+                self.settle_dropped(replay, &ordered);
+                return Ok(ordered);
+            }
+            let groups: BTreeSet<usize> =
+                ordered.refused.iter().flat_map(|(i, _)| &replay.of_fix[*i]).copied().collect();
+            let back = self
+                .superseded
+                .keys()
+                .rev()
+                .copied()
+                .find(|old| replay.of_fix[*old].iter().any(|g| groups.contains(g)));
+            match back {
+                Some(old) => {
+                    let new = self.superseded.remove(&old);
+                    self.stands_for.remove(&old);
+                    self.alive.insert(old);
+                    let by = new.map(|n| self.id(n).0).unwrap_or_default();
+                    self.findings.push(
+                        Finding::new(
+                            Code::Superseded,
+                            &self.fixes[old].id,
+                            format!("kept although '{by}' supersedes it: without it, not everything applies"),
+                        )
+                        .next("rebase the newer fix, or drop `supersedes`"),
+                    );
+                }
+                None => {
+                    let proofs = ordered
+                        .refused
+                        .into_iter()
+                        .map(|(i, refused)| Proof::DoesNotApply { fix: self.id(i), refused })
+                        .collect();
+                    return self.refuse(proofs);
+                }
+            }
+        }
+    }
+
+    /// Says what is left out of the order and why, and what is odd about what stays.
+    fn settle_dropped(&mut self, replay: &Replay<'a>, ordered: &Ordered) {
+        for (old, new) in self.superseded.clone() {
+            self.drop_fix(old, DropCause::Superseded { by: self.id(new) });
+            let message = format!("left out: '{}' supersedes it", self.fixes[new].id);
+            self.findings.push(Finding::new(Code::Superseded, &self.fixes[old].id, message));
+        }
+        let mut seen: Vec<(&Payload, usize)> = Vec::new();
+        let twin = |seen: &[(&Payload, usize)], i: usize| {
+            seen.iter()
+                .find(|(p, o)| *o != i && replay.of_fix[*o] == replay.of_fix[i] && same(p, self.fixes[i].payload))
+                .map(|(_, o)| *o)
+        };
+        let mut by_groups: BTreeMap<&[usize], Vec<(&Payload, usize)>> = BTreeMap::new();
+        let mut findings = Vec::new();
+        for &i in &ordered.order {
+            let here = by_groups.entry(&replay.of_fix[i]).or_default();
+            if replay.of_fix[i].is_empty() {
+                findings.push(Finding::new(Code::EmptyFix, &self.fixes[i].id, "it changes nothing"));
+                continue;
+            }
+            if let Some(other) = twin(here, i) {
+                let message = format!("it has the same content as '{}', and both apply", self.fixes[other].id);
+                findings.push(Finding::new(Code::Duplicate, &self.fixes[i].id, message).next("remove one of the two"));
+            }
+            here.push((self.fixes[i].payload, i));
+        }
+        seen.extend(by_groups.into_values().flatten());
+        let mut causes = Vec::new();
+        for &i in &ordered.contained {
+            causes.push(match twin(&seen, i) {
+                Some(other) => {
+                    let message = format!("left out: it has the same content as '{}'", self.fixes[other].id);
+                    findings
+                        .push(Finding::new(Code::Duplicate, &self.fixes[i].id, message).next("remove one of the two"));
+                    (i, Some(other))
+                }
+                None => {
+                    let message = "left out: the tree has its changes already";
+                    findings.push(
+                        Finding::new(Code::Contained, &self.fixes[i].id, message)
+                            .next("remove it from the release, or start from an older base"),
+                    );
+                    (i, None)
+                }
+            });
+        }
+        self.findings.extend(findings);
+        for (i, of) in causes {
+            if let Some(other) = of {
+                self.stands_for.insert(i, other);
+            }
+            let cause = of.map_or(DropCause::Contained, |o| DropCause::Duplicate { of: self.id(o) });
+            self.drop_fix(i, cause);
+        }
+    }
+
+    fn finish(mut self, replay: &Replay<'a>, ordered: &Ordered) -> Result<Plan, Refusal> {
+        let order = &ordered.order;
+        let place: BTreeMap<usize, usize> = order.iter().enumerate().map(|(k, i)| (*i, k)).collect();
+        let places = |list: Vec<usize>| list.into_iter().filter_map(|i| place.get(&i).copied()).collect::<Vec<_>>();
+        let declared: Vec<Vec<usize>> = order.iter().map(|i| places(self.requires(*i))).collect();
+        let graph = needs(replay, order, &declared);
+        let order_pairs = self.settled(replay, order, &place, &graph);
+        let numbers = |list: &[FixId]| -> Vec<usize> { list.iter().filter_map(|id| self.number(id)).collect() };
+        let only = numbers(&self.input.only).into_iter().filter_map(|i| self.stands(i)).collect();
+        let choice =
+            match select(&graph, &places(only), &places(numbers(&self.input.without)), !self.input.only.is_empty()) {
+                Ok(choice) => choice,
+                Err(chain) => {
+                    let chain = chain.into_iter().map(|k| self.id(order[k])).collect();
+                    return self.refuse(vec![Proof::SelectionContradicts { chain }]);
+                }
+            };
+        let kept = |p: &OrderPair| {
+            [&p.first, &p.then]
+                .iter()
+                .all(|id| self.number(id).and_then(|i| place.get(&i)).is_some_and(|k| choice.keep.has(*k)))
+        };
+        let order_pairs: Vec<OrderPair> = order_pairs.into_iter().filter(|p| kept(p)).collect();
+        let open: Vec<OrderPair> = order_pairs.iter().filter(|p| p.settled == Settled::Open).cloned().collect();
+        if !open.is_empty() {
+            return self.refuse(vec![Proof::OrderOpen { pairs: open }]);
+        }
+        for p in &order_pairs {
+            let message =
+                format!("'{}' comes before '{}': {} ({})", p.first, p.then, p.kind.as_str(), p.settled.as_str());
+            self.findings.push(Finding::new(Code::OrderSettled, &p.then, message));
+        }
+        let proofs = self.unfit(replay, order, &choice);
+        if !proofs.is_empty() {
+            return self.refuse(proofs);
+        }
+        let edges = self.edges(replay, order, &declared, &graph, &choice.keep);
+        let Choice { keep, came_along, dropped } = choice;
+        let name = |k: usize| self.fixes[order[k]].id.clone();
+        let chain = |c: Vec<usize>| c.into_iter().map(name).collect::<Vec<_>>();
+        for (k, why) in dropped {
+            let cause = why.map_or(DropCause::NotSelected, |c| DropCause::Without { chain: chain(c) });
+            self.dropped.push(Dropped { fix: name(k), cause });
+        }
+        self.dropped.sort_by(|a, b| a.fix.cmp(&b.fix));
+        Ok(Plan {
+            order: keep.iter().map(name).collect(),
+            edges,
+            order_pairs,
+            dropped: self.dropped,
+            came_along: came_along
+                .into_iter()
+                .map(|(k, c)| super::types::CameAlong { fix: name(k), chain: chain(c) })
+                .collect(),
+            findings: self.findings,
+        })
+    }
+
+    /// Order pairs with what decided them, by place.
+    fn settled(
+        &self,
+        replay: &Replay<'_>,
+        order: &[usize],
+        place: &BTreeMap<usize, usize>,
+        graph: &Needs,
+    ) -> Vec<OrderPair> {
+        let found = pairs(replay, order, &graph.all);
+        let declared = self.before();
+        let proved = |p: &super::pairs::Pair| p.kind == PairKind::Conflict && !p.whole;
+        let mut before: Vec<Bits> = Vec::with_capacity(order.len());
+        for (k, i) in order.iter().enumerate() {
+            let mut mine = graph.all[k].clone();
+            let firsts = declared[*i].iter().filter_map(|f| place.get(f).copied());
+            let proofs = found.iter().filter(|p| p.then == k && proved(p)).map(|p| p.first);
+            for first in firsts.chain(proofs).chain(graph.direct[k].iter().copied()) {
+                mine.insert(first);
+                if let Some(theirs) = before.get(first) {
+                    mine.join(theirs);
+                }
+            }
+            before.push(mine);
+        }
+        let listed: BTreeSet<&FixId> = self.input.series.into_iter().flatten().collect();
+        found
+            .iter()
+            .map(|p| {
+                let (first, then) = (self.id(order[p.first]), self.id(order[p.then]));
+                let settled = if listed.contains(&first) && listed.contains(&then) {
+                    Settled::Series
+                } else if proved(p) {
+                    Settled::Proved
+                } else if before[p.then].has(p.first) {
+                    Settled::Declared
+                } else {
+                    Settled::Open
+                };
+                let path = replay.groups[p.group].paths[0].clone();
+                OrderPair { first, then, kind: p.kind, settled, path }
+            })
+            .collect()
+    }
+
+    /// A part of the fixes may not apply although it is closed: a clash needs a third one.
+    fn unfit(&self, replay: &Replay<'_>, order: &[usize], choice: &Choice) -> Vec<Proof> {
+        if choice.keep.len() == order.len() {
+            return Vec::new();
+        }
+        let mut wrong = BTreeMap::new();
+        for g in 0..replay.groups.len() {
+            if let Err((fix, refused)) = replay.walk(g, 0, choice.keep.iter().map(|k| order[k])) {
+                wrong.entry(fix).or_insert(refused);
+            }
+        }
+        wrong.into_iter().map(|(i, r)| Proof::DoesNotApply { fix: self.id(i), refused: (*r).clone() }).collect()
+    }
+
+    fn edges(
+        &self,
+        replay: &Replay<'_>,
+        order: &[usize],
+        declared: &[Vec<usize>],
+        graph: &Needs,
+        keep: &Bits,
+    ) -> Vec<Edge> {
+        let mut out = Vec::new();
+        for k in keep.iter() {
+            let mut to: BTreeSet<usize> = graph.direct[k].iter().copied().collect();
+            to.extend(&declared[k]);
+            for n in to {
+                let (kind, reason) = if declared[k].contains(&n) {
+                    (EdgeKind::Declared, Reason::Requires)
+                } else {
+                    match refused_without(replay, order, graph, k, n) {
+                        Some((_, _, refused)) => (kind_of(&refused.reason), Reason::Rejected((*refused).clone())),
+                        None => (EdgeKind::Hunk, Reason::Together),
+                    }
+                };
+                out.push(Edge { fix: self.id(order[k]), needs: self.id(order[n]), kind, reason });
+            }
+        }
+        out
+    }
+}
+
+fn kind_of(reason: &RejectReason) -> EdgeKind {
+    match reason {
+        RejectReason::HunkNotFound => EdgeKind::Hunk,
+        RejectReason::WrongPreImage | RejectReason::BadBinary | RejectReason::NoBinaryData => EdgeKind::Content,
+        RejectReason::Missing
+        | RejectReason::Exists
+        | RejectReason::ParentIsFile(_)
+        | RejectReason::WrongKind
+        | RejectReason::DeleteLeavesContent => EdgeKind::File,
+    }
+}
+
+/// Whether two payloads do the same, wherever their parts stand in their files.
+fn same(a: &Payload, b: &Payload) -> bool {
+    match (a, b) {
+        (Payload::Overlay(a), Payload::Overlay(b)) => a == b,
+        (Payload::Patch(a), Payload::Patch(b)) => {
+            let strip = |files: &[crate::patch::FilePatch]| {
+                let mut files = files.to_vec();
+                for f in &mut files {
+                    f.line = 0;
+                    if let crate::patch::Body::Text(hunks) = &mut f.body {
+                        hunks.iter_mut().for_each(|h| h.line = 0);
+                    }
+                }
+                files
+            };
+            a.len() == b.len() && strip(a) == strip(b)
+        }
+        _ => false,
+    }
+}
