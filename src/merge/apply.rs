@@ -39,7 +39,11 @@ pub struct Refused {
 ///
 /// # Errors
 /// `source-changed`, `io` if a content cannot be read.
-pub fn merge(order: &[(&FixId, &Payload)], start: &Tree, store: &Store) -> Result<std::result::Result<Merged, Refused>> {
+pub fn merge(
+    order: &[(&FixId, &Payload)],
+    start: &Tree,
+    store: &Store,
+) -> Result<std::result::Result<Merged, Refused>> {
     let mut merged = Merged { tree: start.clone(), ..Merged::default() };
     for (index, (id, payload)) in order.iter().enumerate() {
         let changed = match apply(payload, &merged.tree, &[&merged.store, store])? {

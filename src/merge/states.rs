@@ -15,7 +15,12 @@ use std::collections::BTreeMap;
 ///
 /// # Errors
 /// `source-changed`, `io` if a content cannot be read.
-pub fn states(order: &[(&FixId, &Payload)], merged: &Merged, base: &Tree, stores: &[&Store]) -> Result<Vec<(State, String)>> {
+pub fn states(
+    order: &[(&FixId, &Payload)],
+    merged: &Merged,
+    base: &Tree,
+    stores: &[&Store],
+) -> Result<Vec<(State, String)>> {
     let mut seen: Vec<Vec<(State, String)>> = vec![Vec::new(); order.len()];
     for (path, chain) in &merged.chains {
         let entry = base.get(path);
@@ -68,7 +73,10 @@ fn replay(
     let mut states = BTreeMap::new();
     for &fix in &fixes {
         let Payload::Patch(patches) = order[fix].1 else {
-            return Ok(unknown(format!("'{path}' is replaced whole by {}, and this base has another content", order[fix].0)));
+            return Ok(unknown(format!(
+                "'{path}' is replaced whole by {}, and this base has another content",
+                order[fix].0
+            )));
         };
         let own: Vec<FilePatch> =
             patches.iter().filter(|p| p.old.as_ref() == Some(path) && p.new.as_ref() == Some(path)).cloned().collect();
@@ -83,7 +91,10 @@ fn replay(
             continue;
         }
         let Ok(changed) = apply(&Payload::Patch(own), &now, &all)? else {
-            return Ok(unknown(format!("{} neither applies to '{path}' of this base nor can be undone there", order[fix].0)));
+            return Ok(unknown(format!(
+                "{} neither applies to '{path}' of this base nor can be undone there",
+                order[fix].0
+            )));
         };
         for (p, (entry, content)) in changed {
             if let Some(bytes) = content {

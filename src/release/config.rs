@@ -143,9 +143,9 @@ impl<'de> Deserialize<'de> for Size {
         }
         match Raw::deserialize(d)? {
             Raw::Number(n) => Ok(Size(n)),
-            Raw::Text(t) => parse_size(&t)
-                .map(Size)
-                .ok_or_else(|| serde::de::Error::custom(format!("'{t}' is no size; write bytes, \"300 KiB\" or \"2 MB\""))),
+            Raw::Text(t) => parse_size(&t).map(Size).ok_or_else(|| {
+                serde::de::Error::custom(format!("'{t}' is no size; write bytes, \"300 KiB\" or \"2 MB\""))
+            }),
         }
     }
 }
@@ -181,8 +181,9 @@ impl Config {
     }
 
     pub fn parse(text: &str, name: &str) -> Result<Self> {
-        let config: Self = toml::from_str(text)
-            .map_err(|e| Error::new(ErrorCode::Config, name, e.to_string().trim_end()).next("correct the line and run again"))?;
+        let config: Self = toml::from_str(text).map_err(|e| {
+            Error::new(ErrorCode::Config, name, e.to_string().trim_end()).next("correct the line and run again")
+        })?;
         config.check(name)?;
         Ok(config)
     }
@@ -191,23 +192,35 @@ impl Config {
         let bad = |what: String, next: &str| Err(Error::new(ErrorCode::Config, name, what).next(next));
         for (what, value) in [("component.name", &self.component.name), ("release.version", &self.release.version)] {
             if !plain(value) {
-                return bad(format!("{what} '{value}' is empty, too long, or has spaces or '/' in it"), "use letters, digits, '.', '-', '_', '+', '~', ':'");
+                return bad(
+                    format!("{what} '{value}' is empty, too long, or has spaces or '/' in it"),
+                    "use letters, digits, '.', '-', '_', '+', '~', ':'",
+                );
             }
         }
         let mut seen = BTreeSet::new();
         for base in &self.bases {
             if !plain(&base.version) {
-                return bad(format!("base version '{}' is empty, too long, or has spaces or '/' in it", base.version), "use letters, digits, '.', '-', '_', '+', '~', ':'");
+                return bad(
+                    format!("base version '{}' is empty, too long, or has spaces or '/' in it", base.version),
+                    "use letters, digits, '.', '-', '_', '+', '~', ':'",
+                );
             }
             if !seen.insert((base.track.as_deref().unwrap_or(DEFAULT_TRACK), base.version.as_str())) {
                 return bad(format!("base '{}' stands twice", base.version), "remove one of the two [[base]] tables");
             }
             match &base.track {
                 Some(t) if !self.tracks.iter().any(|k| k.name == *t) => {
-                    return bad(format!("base '{}' is on track '{t}', which no [[track]] declares", base.version), "declare the track or correct its name");
+                    return bad(
+                        format!("base '{}' is on track '{t}', which no [[track]] declares", base.version),
+                        "declare the track or correct its name",
+                    );
                 }
                 None if self.tracks.len() > 1 => {
-                    return bad(format!("base '{}' names no track, and there are {}", base.version, self.tracks.len()), "add track = \"…\" to the base");
+                    return bad(
+                        format!("base '{}' names no track, and there are {}", base.version, self.tracks.len()),
+                        "add track = \"…\" to the base",
+                    );
                 }
                 _ => {}
             }
@@ -215,12 +228,18 @@ impl Config {
         let mut names = BTreeSet::new();
         for track in &self.tracks {
             if track.name.is_empty() || !names.insert(&track.name) {
-                return bad(format!("track '{}' stands twice or has no name", track.name), "give every [[track]] its own name");
+                return bad(
+                    format!("track '{}' stands twice or has no name", track.name),
+                    "give every [[track]] its own name",
+                );
             }
         }
         for code in self.findings.keys() {
             if Code::parse(code).is_none() {
-                return bad(format!("[findings] names '{code}', which is no finding code"), "see the list of codes in the README");
+                return bad(
+                    format!("[findings] names '{code}', which is no finding code"),
+                    "see the list of codes in the README",
+                );
             }
         }
         Ok(())

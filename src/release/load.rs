@@ -67,7 +67,14 @@ pub fn load(path: &Path) -> Result<Release> {
 }
 
 fn default_track() -> TrackConfig {
-    TrackConfig { name: DEFAULT_TRACK.into(), branch: String::new(), platform: String::new(), version: None, from: None, target: None }
+    TrackConfig {
+        name: DEFAULT_TRACK.into(),
+        branch: String::new(),
+        platform: String::new(),
+        version: None,
+        from: None,
+        target: None,
+    }
 }
 
 fn load_track(dir: &Path, config: &Config, track: TrackConfig) -> Result<Track> {
@@ -84,12 +91,20 @@ fn load_track(dir: &Path, config: &Config, track: TrackConfig) -> Result<Track> 
             bad(format!("the fixes start from base '{v}', which is not there"), "add that base, or correct 'from'")
         })?,
         None if bases.len() == 1 => 0,
-        None => return Err(bad("several bases, and none is named as the start of the fixes".into(), "add from = \"…\" to [release]")),
+        None => {
+            return Err(bad(
+                "several bases, and none is named as the start of the fixes".into(),
+                "add from = \"…\" to [release]",
+            ));
+        }
     };
     let target = track.target.as_ref().map(|t| read_source(&dir.join(t), &SourceOptions::default())).transpose()?;
     if let Some(b) = bases.iter().find(|b| b.shipped.is_some() != target.is_some()) {
         return Err(bad(
-            format!("a build lies between source and shipped trees, but base '{}' or the track lacks its shipped tree", b.name),
+            format!(
+                "a build lies between source and shipped trees, but base '{}' or the track lacks its shipped tree",
+                b.name
+            ),
             "give every base 'shipped' and the track 'target', or none",
         ));
     }
@@ -136,7 +151,11 @@ pub fn variant_for<'a>(fix: &'a Fix, branch: &str, platform: &str) -> Result<Opt
         return Err(Error::new(
             ErrorCode::Config,
             &fix.id,
-            format!("{} and {} are equally specific for branch '{branch}', platform '{platform}'", a.file.display(), b.file.display()),
+            format!(
+                "{} and {} are equally specific for branch '{branch}', platform '{platform}'",
+                a.file.display(),
+                b.file.display()
+            ),
         )
         .next("name both branch and platform in one of them"));
     }

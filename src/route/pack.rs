@@ -92,7 +92,8 @@ fn make((old, new): &Pair, store: &Store, profile: Profile, memo: Option<&Memo<'
     let old_bytes = old.as_ref().map(|o| store.get(o)).transpose()?;
     if let Some(known) = memo.and_then(|m| m.get(old.as_ref(), new, profile)) {
         let limits = DecodeLimits { new_size: new_bytes.len() as u64, memory: known.header.memory };
-        if delta::decode(&known.bytes, old_bytes.as_deref().unwrap_or_default(), limits).is_ok_and(|b| *b == *new_bytes) {
+        if delta::decode(&known.bytes, old_bytes.as_deref().unwrap_or_default(), limits).is_ok_and(|b| *b == *new_bytes)
+        {
             return Ok(known);
         }
     }
@@ -156,7 +157,13 @@ fn base(
             (How::Folder, ..) => Action::Folder,
             (How::Delete | How::Delta { .. } | How::Full { .. }, ..) => Action::Delete,
         };
-        steps.push(Step { path: way.path.clone(), before: way.before.clone(), after: way.after.clone(), action, class: way.class });
+        steps.push(Step {
+            path: way.path.clone(),
+            before: way.before.clone(),
+            after: way.after.clone(),
+            action,
+            class: way.class,
+        });
     }
     PackedBase { steps: Steps { steps, config: route.config.clone() }, packs, memory }
 }

@@ -289,5 +289,6 @@ fn span(origin: &str, from: Option<&Datetime>, to: Option<&Datetime>) -> Result<
 }
 
 fn config(origin: &str, why: impl std::fmt::Display) -> Error {
-    Error::new(ErrorCode::Config, origin, why).next("correct the policy; its words are explained in docs/trust.md")
+    Error::new(ErrorCode::Config, origin, why)
+        .next("correct the policy; its words are explained in docs/bundle-format.md, section 5")
 }

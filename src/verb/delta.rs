@@ -21,7 +21,14 @@ pub struct DeltaResult {
 ///
 /// # Errors
 /// `io` if a file cannot be read or written, `exists` for an output that is there and not to be replaced.
-pub fn encode(disk: &Disk, old: &Path, new: &Path, output: &Path, profile: Profile, force: bool) -> Result<DeltaResult> {
+pub fn encode(
+    disk: &Disk,
+    old: &Path,
+    new: &Path,
+    output: &Path,
+    profile: Profile,
+    force: bool,
+) -> Result<DeltaResult> {
     refuse_existing(output, force)?;
     let (old_bytes, new_bytes) = (read(old)?, read(new)?);
     let made = delta::best(Some(&old_bytes), &new_bytes, profile).map_err(|e| wrap(new, &e))?;
@@ -39,7 +46,14 @@ pub fn encode(disk: &Disk, old: &Path, new: &Path, output: &Path, profile: Profi
 ///
 /// # Errors
 /// `bad-delta` if the delta is damaged or belongs to other old bytes, `limit` if it needs more than `memory` bytes.
-pub fn decode(disk: &Disk, old: &Path, delta_file: &Path, output: &Path, memory: Option<u64>, force: bool) -> Result<DeltaResult> {
+pub fn decode(
+    disk: &Disk,
+    old: &Path,
+    delta_file: &Path,
+    output: &Path,
+    memory: Option<u64>,
+    force: bool,
+) -> Result<DeltaResult> {
     refuse_existing(output, force)?;
     let (old_bytes, bytes) = (read(old)?, read(delta_file)?);
     let header = delta::header(&bytes).map_err(|e| wrap(delta_file, &e))?;
@@ -57,7 +71,8 @@ pub fn decode(disk: &Disk, old: &Path, delta_file: &Path, output: &Path, memory:
 
 fn refuse_existing(path: &Path, force: bool) -> Result<()> {
     if !force && path.symlink_metadata().is_ok() {
-        return Err(Error::new(ErrorCode::Exists, path.display(), "it is there already").next("choose another name, or add --force"));
+        return Err(Error::new(ErrorCode::Exists, path.display(), "it is there already")
+            .next("choose another name, or add --force"));
     }
     Ok(())
 }

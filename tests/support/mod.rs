@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub mod forge;
+
 use cumulate::bundle::{
     Action, BaseDraft, Blobs, Class, Draft, FixEntry, FixState, Graph, GraphEdge, Package, Provenance, ProvenancePath,
     Release, Slice, State, Step, Steps, TrackDraft,
