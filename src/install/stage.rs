@@ -29,6 +29,7 @@ const MANY: usize = 512;
 pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, route: usize, work: &Work) -> Result<()> {
     let folder = state.stage();
     disk.mkdir(&folder, 0o700)?;
+    state.sync(disk)?;
     let many = work.makings.len() >= MANY;
     for (n, op) in work.ops.iter().enumerate().filter(|(_, op)| op.what == What::Put) {
         let to = slot(&folder, n);

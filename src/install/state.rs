@@ -236,6 +236,11 @@ impl State {
         self.drop_generation(disk, beyond)
     }
 
+    /// Makes the names in our own folder durable.
+    pub fn sync(&self, disk: &Disk) -> Result<()> {
+        disk.sync_folder(&self.root)
+    }
+
     pub fn write_journal(&self, disk: &Disk, journal: &Journal) -> Result<()> {
         write(disk, &self.journal_file(), journal)
     }
