@@ -24,6 +24,7 @@ const PRIVATE: &[(&str, &str)] = &[
     ("petgraph", "plan"),
     ("ed25519_dalek", "trust"),
     ("bsdiff", "delta"),
+    ("libsais", "delta"),
     ("clap", "cli"),
     ("clap_mangen", "cli"),
     ("clap_complete", "cli"),

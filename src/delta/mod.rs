@@ -8,6 +8,7 @@
 mod bsdiff_codec;
 mod choose;
 mod frame;
+pub mod stream;
 mod types;
 mod zstd_codec;
 

@@ -1,0 +1,104 @@
+//! The copy map: which bytes of the new file are which of the old one, and where that puts an old address.
+
+use super::image::{Arch, Class, Image, Section};
+
+/// `len` bytes of new content, then a copy: `copy` bytes of the old file from `old`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Copy {
+    pub old: u32,
+    pub new: u32,
+    pub len: u32,
+}
+
+/// From old addresses to new ones.
+pub struct Map<'a> {
+    old: &'a Image,
+    new: &'a Image,
+    /// Copies by place in the old file; where several overlap, the longer one's start wins in its own range.
+    by_old: Vec<Copy>,
+}
+
+impl<'a> Map<'a> {
+    /// `new` has the sections of `old`, one for one, where they lie in the new file.
+    pub fn new(old: &'a Image, new: &'a Image, copies: &[Copy]) -> Map<'a> {
+        let mut by_old = copies.to_vec();
+        by_old.sort_by_key(|c| (c.old, c.new));
+        // Overlaps: keep the longer, cut the other down to what sticks out behind it.
+        let mut flat: Vec<Copy> = Vec::with_capacity(by_old.len());
+        for c in by_old {
+            let end = flat.last().map_or(0, |l| l.old + l.len);
+            if c.old >= end {
+                flat.push(c);
+            } else if let Some(last) = flat.last_mut() {
+                if c.len > last.len {
+                    last.len = c.old - last.old;
+                    if last.len == 0 {
+                        flat.pop();
+                    }
+                    flat.push(c);
+                } else if c.old + c.len > end {
+                    let cut = end - c.old;
+                    flat.push(Copy { old: c.old + cut, new: c.new + cut, len: c.len - cut });
+                }
+            }
+        }
+        Map { old, new, by_old: flat }
+    }
+
+    /// Where the byte of an old place is in the new file, and whether a copy says so (else it is a guess
+    /// from the nearest copy before).
+    pub fn place(&self, old: u64) -> Option<(u64, bool)> {
+        let i = self.by_old.partition_point(|c| u64::from(c.old) <= old);
+        if let Some(c) = i.checked_sub(1).map(|i| &self.by_old[i]) {
+            let into = old - u64::from(c.old);
+            let inside = into < u64::from(c.len);
+            let next = self.by_old.get(i).filter(|_| !inside);
+            // Between two copies: follow the nearer one.
+            if let Some(n) = next
+                && u64::from(n.old) - old < into - u64::from(c.len)
+            {
+                return u64::from(n.new).checked_sub(u64::from(n.old) - old).map(|p| (p, false));
+            }
+            return Some((u64::from(c.new) + into, inside));
+        }
+        let n = self.by_old.first()?;
+        u64::from(n.new).checked_sub(u64::from(n.old) - old).map(|p| (p, false))
+    }
+
+    /// The new address of an old one, and whether a copy says so.
+    pub fn address(&self, target: u64) -> (u64, bool) {
+        let Some(i) = self.old.at_addr(target) else { return (target, false) };
+        let s = &self.old.sections[i];
+        let into = target - s.addr;
+        let moved = |sure| (self.new.sections[i].addr.wrapping_add(into), sure);
+        if into >= s.size {
+            return moved(true);
+        }
+        let Some((place, sure)) = self.place(s.off + into) else { return moved(false) };
+        // A guess must stay in the section's counterpart.
+        let n = &self.new.sections[i];
+        if place >= n.off && place < n.off + n.size {
+            return (n.addr.wrapping_add(place - n.off), sure);
+        }
+        match self.new.addr_of(place) {
+            Some(a) if sure => (a, true),
+            _ => moved(false),
+        }
+    }
+}
+
+/// The sections of `old` where they lie in the new file: paired by name, those gone keep their place.
+pub fn counterpart(old: &Image, new: &Image) -> Image {
+    let sections = old
+        .sections
+        .iter()
+        .map(|s| {
+            let same = |n: &&Section| n.name == s.name && (n.class == Class::Code) == (s.class == Class::Code);
+            match new.sections.iter().find(same) {
+                Some(n) => Section { addr: n.addr, mem: n.mem, off: n.off, size: n.size, ..*s },
+                None => *s,
+            }
+        })
+        .collect();
+    Image::new(if old.is_known() { old.arch } else { Arch::Other }, new.base, sections)
+}
