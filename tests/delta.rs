@@ -3,7 +3,7 @@
 use cumulate::delta::{Codec, DecodeLimits, DeltaError, Profile, best, decode, encode, header};
 use proptest::prelude::*;
 
-const CODECS: [Codec; 3] = [Codec::Full, Codec::Bsdiff, Codec::Zstd];
+const CODECS: [Codec; 4] = [Codec::Full, Codec::Bsdiff, Codec::Zstd, Codec::Stream];
 const PROFILES: [Profile; 3] = [Profile::Fast, Profile::Balanced, Profile::Small];
 
 fn limits(delta: &[u8]) -> DecodeLimits {

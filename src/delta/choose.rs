@@ -7,10 +7,13 @@ use super::types::{Codec, DeltaError, Encoded, Profile};
 fn bsdiff_limit(profile: Profile) -> usize {
     match profile {
         Profile::Fast => 0,
-        Profile::Balanced => 32 << 20,
-        Profile::Small => 128 << 20,
+        // Our own engine is there for larger ones.
+        Profile::Balanced | Profile::Small => 1 << 20,
     }
 }
+
+/// Bytes of either side above which our engine takes more memory and time than people pay.
+const STREAM_LIMIT: usize = 256 << 20;
 
 /// The smallest delta that the profile allows; `old` is `None` where nothing similar is there.
 ///
@@ -21,6 +24,9 @@ pub fn best(old: Option<&[u8]>, new: &[u8], profile: Profile) -> Result<Encoded,
     let mut best = encode(Codec::Zstd, Some(old), new, profile)?;
     if new.len() <= bsdiff_limit(profile) && old.len() <= bsdiff_limit(profile) {
         keep_smaller(&mut best, encode(Codec::Bsdiff, Some(old), new, profile)?);
+    }
+    if profile != Profile::Fast && new.len() <= STREAM_LIMIT && old.len() <= STREAM_LIMIT {
+        keep_smaller(&mut best, encode(Codec::Stream, Some(old), new, profile)?);
     }
     // A quick look tells whether the content alone could come near the delta.
     let quick = encode(Codec::Full, None, new, Profile::Fast)?;

@@ -2,20 +2,21 @@
 //!
 //! | field | bytes | meaning |
 //! |---|---|---|
-//! | tag | 1 | 0 full stored, 1 full zstd, 2 bsdiff, 3 zstd with prefix; others are unknown |
+//! | tag | 1 | 0 full stored, 1 full zstd, 2 bsdiff, 3 zstd with prefix, 4 stream; others are unknown |
 //! | new size | 1 to 9 | LEB128 |
 //! | memory | 1 to 9 | LEB128, KiB that decoding needs beyond the result |
 //! | new check | 4 | first bytes of the result's SHA-256 |
 //! | old check | 4 | first bytes of the old bytes' SHA-256; only where the codec reads them |
 
 use super::types::{Codec, DecodeLimits, DeltaError, Encoded, Header, Profile};
-use super::{bsdiff_codec, zstd_codec};
+use super::{bsdiff_codec, stream, zstd_codec};
 use crate::tree::Digest;
 
 const STORED: u8 = 0;
 const FULL: u8 = 1;
 const BSDIFF: u8 = 2;
 const ZSTD: u8 = 3;
+const STREAM: u8 = 4;
 
 /// Makes a delta with one codec, decodes it again and compares.
 ///
@@ -36,7 +37,11 @@ pub fn encode(codec: Codec, old: Option<&[u8]>, new: &[u8], profile: Profile) ->
             let (stream, memory) = zstd_codec::encode(old_bytes, new, profile)?;
             (ZSTD, stream, memory)
         }
-        Codec::Stream => return Err(DeltaError::EncoderFault("this build has no stream codec")),
+        Codec::Stream => {
+            let packed = stream::encode(old_bytes, new, profile);
+            let memory = stream::memory(&packed, old_bytes, new.len() as u64);
+            (STREAM, packed, memory.saturating_sub(new.len() as u64))
+        }
     };
     let kib = memory.div_ceil(1024);
     let mut bytes = vec![tag];
@@ -87,6 +92,10 @@ pub fn decode(delta: &[u8], old: &[u8], limits: DecodeLimits) -> Result<Vec<u8>,
         STORED => return Err(DeltaError::Damaged("stored bytes of another length")),
         FULL => zstd_codec::decode(p.stream, &[], size, memory)?,
         BSDIFF => bsdiff_codec::decode(p.stream, old, size, memory)?,
+        STREAM => {
+            let limits = DecodeLimits { new_size: p.header.new_size, memory: p.header.memory };
+            stream::decode(p.stream, old, p.header.new_size, limits)?
+        }
         _ => zstd_codec::decode(p.stream, old, size, memory)?,
     };
     if check(&new) != p.new_check {
@@ -109,6 +118,7 @@ fn parse(delta: &[u8]) -> Result<Parsed<'_>, DeltaError> {
         STORED | FULL => Codec::Full,
         BSDIFF => Codec::Bsdiff,
         ZSTD => Codec::Zstd,
+        STREAM => Codec::Stream,
         other => return Err(DeltaError::UnknownCodec(other)),
     };
     let new_size = take_number(&mut rest)?;

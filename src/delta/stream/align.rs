@@ -108,9 +108,9 @@ pub fn align(old: &[u8], new: &[u8]) -> Vec<Copy> {
                 // Best border: count of agreement of the left up to the border, of the right from it.
                 let (left, right) = (i64::from(last.old) - i64::from(last.new), s.old as i64 - s.new as i64);
                 let (mut score, mut best, mut border) = (0i64, 0i64, start);
-                for k in start..last_end {
-                    let l = old.get((k as i64 + left) as usize) == Some(&new[k]);
-                    let r = old.get((k as i64 + right) as usize) == Some(&new[k]);
+                for (k, byte) in new.iter().enumerate().take(last_end).skip(start) {
+                    let l = old.get((k as i64 + left) as usize) == Some(byte);
+                    let r = old.get((k as i64 + right) as usize) == Some(byte);
                     score += i64::from(l) - i64::from(r);
                     if score > best {
                         best = score;

@@ -151,7 +151,7 @@ fn elf(f: &[u8]) -> Parsed {
         let name_at = usize::try_from(strings.checked_add(u64::from(u32_at(f, h)?))?).ok()?;
         let name = f.get(name_at..).unwrap_or(&[]);
         let name = &name[..name.iter().take(64).position(|&b| b == 0).unwrap_or(0)];
-        let loaded = flags & 2 != 0 && flags & 0x400 == 0 || flags & 2 != 0 && kind != 8;
+        let loaded = flags & 2 != 0 && (flags & 0x400 == 0 || kind != 8);
         if kind == 0 || size == 0 {
             continue;
         }

@@ -72,9 +72,9 @@ impl Literals {
         let mode = around.mode as usize;
         for bit_index in 0..8u32 {
             if bit_index == 0 || bit_index == 4 {
-                for i in 0..CONTEXTS {
+                for (i, line) in at.iter_mut().enumerate() {
                     let h = hash2(around.contexts[i].wrapping_add(i as u32), partial | (bit_index << 8));
-                    at[i] = self.line(h);
+                    *line = self.line(h);
                 }
             }
             let node = if bit_index < 4 { partial } else { (1 << (bit_index - 4)) | partial & ((1 << (bit_index - 4)) - 1) };
