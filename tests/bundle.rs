@@ -260,3 +260,44 @@ fn a_folder_that_is_no_bundle_is_refused_in_words() {
     let tree = Tree::default();
     assert_eq!(tree.digest(), Digest::of(b"tree 0\0"));
 }
+
+fn many_fixes(count: usize, id: &dyn Fn(usize) -> String) -> Result<Package, Error> {
+    let mut blobs = bundle::Blobs::new();
+    let mut draft = golden().draft(&mut blobs, &|bytes| {
+        let full = cumulate::delta::Codec::Full;
+        delta::encode(full, None, bytes, cumulate::delta::Profile::Fast).unwrap().bytes
+    });
+    draft.graph = bundle::Graph::default();
+    draft.tracks[0].provenance = bundle::Provenance::default();
+    let fix = draft.fixes[0].clone();
+    draft.fixes = (0..count).map(|i| bundle::FixEntry { id: id(i), ..fix.clone() }).collect();
+    for base in &mut draft.bases {
+        let state = |f: &bundle::FixEntry| bundle::FixState {
+            id: f.id.clone(),
+            state: bundle::State::Added,
+            reason: String::new(),
+        };
+        base.fixes = draft.fixes.iter().map(state).collect();
+    }
+    draft.assemble(&mut blobs)
+}
+
+/// Registries refuse large config blobs; the base manifest is one.
+#[test]
+fn five_thousand_fixes_fit_and_what_does_not_is_said() {
+    let package =
+        many_fixes(5_000, &|i| format!("openssl-3.0.2-{i:04}-fix-the-handling-of-something-in-the-parser")).unwrap();
+    let largest = package.root().bases.iter().map(|b| b.manifest.size).max().unwrap();
+    assert!(largest < 1 << 20, "{largest} bytes");
+    let e = many_fixes(5_000, &|i| format!("{i:0200}")).unwrap_err();
+    assert_eq!(e.code, ErrorCode::Limit);
+    assert!(!e.next.is_empty());
+}
+
+#[test]
+fn a_route_that_misses_is_a_defect_not_a_bundle() {
+    let mut blobs = bundle::Blobs::new();
+    let mut draft = golden().draft(&mut blobs, &|bytes| bytes.to_vec());
+    draft.bases[0].steps.steps.pop();
+    assert_eq!(draft.assemble(&mut blobs).unwrap_err().code, ErrorCode::Internal);
+}

@@ -7,8 +7,8 @@ mod support;
 
 use cumulate::bundle;
 use cumulate::disk::Disk;
-use cumulate::trust::{PublicKey, SecretKey};
-use cumulate::verb::{keygen, sign, write_envelopes};
+use cumulate::trust::{Policy, PublicKey, SecretKey};
+use cumulate::verb::{attach, emit, keygen, sign, verify, write_envelopes};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -97,4 +97,22 @@ fn openssl_reads_our_keys_and_we_read_its() {
         let e = SecretKey::read(Path::new(&file)).unwrap_err();
         assert_eq!(e.code, cumulate::report::ErrorCode::BadKey, "{algorithm}");
     }
+}
+
+#[test]
+#[ignore = "independent: needs openssl"]
+fn openssl_signs_a_release_for_us() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (package, blobs) = support::golden().package();
+    let cup = dir.path().join("a.cup");
+    bundle::write_file(&package, &blobs, &Disk::real(), &cup).unwrap();
+    openssl(&["genpkey", "-algorithm", "ed25519", "-out", &at("k.key")]);
+    openssl(&["pkey", "-in", &at("k.key"), "-pubout", "-out", &at("k.pub")]);
+    fs::write(at("bytes"), emit(&cup, "release").unwrap()).unwrap();
+    openssl(&["pkeyutl", "-sign", "-inkey", &at("k.key"), "-rawin", "-in", &at("bytes"), "-out", &at("sig")]);
+    let public = Path::new(&at("k.pub")).to_path_buf();
+    assert!(attach(&cup, "release", &public, &fs::read(at("sig")).unwrap()).unwrap().added);
+    let policy = Policy::of_keys([PublicKey::read(&public).unwrap()]).unwrap();
+    verify(&cup, &policy, 0).unwrap();
 }

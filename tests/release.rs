@@ -5,8 +5,8 @@ mod support;
 use cumulate::bundle;
 use cumulate::disk::Disk;
 use cumulate::report::ErrorCode;
-use cumulate::trust::{Policy, PublicKey};
-use cumulate::verb::{inspect, keygen, sign, verify, write_envelopes};
+use cumulate::trust::{Policy, PublicKey, SecretKey};
+use cumulate::verb::{attach, emit, inspect, keygen, sign, verify, write_envelopes};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -75,6 +75,25 @@ fn signatures_stand_side_by_side() {
     assert_eq!(write_envelopes(&path, &out).unwrap(), files, "the same files again are fine");
     fs::write(&files[0], "other").unwrap();
     assert_eq!(write_envelopes(&path, &out).unwrap_err().code, ErrorCode::Exists);
+}
+
+#[test]
+fn a_signature_can_be_made_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = cup(dir.path());
+    let (key, other) = (keygen(&dir.path().join("k")).unwrap(), keygen(&dir.path().join("o")).unwrap());
+    let secret = SecretKey::read(&key.private).unwrap();
+    let signature = secret.sign(&emit(&path, "release").unwrap());
+    let code = |role: &str, public: &Path, s: &[u8]| attach(&path, role, public, s).unwrap_err().code;
+    assert_eq!(code("release", &other.public, &signature), ErrorCode::Untrusted);
+    assert_eq!(code("vetter", &key.public, &signature), ErrorCode::Untrusted);
+    assert_eq!(code("release", &key.public, &signature[..63]), ErrorCode::Untrusted);
+    let attached = attach(&path, "release", &key.public, &signature).unwrap();
+    assert!(attached.added);
+    let here = sign(&path, &key.private, "release").unwrap();
+    assert_eq!((here.added, here.envelope), (false, attached.envelope), "the same envelope as signing here");
+    let policy = Policy::of_keys([PublicKey::read(&key.public).unwrap()]).unwrap();
+    verify(&path, &policy, NOW).unwrap();
 }
 
 #[test]

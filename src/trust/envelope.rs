@@ -44,6 +44,11 @@ impl Envelope {
         Self { payload_type: PAYLOAD_TYPE.into(), payload, signatures: vec![(key.id().to_string(), signature)] }
     }
 
+    /// An envelope that waits for its signature.
+    pub fn unsigned(payload: Vec<u8>) -> Self {
+        Self { payload_type: PAYLOAD_TYPE.into(), payload, signatures: Vec::new() }
+    }
+
     /// The JSON as it is stored; the same envelope has the same bytes.
     pub fn to_json(&self) -> Vec<u8> {
         let wire = Wire {

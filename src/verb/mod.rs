@@ -18,6 +18,6 @@ pub use inspect::{BaseView, Inspect, Kind, PathView, inspect, write_envelopes};
 pub use keygen::{Keygen, keygen};
 pub use prove::{Proof, prove};
 pub use rollback::rollback;
-pub use sign::{Signed, sign};
+pub use sign::{Signed, attach, emit, sign};
 pub use status::status;
 pub use verify::{BaseState, Step, VerifyReport, verify};
