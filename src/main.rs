@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary: everything is in the library's `cli` room.
+
+fn main() -> std::process::ExitCode {
+    cumulate::cli::main()
+}

@@ -11,6 +11,7 @@ const OWN: &[(&str, &str)] = &[
     ("disk", "tree"), // paths are validated by their type
     ("patch", "tree"),
     ("patch", "report"),
+    ("delta", "tree"), // the checks in a delta's header are digests
     ("trust", "report"),
     ("trust", "tree"), // digests
     ("bundle", "fix"),

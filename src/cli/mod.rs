@@ -1,1 +1,137 @@
-//! (being laid)
+//! The command line: parse, call, render, progress, exit codes. It thinks nothing.
+
+mod args;
+mod making;
+mod out;
+mod progress;
+mod render;
+mod style;
+mod using;
+
+use args::{BaseCommand, Cli, Command, DeltaCommand};
+use clap::{CommandFactory as _, Parser as _};
+use out::Out;
+use std::process::ExitCode;
+
+/// Parses the arguments, runs the command and returns the exit code (design, section 6).
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version are answers, everything else is a usage error.
+            let code = u8::from(e.use_stderr()) * 2;
+            let _ = e.print();
+            return ExitCode::from(code);
+        }
+    };
+    let json = wants_json(&cli.command);
+    match run(cli.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            out::error(&error, json);
+            ExitCode::from(error.exit())
+        }
+    }
+}
+
+fn run(command: Command) -> crate::report::Result<u8> {
+    crate::disk::Disk::check_supported()?;
+    match command {
+        Command::Init { dir, output } => making::init(&dir, Out::new(output.format)),
+        Command::Base(BaseCommand::Add { version, from, dir, track, output }) => {
+            making::base_add(&dir, &version, &from, track.as_deref(), Out::new(output.format))
+        }
+        Command::Keygen { out, output } => making::keygen(&out, Out::new(output.format)),
+        Command::Plan { dir, selection, matrix, format } => making::plan(&dir, &selection, matrix, format),
+        Command::Build { dir, output, layout, key, role, profile, threads, cache, no_cache, force, selection, out } => {
+            making::build(&making::BuildArgs {
+                dir,
+                output,
+                layout,
+                key,
+                role,
+                profile,
+                threads,
+                cache,
+                no_cache,
+                force,
+                selection,
+                out: Out::new(out.format),
+            })
+        }
+        Command::Sign { bundle, key, role, output } => making::sign(&bundle, &key, &role, Out::new(output.format)),
+        Command::Verify { bundle, trust, bases, output } => {
+            using::verify(&bundle, &trust, bases.as_deref(), Out::new(output.format))
+        }
+        Command::Inspect { bundle, base, envelopes, output } => {
+            using::inspect(&bundle, base.as_deref(), envelopes.as_deref(), Out::new(output.format))
+        }
+        Command::Apply { bundle, dir, trust, allow_unsigned, allow_downgrade, allow_drift, dry_run, output } => {
+            using::apply(&using::ApplyArgs {
+                bundle,
+                dir,
+                trust,
+                allow_unsigned,
+                allow_downgrade,
+                allow_drift: allow_drift.is_some(),
+                dry_run,
+                out: Out::new(output.format),
+            })
+        }
+        Command::Rollback { dir, output } => using::rollback(&dir, Out::new(output.format)),
+        Command::Status { dir, output } => using::status(&dir, Out::new(output.format)),
+        Command::Check { bundle, config, against, format } => {
+            using::check(&bundle, &config, against.as_deref(), format)
+        }
+        Command::Delta(DeltaCommand::Encode { old, new, output, profile, force, out }) => {
+            making::delta_encode(&old, &new, &output, profile.into(), force, Out::new(out.format))
+        }
+        Command::Delta(DeltaCommand::Decode { old, delta, output, memory, force, out }) => {
+            making::delta_decode(&old, &delta, &output, memory, force, Out::new(out.format))
+        }
+        Command::Man { out } => man(&out),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "cumulate", &mut std::io::stdout());
+            Ok(0)
+        }
+    }
+}
+
+fn man(dir: &std::path::Path) -> crate::report::Result<u8> {
+    let io = |e: std::io::Error| crate::report::Error::io(dir.display(), &e);
+    std::fs::create_dir_all(dir).map_err(io)?;
+    clap_mangen::generate_to(Cli::command(), dir).map_err(io)?;
+    Ok(0)
+}
+
+fn wants_json(command: &Command) -> bool {
+    use args::{CheckFormat, Format, PlanFormat};
+    match command {
+        Command::Init { output, .. }
+        | Command::Base(BaseCommand::Add { output, .. })
+        | Command::Keygen { output, .. }
+        | Command::Sign { output, .. }
+        | Command::Verify { output, .. }
+        | Command::Inspect { output, .. }
+        | Command::Apply { output, .. }
+        | Command::Rollback { output, .. }
+        | Command::Status { output, .. } => output.format == Format::Json,
+        Command::Build { out, .. }
+        | Command::Delta(DeltaCommand::Encode { out, .. } | DeltaCommand::Decode { out, .. }) => {
+            out.format == Format::Json
+        }
+        Command::Plan { format, .. } => *format == PlanFormat::Json,
+        Command::Check { format, .. } => *format == CheckFormat::Json,
+        Command::Man { .. } | Command::Completions { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,1 +1,9 @@
-//! (being laid)
+//! Plans and their proofs in plain sentences, as JSON, as graphs. It words what `plan` proved and proves nothing.
+
+mod render;
+mod view;
+mod words;
+
+pub use render::{dot, text};
+pub use view::{EdgeView, FixView, MatrixRow, PairView, PlanView, TrackView};
+pub use words::{drop_cause, proof, reason, reason_json, refusal_error, refusal_findings, reject};

@@ -3,7 +3,7 @@
 use super::apply::{Change, Merged, apply};
 use crate::bundle::State;
 use crate::fix::{FixId, Payload};
-use crate::patch::{Body, FilePatch, LineKind};
+use crate::patch::{Body, FilePatch};
 use crate::report::Result;
 use crate::tree::{Entry, Store, Tree, TreePath};
 use std::collections::BTreeMap;
@@ -112,22 +112,7 @@ fn replay(
 
 /// A text patch turned around; others cannot be.
 fn undone(patch: &FilePatch) -> Option<FilePatch> {
-    let Body::Text(hunks) = &patch.body else { return None };
     let mut back = patch.clone();
-    std::mem::swap(&mut back.old_mode, &mut back.new_mode);
     back.index = None;
-    let mut hunks = hunks.clone();
-    for h in &mut hunks {
-        std::mem::swap(&mut h.old_start, &mut h.new_start);
-        std::mem::swap(&mut h.old_len, &mut h.new_len);
-        for l in &mut h.lines {
-            l.kind = match l.kind {
-                LineKind::Add => LineKind::Remove,
-                LineKind::Remove => LineKind::Add,
-                LineKind::Context => LineKind::Context,
-            };
-        }
-    }
-    back.body = Body::Text(hunks);
-    Some(back)
+    (matches!(patch.body, Body::Text(_)) && back.reverse().is_ok()).then_some(back)
 }

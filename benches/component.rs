@@ -1,0 +1,162 @@
+//! `cargo bench --bench component -- SET…`: builds and applies a real component and prints bytes, time and memory
+//! beside separate bsdiff 4.3 and `zstd --patch-from` runs over the same changed files, in the same run.
+//!
+//! Sets are laid out by ../shared/corpus; CUMULATE_CORPUS names the folder. Needs bsdiff, zstd and GNU time
+//! (Debian's packages `bsdiff`, `zstd`, `time`); an absent peer is shown as absent.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What one command cost: CPU seconds (user and system) and peak memory.
+#[derive(Default, Clone, Copy)]
+struct Cost {
+    cpu: f64,
+    kib: u64,
+}
+
+fn main() {
+    let sets: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let sets = if sets.is_empty() { vec!["deb-libxml2-2.9.10".into(), "npm-esbuild-linux-0.25".into()] } else { sets };
+    let corpus =
+        std::env::var_os("CUMULATE_CORPUS").map_or_else(|| PathBuf::from("../shared/corpus/data"), PathBuf::from);
+    let profile = std::env::var("CUMULATE_PROFILE").unwrap_or_else(|_| "balanced".into());
+    println!(
+        "profile {profile}; bytes per base: cumulate (download), bsdiff 4.3 and zstd 19 --patch-from over the same changed files\n"
+    );
+    for set in &sets {
+        bench(&corpus.join(set), set, &profile);
+    }
+}
+
+fn bench(set: &Path, name: &str, profile: &str) {
+    let Ok(set) = set.canonicalize() else {
+        println!("{name}: not laid out");
+        return;
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path();
+    let truth: serde_json::Value = serde_json::from_slice(&fs::read(set.join("truth.json")).unwrap()).unwrap();
+    let bases: Vec<String> = truth["bases"].as_object().unwrap().keys().cloned().collect();
+    let from =
+        bases.iter().find(|b| truth["bases"][b.as_str()]["contains"].as_array().is_some_and(Vec::is_empty)).unwrap();
+    let mut config = format!(
+        "[component]\nname = {name:?}\n[release]\nversion = \"target\"\nfrom = {from:?}\nfixes = {:?}\n",
+        set.join("fixes")
+    );
+    for b in &bases {
+        config += &format!("[[base]]\nversion = {b:?}\nsource = {:?}\n", set.join("bases").join(b));
+    }
+    fs::write(dir.join("cumulate.toml"), config).unwrap();
+    let exe = env!("CARGO_BIN_EXE_cumulate");
+    let build =
+        cost(Command::new(exe).current_dir(dir).args(["build", "-o", "b.cup", "--no-cache", "--profile", profile]));
+    let inspect = Command::new(exe).current_dir(dir).args(["inspect", "b.cup", "--format", "json"]).output().unwrap();
+    let inspect: serde_json::Value = serde_json::from_slice(&inspect.stdout).unwrap();
+    let size = fs::metadata(dir.join("b.cup")).unwrap().len();
+    println!("{name}: {} bases, bundle {size} B, build {:.1} s CPU, {} MiB", bases.len(), build.cpu, build.kib / 1024);
+    println!(
+        "{:>24} {:>12} {:>12} {:>12} {:>7} {:>10} {:>9} {:>10}",
+        "base", "cumulate", "bsdiff", "zstd", "ratio", "apply s", "MiB", "bspatch s"
+    );
+    for base in &bases {
+        let old = set.join("bases").join(base);
+        let installed = dir.join("installed");
+        let _ = fs::remove_dir_all(&installed);
+        let status = Command::new("cp").args(["-a"]).arg(&old).arg(&installed).status().unwrap();
+        assert!(status.success());
+        let apply = cost(Command::new(exe).current_dir(dir).args(["apply", "b.cup", "installed", "--allow-unsigned"]));
+        let download = inspect["bases"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|b| b["name"] == *base)
+            .and_then(|b| b["download"].as_u64())
+            .unwrap_or(0);
+        let peers = peers(&old, &set.join("target"), dir);
+        let show = |n: Option<u64>| n.map_or("absent".into(), |n| n.to_string());
+        let ratio = peers.bsdiff.map_or(String::new(), |b| format!("{:.2}", download as f64 / b.max(1) as f64));
+        println!(
+            "{base:>24} {download:>12} {:>12} {:>12} {ratio:>7} {:>10.2} {:>9} {:>10.2}",
+            show(peers.bsdiff),
+            show(peers.zstd),
+            apply.cpu,
+            apply.kib / 1024,
+            peers.bspatch.cpu
+        );
+    }
+}
+
+#[derive(Default)]
+struct Peers {
+    bsdiff: Option<u64>,
+    zstd: Option<u64>,
+    bspatch: Cost,
+}
+
+/// Separate runs over every file that differs; a new file counts as it is, compressed by the peer.
+fn peers(old: &Path, new: &Path, dir: &Path) -> Peers {
+    let (a, b) = (files(old), files(new));
+    let empty = dir.join("empty");
+    fs::write(&empty, b"").unwrap();
+    let has =
+        |tool: &str| Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    let (bsdiff, zstd) = (has("bsdiff"), has("zstd"));
+    let mut sum = Peers { bsdiff: bsdiff.then_some(0), zstd: zstd.then_some(0), bspatch: Cost::default() };
+    for (path, bytes) in &b {
+        if a.get(path) == Some(bytes) {
+            continue;
+        }
+        let from = if a.contains_key(path) { old.join(path) } else { empty.clone() };
+        let (to, patch, out) = (new.join(path), dir.join("peer.patch"), dir.join("peer.out"));
+        if let Some(total) = &mut sum.bsdiff {
+            assert!(Command::new("bsdiff").args([&from, &to, &patch]).status().unwrap().success());
+            *total += fs::metadata(&patch).unwrap().len();
+            let c = cost(Command::new("bspatch").args([&from, &out, &patch]));
+            sum.bspatch = Cost { cpu: sum.bspatch.cpu + c.cpu, kib: sum.bspatch.kib.max(c.kib) };
+        }
+        if let Some(total) = &mut sum.zstd {
+            let mut c = Command::new("zstd");
+            c.args(["-q", "-f", "-19", "--long=31"]);
+            if from != empty {
+                c.arg(format!("--patch-from={}", from.display()));
+            }
+            assert!(c.arg(&to).arg("-o").arg(&patch).status().unwrap().success());
+            *total += fs::metadata(&patch).unwrap().len();
+        }
+    }
+    sum
+}
+
+fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut out = BTreeMap::new();
+    let mut todo = vec![root.to_path_buf()];
+    while let Some(dir) = todo.pop() {
+        for item in fs::read_dir(dir).unwrap() {
+            let path = item.unwrap().path();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            if meta.is_dir() {
+                todo.push(path);
+            } else if meta.is_file() {
+                out.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    out
+}
+
+/// Runs a command under GNU time.
+fn cost(command: &mut Command) -> Cost {
+    let report = tempfile::NamedTempFile::new().unwrap();
+    let mut timed = Command::new("/usr/bin/time");
+    timed.args(["-f", "%U %S %M", "-o"]).arg(report.path()).arg(command.get_program()).args(command.get_args());
+    if let Some(dir) = command.get_current_dir() {
+        timed.current_dir(dir);
+    }
+    let output = timed.output().expect("GNU time (Debian's package `time`)");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(report.path()).unwrap();
+    let fields: Vec<f64> = text.split_whitespace().map(|f| f.parse().unwrap()).collect();
+    Cost { cpu: fields[0] + fields[1], kib: fields[2] as u64 }
+}

@@ -1,0 +1,339 @@
+//! The command line as clap sees it: words, help and examples, no behaviour.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Turns individual fixes into one cumulative, signed patch that people dare to install.
+#[derive(Debug, Parser)]
+#[command(name = "cumulate", version, propagate_version = true, disable_help_subcommand = true, after_help = EXITS)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXITS: &str = "\
+Exit codes: 0 done, or nothing to do; 1 denied finding or refused plan; 2 usage; 3 bad input or configuration; \
+4 trust; 5 no base matches, or drift; 6 environment (space, permission, I/O); 7 locked; 8 interrupted, run again; \
+9 the gate could not run; 70 internal.";
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    Text,
+    Json,
+    Dot,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    Text,
+    Json,
+    Junit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArg {
+    Fast,
+    Balanced,
+    Small,
+}
+
+impl From<ProfileArg> for crate::delta::Profile {
+    fn from(p: ProfileArg) -> Self {
+        match p {
+            ProfileArg::Fast => Self::Fast,
+            ProfileArg::Balanced => Self::Balanced,
+            ProfileArg::Small => Self::Small,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Output {
+    /// How results are printed.
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Whose signatures count.
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// A public key (PEM) whose signature is wanted; one of several is enough.
+    #[arg(long = "pub", value_name = "FILE", num_args = 1..)]
+    pub public: Vec<PathBuf>,
+    /// A trust file with roles, keys, thresholds and expiry.
+    #[arg(long, value_name = "FILE", conflicts_with = "public")]
+    pub policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Selection {
+    /// Only these fixes and what they need.
+    #[arg(long, value_name = "ID", num_args = 1.., value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Without these fixes and what needs them.
+    #[arg(long, value_name = "ID", num_args = 1.., value_delimiter = ',')]
+    pub without: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a commented cumulate.toml and fixes/.
+    #[command(after_help = "Examples:\n  cumulate init\n  cumulate init releases/7.2.6")]
+    Init {
+        /// The release folder; made if it is not there.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Record supported base versions in the release.
+    #[command(subcommand)]
+    Base(BaseCommand),
+    /// Make a signing key pair that openssl reads.
+    #[command(
+        after_help = "Examples:\n  cumulate keygen --out release        # release.key (keep it secret), release.pub\n  openssl pkey -in release.key -noout -text"
+    )]
+    Keygen {
+        /// PREFIX.key and PREFIX.pub are written; neither may exist.
+        #[arg(long, value_name = "PREFIX")]
+        out: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show the fixes in order, every edge with its reason.
+    #[command(
+        after_help = "Examples:\n  cumulate plan\n  cumulate plan releases/7.2.6 --format dot | dot -Tsvg > plan.svg\n  cumulate plan --only CVE-FIX-12        # and what it needs\n  cumulate plan --matrix                 # fix by track"
+    )]
+    Plan {
+        /// The release folder.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        #[command(flatten)]
+        selection: Selection,
+        /// Show which fix reaches which track, and how.
+        #[arg(long)]
+        matrix: bool,
+        /// How results are printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: PlanFormat,
+    },
+    /// Resolve, merge and pack everything into one bundle.
+    #[command(
+        after_help = "Examples:\n  cumulate build -o redis-7.2.6.cup --key release.key\n  cumulate build releases/7.2.6 --layout oci/ --profile small\n  cumulate build --without FIX-7 -o without-7.cup --key release.key"
+    )]
+    Build {
+        /// The release folder.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// The bundle file.
+        #[arg(short, long, value_name = "FILE.cup", required_unless_present = "layout")]
+        output: Option<PathBuf>,
+        /// Write an OCI layout folder instead of a file.
+        #[arg(long, value_name = "FOLDER", conflicts_with = "output")]
+        layout: Option<PathBuf>,
+        /// The private key that signs; without one the bundle is unsigned.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// The role in which the key signs.
+        #[arg(long, default_value = "release", requires = "key")]
+        role: String,
+        /// What to spend on small deltas; the configuration's by default.
+        #[arg(long, value_enum)]
+        profile: Option<ProfileArg>,
+        /// Worker threads; all cores by default. The bytes are the same.
+        #[arg(long, value_name = "N")]
+        threads: Option<usize>,
+        /// Where finished deltas are remembered; `.cumulate-cache` in the release folder by default.
+        #[arg(long, value_name = "DIR")]
+        cache: Option<PathBuf>,
+        /// Remember nothing.
+        #[arg(long, conflicts_with = "cache")]
+        no_cache: bool,
+        /// Replace an existing bundle.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        selection: Selection,
+        #[command(flatten)]
+        out: Output,
+    },
+    /// Add a signature to a bundle.
+    #[command(after_help = "Examples:\n  cumulate sign redis-7.2.6.cup --key vetter.key --role vetter")]
+    Sign {
+        bundle: PathBuf,
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        #[arg(long, default_value = "release")]
+        role: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Check every signature, digest and stated size of a bundle.
+    #[command(
+        after_help = "Examples:\n  cumulate verify redis-7.2.6.cup --pub release.pub\n  cumulate verify oci/ --policy trust.toml\n  cumulate verify redis-7.2.6.cup --pub release.pub --bases bases/   # and apply it to every base"
+    )]
+    Verify {
+        /// The bundle file or layout folder.
+        bundle: PathBuf,
+        #[command(flatten)]
+        trust: Trust,
+        /// Apply the bundle to a copy of each base in this folder (DIR/VERSION) and prove that all reach the one target.
+        #[arg(long, value_name = "DIR")]
+        bases: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what a bundle holds and what each base gains.
+    #[command(
+        after_help = "Examples:\n  cumulate inspect redis-7.2.6.cup\n  cumulate inspect redis-7.2.6.cup --base 7.2.3 --format json\n  cumulate inspect redis-7.2.6.cup --envelopes signatures/"
+    )]
+    Inspect {
+        bundle: PathBuf,
+        /// Only this base, with its steps.
+        #[arg(long, value_name = "VERSION")]
+        base: Option<String>,
+        /// Write the signatures (DSSE envelopes) and the signed document into this folder.
+        #[arg(long, value_name = "DIR")]
+        envelopes: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Install a bundle over an installation.
+    #[command(
+        after_help = "Examples:\n  cumulate apply redis-7.2.6.cup /opt/redis --pub release.pub\n  cumulate apply redis-7.2.6.cup /opt/redis --dry-run --pub release.pub\n  cumulate apply redis-7.2.6.cup /opt/redis          # with the trust that the installation has"
+    )]
+    Apply {
+        bundle: PathBuf,
+        /// The installation.
+        dir: PathBuf,
+        #[command(flatten)]
+        trust: Trust,
+        /// Accept a bundle without signatures where the installation has no trust yet.
+        #[arg(long)]
+        allow_unsigned: bool,
+        /// Accept a release older than one that was installed before.
+        #[arg(long)]
+        allow_downgrade: bool,
+        /// Accept local changes in files that the bundle does not touch.
+        #[arg(long, value_enum, value_name = "WHICH")]
+        allow_drift: Option<DriftArg>,
+        /// Print the steps and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Go back to exactly what was there before the last apply.
+    #[command(after_help = "Examples:\n  cumulate rollback /opt/redis")]
+    Rollback {
+        dir: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what is installed, what drifted and whether something was interrupted.
+    #[command(after_help = "Examples:\n  cumulate status /opt/redis\n  cumulate status /opt/redis --format json")]
+    Status {
+        dir: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// The gate for CI: budgets, completeness, rollback; red if it cannot run.
+    #[command(
+        after_help = "Examples:\n  cumulate check redis-7.2.6.cup --config cumulate.toml\n  cumulate check redis-7.2.6.cup --against redis-7.2.5.cup --format junit > check.xml"
+    )]
+    Check {
+        bundle: PathBuf,
+        /// The release's cumulate.toml (its budgets, bases and levels).
+        #[arg(long, value_name = "FILE", default_value = "cumulate.toml")]
+        config: PathBuf,
+        /// The previous bundle: no fix of it may be lost, and growth is measured against it.
+        #[arg(long, value_name = "PREVIOUS.cup")]
+        against: Option<PathBuf>,
+        /// How results are printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: CheckFormat,
+    },
+    /// The delta engine alone, on one file.
+    #[command(subcommand)]
+    Delta(DeltaCommand),
+    /// Write the man pages.
+    #[command(after_help = "Examples:\n  cumulate man --out man/\n  man -l man/cumulate.1")]
+    Man {
+        /// A folder, made if it is not there.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Print completions for a shell.
+    #[command(after_help = "Examples:\n  cumulate completions bash > /etc/bash_completion.d/cumulate")]
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DriftArg {
+    /// Files that the bundle does not touch.
+    Untouched,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BaseCommand {
+    /// Record a base: a folder, an archive, or the target of last quarter's bundle.
+    #[command(
+        after_help = "Examples:\n  cumulate base add 7.2.0 --from redis-7.2.0.tar.gz\n  cumulate base add 7.2.5 --from last-quarter.cup     # its target, made from a base that it knows"
+    )]
+    Add {
+        version: String,
+        /// Folder, archive or bundle.
+        #[arg(long, value_name = "SOURCE")]
+        from: PathBuf,
+        /// The release folder.
+        #[arg(long, default_value = ".")]
+        dir: PathBuf,
+        /// The track, where the release has several.
+        #[arg(long)]
+        track: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeltaCommand {
+    /// Make a delta from OLD to NEW.
+    #[command(after_help = "Examples:\n  cumulate delta encode old new -o delta --profile small")]
+    Encode {
+        old: PathBuf,
+        new: PathBuf,
+        #[arg(short, long, value_name = "DELTA")]
+        output: PathBuf,
+        #[arg(long, value_enum, default_value = "balanced")]
+        profile: ProfileArg,
+        /// Replace an existing file.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        out: Output,
+    },
+    /// Make NEW again from OLD and a delta.
+    #[command(after_help = "Examples:\n  cumulate delta decode old delta -o new")]
+    Decode {
+        old: PathBuf,
+        delta: PathBuf,
+        #[arg(short, long, value_name = "NEW")]
+        output: PathBuf,
+        /// Most memory in bytes that decoding may need beyond OLD.
+        #[arg(long, value_name = "BYTES")]
+        memory: Option<u64>,
+        /// Replace an existing file.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        out: Output,
+    },
+}

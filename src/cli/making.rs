@@ -1,0 +1,197 @@
+//! Commands of those who make releases: init, base, keygen, plan, build, sign, delta.
+
+use super::args::{PlanFormat, ProfileArg, Selection as SelectionArgs};
+use super::out::{Out, done, findings, heading, json, print, say};
+use super::progress::Progress;
+use super::render::{bytes, count, percent, safe, table};
+use crate::delta::Profile;
+use crate::disk::Disk;
+use crate::explain;
+use crate::fix::FixId;
+use crate::release;
+use crate::report::{Error, ErrorCode, Level, Result};
+use crate::verb::{self, Built, DeltaResult, Output, Request, Selection};
+use std::path::{Path, PathBuf};
+
+pub fn init(dir: &Path, out: Out) -> Result<u8> {
+    let made = verb::init(&Disk::real(), dir)?;
+    out.result("init", &made, |m| {
+        done(format!("{} and {}/", m.config.display(), m.fixes.display()))
+            + "Next:\n  1. name the component and the version in cumulate.toml\n"
+            + "  2. cumulate base add VERSION --from FOLDER-OR-ARCHIVE, once for each supported version\n"
+            + "  3. put the fixes into fixes/, then: cumulate plan\n"
+            + "  4. cumulate keygen --out release && cumulate build -o bundle.cup --key release.key\n"
+    })?;
+    Ok(0)
+}
+
+pub fn base_add(dir: &Path, version: &str, from: &Path, track: Option<&str>, out: Out) -> Result<u8> {
+    let added = verb::base_add(&Disk::real(), dir, version, from, track)?;
+    out.result("base-add", &added, |a| {
+        let made = a.made_from.as_ref().map_or(String::new(), |b| format!(", made from base {b} and the bundle"));
+        done(format!(
+            "base {}: {} ({}, {}){made}",
+            safe(&a.version),
+            a.source.display(),
+            count(a.files, "path", "paths"),
+            bytes(a.bytes)
+        )) + &format!("  {}\n", a.tree)
+    })?;
+    Ok(0)
+}
+
+pub fn keygen(prefix: &Path, out: Out) -> Result<u8> {
+    let made = verb::keygen(prefix)?;
+    out.result("keygen", &made, |k| {
+        done(format!("{} (keep it secret)", k.private.display()))
+            + &done(format!("{}, key {}", k.public.display(), k.key_id))
+    })?;
+    Ok(0)
+}
+
+pub fn sign(bundle: &Path, key: &Path, role: &str, out: Out) -> Result<u8> {
+    let signed = verb::sign(bundle, key, role)?;
+    out.result("sign", &signed, |s| {
+        let what = if s.added { "signed" } else { "was signed already" };
+        done(format!("{} {} {what} as {} by {}", safe(&s.component), safe(&s.version), safe(&s.role), s.key_id))
+            + &format!("  {} now\n", count(s.signatures, "signature", "signatures"))
+    })?;
+    Ok(0)
+}
+
+fn selection(args: &SelectionArgs) -> Selection {
+    let ids = |v: &[String]| v.iter().map(|s| FixId(s.clone())).collect();
+    Selection { only: ids(&args.only), without: ids(&args.without) }
+}
+
+pub fn plan(dir: &Path, args: &SelectionArgs, matrix: bool, format: PlanFormat) -> Result<u8> {
+    let release = release::load(dir)?;
+    let tracks = verb::planned(&release, &selection(args))?;
+    let view = verb::plan_view(&release, &tracks, matrix)?;
+    match format {
+        PlanFormat::Json => json("plan", &view)?,
+        PlanFormat::Dot => print(&explain::dot(&view))?,
+        PlanFormat::Text => {
+            print(&explain::text(&view))?;
+            print(&findings(&view.all_findings()))?;
+        }
+    }
+    let denied = view.refused() || view.all_findings().iter().any(|f| f.level == Level::Deny);
+    Ok(u8::from(denied))
+}
+
+/// `build` with its options.
+pub struct BuildArgs {
+    pub dir: PathBuf,
+    pub output: Option<PathBuf>,
+    pub layout: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub role: String,
+    pub profile: Option<ProfileArg>,
+    pub threads: Option<usize>,
+    pub cache: Option<PathBuf>,
+    pub no_cache: bool,
+    pub force: bool,
+    pub selection: SelectionArgs,
+    pub out: Out,
+}
+
+pub fn build(a: &BuildArgs) -> Result<u8> {
+    let started = std::time::Instant::now();
+    if let Some(n) = a.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
+        pool.map_err(|e| Error::new(ErrorCode::Usage, "--threads", e).next("give a small number"))?;
+    }
+    let output = match (&a.output, &a.layout) {
+        (Some(file), _) => Output::File(file),
+        (None, Some(folder)) => Output::Layout(folder),
+        (None, None) => {
+            return Err(Error::new(ErrorCode::Usage, "build", "there is nowhere to write to")
+                .next("give -o FILE.cup or --layout FOLDER"));
+        }
+    };
+    let release = release::load(&a.dir)?;
+    let cache = (!a.no_cache).then(|| a.cache.clone().unwrap_or_else(|| release.dir.join(".cumulate-cache")));
+    let request = Request {
+        selection: selection(&a.selection),
+        profile: a.profile.map(Profile::from),
+        output,
+        force: a.force,
+        key: a.key.as_deref().map(|k| (k, a.role.as_str())),
+        cache,
+        created: source_date_epoch()?,
+    };
+    let built = {
+        let bar = Progress::new();
+        verb::build(&release, &request, &Disk::real(), &|what, at, of| bar.at(what, at, of))?
+    };
+    let seconds = started.elapsed().as_secs_f32();
+    a.out.result("build", &built, |b| build_text(b, seconds))?;
+    if built.output.is_some() && !built.signed && !a.out.json {
+        say(
+            "warning[unsigned-bundle]: the bundle carries no signature\n  next: cumulate sign FILE.cup --key release.key",
+        );
+    }
+    Ok(u8::from(built.denied()))
+}
+
+/// The time that a reproducible build states (reproducible-builds.org); a value that is no number is refused.
+fn source_date_epoch() -> Result<Option<u64>> {
+    let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(None) };
+    let parsed = value.to_str().and_then(|v| v.parse().ok());
+    parsed.map(Some).ok_or_else(|| {
+        Error::new(ErrorCode::Usage, "SOURCE_DATE_EPOCH", "it is no number of seconds since 1970")
+            .next("unset it, or correct it")
+    })
+}
+
+fn build_text(b: &Built, seconds: f32) -> String {
+    let mut text = findings(&b.findings);
+    let Some(output) = &b.output else {
+        return text + "nothing was written: a denied finding stands against it\n";
+    };
+    text += &heading(format!("{} {}", safe(&b.component), safe(&b.version)));
+    let mut rows = vec![["base", "download", "of full", "gains", "has already"].map(str::to_owned).to_vec()];
+    for base in &b.bases {
+        rows.push(vec![
+            safe(&base.name),
+            bytes(base.download),
+            percent(base.download, b.full),
+            count(base.added, "fix", "fixes"),
+            base.contained.to_string(),
+        ]);
+    }
+    text += &table(&rows);
+    text + &done(format!(
+        "{}: {}, {}, {} in all; a full package would be {}; {seconds:.1} s",
+        output.display(),
+        count(b.fixes, "fix", "fixes"),
+        count(b.bases.len(), "base", "bases"),
+        bytes(b.size),
+        bytes(b.full),
+    ))
+}
+
+pub fn delta_encode(old: &Path, new: &Path, output: &Path, profile: Profile, force: bool, out: Out) -> Result<u8> {
+    let made = verb::delta_encode(&Disk::real(), old, new, output, profile, force)?;
+    out.result("delta-encode", &made, |d| delta_text(d, output))?;
+    Ok(0)
+}
+
+pub fn delta_decode(old: &Path, delta: &Path, output: &Path, memory: Option<u64>, force: bool, out: Out) -> Result<u8> {
+    let made = verb::delta_decode(&Disk::real(), old, delta, output, memory, force)?;
+    out.result("delta-decode", &made, |d| delta_text(d, output))?;
+    Ok(0)
+}
+
+fn delta_text(d: &DeltaResult, output: &Path) -> String {
+    let codec = format!("{:?}", d.codec).to_lowercase();
+    done(format!(
+        "{}: {codec}, delta {} ({} of new {}), memory {}",
+        output.display(),
+        bytes(d.delta),
+        percent(d.delta, d.new),
+        bytes(d.new),
+        bytes(d.memory)
+    ))
+}

@@ -1,0 +1,97 @@
+//! Where results go: data on stdout, messages on stderr, errors in the form that was asked for.
+
+use super::args::Format;
+use super::render::safe;
+use super::style::{DIM, GREEN, RED, RESET, YELLOW, bold};
+use crate::report::{Error, ErrorCode, Finding, Level, Result};
+use serde::Serialize;
+use std::io::Write as _;
+
+/// The form of a command's results.
+#[derive(Debug, Clone, Copy)]
+pub struct Out {
+    pub json: bool,
+}
+
+impl Out {
+    pub fn new(format: Format) -> Self {
+        Self { json: format == Format::Json }
+    }
+
+    /// Prints a result: as JSON under its schema, or as the text that `text` makes of it.
+    pub fn result<T: Serialize>(self, schema: &str, value: &T, text: impl FnOnce(&T) -> String) -> Result<()> {
+        if self.json { json(schema, value) } else { print(&text(value)) }
+    }
+}
+
+/// Prints `{"schema": "cumulate.<schema>/1", …}` with the value's own fields behind it.
+pub fn json<T: Serialize>(schema: &str, value: &T) -> Result<()> {
+    let internal = |e: serde_json::Error| Error::new(ErrorCode::Internal, schema, e);
+    let mut object = serde_json::Map::new();
+    object.insert("schema".into(), format!("cumulate.{schema}/1").into());
+    match serde_json::to_value(value).map_err(internal)? {
+        serde_json::Value::Object(fields) => object.extend(fields),
+        other => {
+            object.insert("value".into(), other);
+        }
+    }
+    let text = serde_json::to_string_pretty(&object).map_err(internal)?;
+    print(&format!("{text}\n"))
+}
+
+/// Writes to stdout; a reader that went away (`| head`) is no error.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("standard output", &e)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a message to stderr.
+pub fn say(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+/// An error, as JSON on stdout for machines, else in words on stderr.
+pub fn error(error: &Error, as_json: bool) {
+    if as_json {
+        let value = serde_json::json!({"error": error});
+        let _ = print(&format!("{value:#}\n"));
+        return;
+    }
+    say(&format!("{RED}error{RESET}[{}]: {}: {}", error.code.as_str(), safe(&error.subject), lines(&error.message)));
+    if !error.next.is_empty() {
+        say(&format!("  {DIM}next:{RESET} {}", lines(&error.next)));
+    }
+}
+
+/// One line a finding, its next step behind it.
+pub fn findings(list: &[Finding]) -> String {
+    let mut text = String::new();
+    for f in list.iter().filter(|f| f.level != Level::Allow) {
+        let (colour, word) = match f.level {
+            Level::Deny => (RED, "denied"),
+            Level::Warn => (YELLOW, "warning"),
+            Level::Allow => (DIM, "note"),
+        };
+        text += &format!("{colour}{word}{RESET}[{}]: {}: {}\n", f.code.as_str(), safe(&f.subject), lines(&f.message));
+        if !f.next.is_empty() {
+            text += &format!("  {DIM}next:{RESET} {}\n", lines(&f.next));
+        }
+    }
+    text
+}
+
+/// Control characters are made harmless line by line; line breaks stay.
+fn lines(text: &str) -> String {
+    text.lines().map(safe).collect::<Vec<_>>().join("\n  ")
+}
+
+pub fn done(text: impl std::fmt::Display) -> String {
+    format!("{GREEN}✓{RESET} {text}\n")
+}
+
+pub fn heading(text: impl std::fmt::Display) -> String {
+    format!("{}\n", bold(text))
+}

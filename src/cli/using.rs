@@ -1,0 +1,392 @@
+//! Commands of those who use bundles: verify, inspect, apply, roll back, status, check.
+
+use super::args::{CheckFormat, Trust};
+use super::out::{Out, done, findings, heading, json, print};
+use super::render::{bytes, count, grouped, percent, safe, table};
+use super::style::dim;
+use crate::bundle::State;
+use crate::disk::Disk;
+use crate::install::{AllowDrift, Applied, Condition, Options, Outcome, Resumed, RolledBack, Status, Undone};
+use crate::report::{Error, ErrorCode, Level, Result};
+use crate::tree::{SourceOptions, read_source};
+use crate::trust::{Outcome as Signature, Policy, PublicKey};
+use crate::verb::{self, Belief, Checked, Inspect, VerifyReport};
+use std::path::{Path, PathBuf};
+
+/// Seconds since 1970. The library reads no clock; expiry is judged against this.
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+fn policy(trust: &Trust) -> Result<Option<Policy>> {
+    if let Some(file) = &trust.policy {
+        return Policy::read(file).map(Some);
+    }
+    if trust.public.is_empty() {
+        return Ok(None);
+    }
+    let keys: Vec<PublicKey> = trust.public.iter().map(|p| PublicKey::read(p)).collect::<Result<_>>()?;
+    Policy::of_keys(keys).map(Some)
+}
+
+pub fn verify(bundle: &Path, trust: &Trust, bases: Option<&Path>, out: Out) -> Result<u8> {
+    let Some(policy) = policy(trust)? else {
+        return Err(Error::new(
+            ErrorCode::NoTrust,
+            bundle.display(),
+            "no key and no policy is given, so nothing can be said about trust",
+        )
+        .next("give --pub release.pub or --policy trust.toml; 'inspect' shows a bundle without judging it"));
+    };
+    let (opened, mut report) = verb::verify(bundle, &policy, now())?;
+    if let Some(dir) = bases {
+        let release = crate::install::Release::of(&opened)?;
+        for base in opened.bases() {
+            let source = read_source(
+                &base_source(dir, &base.name)?,
+                &SourceOptions { version: Some(&base.name), ..SourceOptions::default() },
+            )?;
+            report.proved(verb::prove(&release, &base.name, &source)?);
+        }
+    }
+    out.result("verify", &report, verify_text)?;
+    Ok(u8::from(report.findings.iter().any(|f| f.level == Level::Deny)))
+}
+
+/// `DIR/NAME`, or an archive of that name.
+fn base_source(dir: &Path, name: &str) -> Result<PathBuf> {
+    let endings = ["", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".zip"];
+    endings.iter().map(|e| dir.join(format!("{name}{e}"))).find(|p| p.exists()).ok_or_else(|| {
+        Error::new(
+            ErrorCode::Partial,
+            name,
+            format!("{} has no folder or archive of this base, so it cannot be proved", dir.display()),
+        )
+        .next("put it there, or leave --bases out")
+    })
+}
+
+fn verify_text(r: &VerifyReport) -> String {
+    let mut text = heading(format!(
+        "{} {}{}",
+        r.component,
+        r.version,
+        r.sequence.map_or(String::new(), |s| format!(" (sequence {s})"))
+    ));
+    text += &format!("{}\n\n", dim(r.root));
+    for step in &r.steps {
+        text += &done(format!("{:>2}. {}; {}", step.number, step.check, safe(&step.found)));
+    }
+    text.push('\n');
+    for role in &r.roles {
+        text += &format!(
+            "role {}: {} of {} ({})\n",
+            safe(&role.role),
+            role.signed_by.len(),
+            role.threshold,
+            safe(&role.signed_by.join(", "))
+        );
+    }
+    for s in r.signatures.iter().filter(|s| s.outcome != Signature::Counted) {
+        text += &format!("a signature by {} does not count: {}\n", short(&s.key), safe(&s.reason));
+    }
+    for base in &r.bases {
+        let proof = r.proofs.iter().find(|p| p.base == base.name);
+        let state = match (base.complete, proof) {
+            (false, _) => "not in this copy",
+            (true, None) => "complete",
+            (true, Some(p)) if p.holds() => "complete; applied to a copy: reached the target, and rolled back exactly",
+            (true, Some(_)) => "complete, but see below",
+        };
+        text += &format!("base {}: {state}\n", safe(&base.name));
+    }
+    text += &findings(&r.findings);
+    if !r.findings.iter().any(|f| f.level == Level::Deny) {
+        text += &done(if r.partial { "verified, as far as this copy goes" } else { "verified" });
+    }
+    text
+}
+
+fn short(key: &str) -> String {
+    safe(&key.chars().take(16).collect::<String>())
+}
+
+pub fn inspect(bundle: &Path, base: Option<&str>, envelopes: Option<&Path>, out: Out) -> Result<u8> {
+    let shown = verb::inspect(bundle, base)?;
+    if let Some(dir) = envelopes {
+        verb::write_envelopes(bundle, dir)?;
+    }
+    out.result("inspect", &shown, inspect_text)?;
+    Ok(0)
+}
+
+fn inspect_text(i: &Inspect) -> String {
+    let mut text = heading(format!(
+        "{} {}{}",
+        safe(&i.component),
+        safe(&i.version),
+        i.sequence.map_or(String::new(), |s| format!(" (sequence {s})"))
+    ));
+    text += &format!("made by {}, format {}, {}\n", safe(&i.generator), i.format, dim(i.root));
+    text += &format!(
+        "target {} ({}, {})\n",
+        i.target.tree,
+        count(i.target.files as usize, "path", "paths"),
+        bytes(i.target.bytes)
+    );
+    match i.signatures.len() {
+        0 => text += "not signed\n",
+        n => {
+            let by: Vec<String> =
+                i.signatures.iter().map(|s| format!("{} as {}", short(&s.key), safe(&s.role))).collect();
+            text += &format!(
+                "{} claimed (verify says which count): {}\n",
+                count(n, "signature", "signatures"),
+                by.join(", ")
+            );
+        }
+    }
+    text += &format!("\n{}", heading("Fixes, in order"));
+    let rows = i.fixes.iter().map(|f| {
+        let needs: Vec<&str> = i.edges.iter().filter(|e| e.fix == f.id).map(|e| e.needs.as_str()).collect();
+        let needs = if needs.is_empty() { String::new() } else { format!("needs {}", needs.join(", ")) };
+        vec![safe(&f.id), f.cves.join(" "), safe(&f.title), safe(&needs)]
+    });
+    text += &table(&rows.collect::<Vec<_>>());
+    for p in &i.order_pairs {
+        text += &format!(" {} stands before {} ({})\n", safe(&p.first), safe(&p.then), safe(&p.kind));
+    }
+    text += &format!("\n{}", heading("What each base gains, and what it costs"));
+    let mut rows = vec![
+        ["base", "gains", "has already", "unclear", "files", "download", "of target", "disk", "memory"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for b in &i.bases {
+        let n = |want: &[State]| b.fixes.iter().filter(|f| want.contains(&f.state)).count().to_string();
+        rows.push(vec![
+            safe(&b.name),
+            n(&[State::Added, State::Partly]),
+            n(&[State::Contained]),
+            n(&[State::Unknown]),
+            format!("+{} ~{} -{}", b.added, b.changed, b.deleted),
+            bytes(b.download),
+            percent(b.download, i.target.bytes),
+            bytes(b.disk),
+            bytes(b.memory),
+        ]);
+    }
+    text += &table(&rows);
+    if let [b] = i.bases.as_slice() {
+        text += &one_base(b);
+    }
+    if !i.missing.is_empty() {
+        text += &format!("not in this copy: {}\n", safe(&i.missing.join(", ")));
+    }
+    text
+}
+
+fn one_base(b: &verb::BaseView) -> String {
+    let mut text = format!("\n{}", heading(format!("Fixes on {}", safe(&b.name))));
+    let word = |s| match s {
+        State::Contained => "contained",
+        State::Added => "added",
+        State::Partly => "partly",
+        State::Unknown => "unknown",
+    };
+    text +=
+        &table(&b.fixes.iter().map(|f| vec![safe(&f.id), word(f.state).into(), safe(&f.reason)]).collect::<Vec<_>>());
+    text += &format!("\n{}", heading("Steps"));
+    let rows = b
+        .paths
+        .iter()
+        .map(|p| vec![safe(&p.kind), grouped(p.stored), grouped(p.made), safe(&p.path), safe(&p.fixes.join(" "))]);
+    text += &table(
+        &[vec!["kind".into(), "stored".into(), "made".into(), "path".into(), "fixes".into()]]
+            .into_iter()
+            .chain(rows)
+            .collect::<Vec<_>>(),
+    );
+    text
+}
+
+/// `apply` with its options.
+pub struct ApplyArgs {
+    pub bundle: PathBuf,
+    pub dir: PathBuf,
+    pub trust: Trust,
+    pub allow_unsigned: bool,
+    pub allow_downgrade: bool,
+    pub allow_drift: bool,
+    pub dry_run: bool,
+    pub out: Out,
+}
+
+pub fn apply(a: &ApplyArgs) -> Result<u8> {
+    let belief = Belief { policy: policy(&a.trust)?, allow_unsigned: a.allow_unsigned, now: now() };
+    let options = Options {
+        dry_run: a.dry_run,
+        allow_drift: if a.allow_drift { AllowDrift::Untouched } else { AllowDrift::None },
+        allow_downgrade: a.allow_downgrade,
+        ..Options::default()
+    };
+    let applied = verb::apply(&Disk::real(), &a.bundle, &a.dir, &belief, options)?;
+    a.out.result("apply", &applied, |r| apply_text(r, &a.dir))?;
+    Ok(0)
+}
+
+fn resumed(r: Option<Resumed>) -> &'static str {
+    match r {
+        None => "",
+        Some(Resumed::Discarded) => "The preparations of an interrupted run were thrown away.\n",
+        Some(Resumed::FinishedApply) => "An interrupted apply was finished first.\n",
+        Some(Resumed::FinishedRollback) => "An interrupted rollback was finished first.\n",
+    }
+}
+
+fn apply_text(a: &Applied, dir: &Path) -> String {
+    let mut text = resumed(a.resumed).to_owned();
+    let release = format!("{} {}", safe(&a.component), safe(&a.version));
+    if a.outcome == Outcome::NothingToDo {
+        text += &done(format!("{} is at {release} already, nothing to do", dir.display()));
+        return text + &findings(&a.findings);
+    }
+    text += &format!("recognised base {}\n", safe(&a.bases.join(", also called ")));
+    for s in &a.steps {
+        let from = s.from.as_ref().filter(|f| **f != s.path).map_or(String::new(), |f| format!(" from {f}"));
+        text += &format!("  {:8} {}{}\n", s.what, safe(s.path.as_str()), safe(&from));
+    }
+    text += &findings(&a.findings);
+    let fixed: Vec<&str> =
+        a.fixes.iter().filter(|f| matches!(f.state, State::Added | State::Partly)).map(|f| f.id.as_str()).collect();
+    let n = count(fixed.len(), "fix", "fixes");
+    if a.outcome == Outcome::DryRun {
+        text += &format!(
+            "Nothing was changed. It would take {} of disk and bring {n}: {}\n",
+            bytes(a.disk),
+            safe(&fixed.join(", "))
+        );
+    } else {
+        text += &done(format!("{} is at {release} now, with {n} more: {}", dir.display(), safe(&fixed.join(", "))));
+    }
+    text
+}
+
+pub fn rollback(dir: &Path, out: Out) -> Result<u8> {
+    let back = verb::rollback(dir)?;
+    out.result("rollback", &back, |r| rollback_text(r, dir))?;
+    Ok(0)
+}
+
+fn rollback_text(r: &RolledBack, dir: &Path) -> String {
+    let name = |r: &crate::install::ReleaseName| format!("{} {}", safe(&r.component), safe(&r.version));
+    let from = r.from.as_ref().map_or_else(|| "an interrupted run".into(), name);
+    let mut text = match r.outcome {
+        Undone::Resumed(Resumed::Discarded) => {
+            done("The preparations of an interrupted run were thrown away; nothing had changed")
+        }
+        Undone::Resumed(_) => done(format!("{}: the interrupted run over {from} was undone", dir.display())),
+        Undone::RolledBack => done(format!(
+            "{} is back from {from}, exactly as it was before ({})",
+            dir.display(),
+            count(r.steps, "step", "steps")
+        )),
+    };
+    if let Some(to) = &r.to {
+        text +=
+            &format!("installed now: {}; one can go back {} more\n", name(to), count(r.left as usize, "time", "times"));
+    }
+    text
+}
+
+pub fn status(dir: &Path, out: Out) -> Result<u8> {
+    let status = verb::status(dir)?;
+    out.result("status", &status, |s| status_text(s, dir))?;
+    Ok(status.exit())
+}
+
+fn status_text(s: &Status, dir: &Path) -> String {
+    let what = s.installed.as_ref().map(|r| format!("{} {}", safe(&r.component), safe(&r.version)));
+    let mut text = match s.state {
+        Condition::None => format!("{}: cumulate has installed nothing here\n", dir.display()),
+        Condition::Installed => heading(format!("{}: {}", dir.display(), what.unwrap_or_default())),
+        Condition::Busy => format!("{}: another cumulate is working on it right now\n", dir.display()),
+        Condition::Interrupted => {
+            heading(format!("{}: interrupted; run 'apply' again to finish, or 'rollback' to undo", dir.display()))
+        }
+    };
+    if let Some(r) = &s.installed {
+        text += &format!("bundle {}\nbase was {}\n", r.bundle, safe(&r.base));
+        let n = |want: State| s.fixes.iter().filter(|f| f.state == want).count();
+        text += &format!(
+            "{} added by it, {} there before\n",
+            count(n(State::Added) + n(State::Partly), "fix", "fixes"),
+            n(State::Contained)
+        );
+    }
+    for d in &s.drift {
+        text += &format!("drifted: {} ({})\n", safe(d.path.as_str()), safe(&d.found));
+    }
+    for p in &s.config {
+        text += &format!("edited here: {}\n", safe(p.as_str()));
+    }
+    for p in &s.beside {
+        text += &format!("waits beside your edit: {}\n", safe(p.as_str()));
+    }
+    if s.installed.is_some() && s.drift.is_empty() {
+        text += &done("every file is as it was installed");
+    }
+    if !s.rollback.is_empty() {
+        text += &format!("one can roll back {}\n", count(s.rollback.len(), "time", "times"));
+    }
+    text
+}
+
+pub fn check(bundle: &Path, config: &Path, against: Option<&Path>, format: CheckFormat) -> Result<u8> {
+    let checked = verb::check(bundle, config, against)?;
+    match format {
+        CheckFormat::Json => json("check", &checked)?,
+        CheckFormat::Text => print(&check_text(&checked))?,
+        CheckFormat::Junit => print(&junit(&checked)?)?,
+    }
+    Ok(checked.exit())
+}
+
+fn check_text(c: &Checked) -> String {
+    let mut text = heading(format!("{} {}", safe(&c.component), safe(&c.version)));
+    for g in &c.gates {
+        if g.findings.iter().any(|f| f.level == Level::Deny) {
+            text += &format!("✗ {}: {}\n", safe(&g.name), safe(&g.measured));
+        } else {
+            text += &done(format!("{}: {}", safe(&g.name), safe(&g.measured)));
+        }
+        text += &findings(&g.findings);
+    }
+    text + if c.passed { "the gate is green\n" } else { "the gate is red\n" }
+}
+
+fn junit(c: &Checked) -> Result<String> {
+    use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+    let mut suite = TestSuite::new(format!("cumulate check {} {}", c.component, c.version));
+    for g in &c.gates {
+        let denied: Vec<_> = g.findings.iter().filter(|f| f.level == Level::Deny).collect();
+        let status = match denied.as_slice() {
+            [] => TestCaseStatus::success(),
+            [first, ..] => {
+                let mut s = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                s.set_type(first.code.as_str());
+                s.set_message(
+                    denied.iter().map(|f| format!("{}: {}", f.subject, f.message)).collect::<Vec<_>>().join("; "),
+                );
+                s
+            }
+        };
+        let mut case = TestCase::new(g.name.clone(), status);
+        case.set_classname("cumulate.check");
+        case.set_system_out(&g.measured);
+        suite.add_test_case(case);
+    }
+    let mut report = Report::new("cumulate");
+    report.add_test_suite(suite);
+    report.to_string().map_err(|e| Error::new(ErrorCode::Internal, "junit", e))
+}

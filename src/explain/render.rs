@@ -1,0 +1,106 @@
+//! A plan as text and as a graph for Graphviz.
+
+use super::view::{PlanView, TrackView};
+use std::fmt::Write as _;
+
+/// Control characters from titles never reach a terminal.
+fn safe(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// The order with every edge below the fix that has it.
+pub fn text(view: &PlanView) -> String {
+    let mut out = format!("{} {}\n", safe(&view.component), safe(&view.version));
+    for track in view.tracks() {
+        if !view.more.is_empty() {
+            let _ = writeln!(out, "\ntrack {}", safe(&track.track));
+        }
+        one(track, &mut out);
+    }
+    if !view.matrix.is_empty() {
+        matrix(view, &mut out);
+    }
+    out
+}
+
+fn one(track: &TrackView, out: &mut String) {
+    if track.refused {
+        out.push_str("there is no plan:\n");
+        return;
+    }
+    let _ = writeln!(out, "{} fixes in order, {} edges\n", track.order.len(), track.edges.len());
+    for (i, id) in track.order.iter().enumerate() {
+        let fix = track.fixes.get(id);
+        let cves =
+            fix.map(|f| f.cves.join(" ")).filter(|c| !c.is_empty()).map(|c| format!("  [{c}]")).unwrap_or_default();
+        let title = fix.map(|f| f.title.as_str()).unwrap_or_default();
+        let _ = writeln!(out, "{:4}  {}  {}{cves}", i + 1, safe(id), safe(title));
+        for e in track.edges.iter().filter(|e| e.fix == *id) {
+            let _ = writeln!(out, "        needs {} ({}): {}", safe(&e.needs), e.kind, safe(&e.text));
+        }
+        for p in track.order_pairs.iter().filter(|p| p.then == *id) {
+            let _ = writeln!(
+                out,
+                "        after {} ({}, settled by {}): '{}'",
+                safe(&p.first),
+                p.kind,
+                p.settled,
+                safe(&p.path)
+            );
+        }
+        if let Some(chain) = track.came_along.get(id) {
+            let _ = writeln!(out, "        came along: {}", safe(&chain.join(" needs ")));
+        }
+    }
+    for (id, why) in &track.dropped {
+        let _ = writeln!(out, "   -  {}: {}", safe(id), safe(why));
+    }
+}
+
+fn matrix(view: &PlanView, out: &mut String) {
+    let tracks: Vec<&str> = view.tracks().map(|t| t.track.as_str()).collect();
+    let width = view.matrix.iter().map(|r| r.fix.chars().count()).max().unwrap_or(0);
+    let _ = write!(out, "\n{:width$}", "fix");
+    for t in &tracks {
+        let _ = write!(out, "  {:16}", safe(t));
+    }
+    for row in &view.matrix {
+        let _ = write!(out, "\n{:width$}", safe(&row.fix));
+        for t in &tracks {
+            let _ = write!(out, "  {:16}", row.tracks.get(*t).map_or("", |s| s));
+        }
+    }
+    out.push('\n');
+}
+
+/// The graph: an arrow from a fix to what it needs, a dashed one for an order pair.
+pub fn dot(view: &PlanView) -> String {
+    let quote = |s: &str| format!("\"{}\"", safe(s).replace('\\', "\\\\").replace('"', "\\\""));
+    let mut out = String::from("digraph plan {\n  rankdir=RL;\n  node [shape=box, fontname=\"sans-serif\"];\n");
+    for track in view.tracks() {
+        let _ = writeln!(out, "  subgraph {} {{", quote(&format!("cluster_{}", track.track)));
+        let node =
+            |id: &str| quote(&if view.more.is_empty() { id.to_owned() } else { format!("{}:{id}", track.track) });
+        for id in &track.order {
+            let title = track.fixes.get(id).map(|f| f.title.as_str()).unwrap_or_default();
+            let _ = writeln!(out, "    {} [label={}, tooltip={}];", node(id), quote(id), quote(title));
+        }
+        for e in &track.edges {
+            let _ = writeln!(
+                out,
+                "    {} -> {} [label={}, tooltip={}];",
+                node(&e.fix),
+                node(&e.needs),
+                quote(e.kind),
+                quote(&e.text)
+            );
+        }
+        for p in &track.order_pairs {
+            let _ =
+                writeln!(out, "    {} -> {} [style=dashed, label={}];", node(&p.then), node(&p.first), quote(p.kind));
+        }
+        out.push_str("  }\n");
+    }
+    out.push_str("}\n");
+    out
+}

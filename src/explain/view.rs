@@ -1,0 +1,157 @@
+//! A plan as JSON shows it.
+
+use super::words::{drop_cause, reason, reason_json, refusal_findings};
+use crate::fix::{FixId, Meta};
+use crate::plan::{Plan, Refusal};
+use crate::report::Finding;
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All tracks. With one track its parts stand at the top; with several, those of the first do.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanView {
+    pub component: String,
+    pub version: String,
+    #[serde(flatten)]
+    pub first: TrackView,
+    /// The other tracks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<TrackView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub matrix: Vec<MatrixRow>,
+}
+
+impl PlanView {
+    pub fn tracks(&self) -> impl Iterator<Item = &TrackView> {
+        [&self.first].into_iter().chain(&self.more)
+    }
+
+    pub fn refused(&self) -> bool {
+        self.tracks().any(|t| t.refused)
+    }
+
+    pub fn all_findings(&self) -> Vec<Finding> {
+        self.tracks().flat_map(|t| t.findings.iter().cloned()).collect()
+    }
+}
+
+/// One track's plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrackView {
+    pub track: String,
+    /// Whether there is no plan; the findings say why.
+    pub refused: bool,
+    pub order: Vec<String>,
+    pub edges: Vec<EdgeView>,
+    pub fixes: BTreeMap<String, FixView>,
+    pub order_pairs: Vec<PairView>,
+    /// Fix to reason.
+    pub dropped: BTreeMap<String, String>,
+    /// Fix to the chain from a fix that was named.
+    pub came_along: BTreeMap<String, Vec<String>>,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct EdgeView {
+    pub fix: String,
+    pub needs: String,
+    pub kind: &'static str,
+    pub reason: Value,
+    /// The reason in words.
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct FixView {
+    pub title: String,
+    pub cves: Vec<String>,
+    pub requires_all: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PairView {
+    pub first: String,
+    pub then: String,
+    pub kind: &'static str,
+    pub settled: &'static str,
+    pub path: String,
+}
+
+/// One fix against every track: `own variant`, `default`, `contained`, `superseded`, `not for`, `missing`, ….
+#[derive(Debug, Clone, Serialize)]
+pub struct MatrixRow {
+    pub fix: String,
+    pub tracks: BTreeMap<String, String>,
+}
+
+impl TrackView {
+    /// `metas` has the metadata of every fix of the track.
+    pub fn new(
+        track: &str,
+        outcome: Result<&Plan, &Refusal>,
+        metas: &BTreeMap<&FixId, &Meta>,
+        findings: &[Finding],
+    ) -> Self {
+        let mut view = Self {
+            track: track.to_owned(),
+            refused: outcome.is_err(),
+            order: Vec::new(),
+            edges: Vec::new(),
+            fixes: BTreeMap::new(),
+            order_pairs: Vec::new(),
+            dropped: BTreeMap::new(),
+            came_along: BTreeMap::new(),
+            findings: findings.to_vec(),
+        };
+        match outcome {
+            Ok(plan) => view.fill(plan, metas),
+            Err(refusal) => view.findings.extend(refusal_findings(refusal)),
+        }
+        view
+    }
+
+    fn fill(&mut self, plan: &Plan, metas: &BTreeMap<&FixId, &Meta>) {
+        let names = |ids: &[FixId]| ids.iter().map(|i| i.0.clone()).collect::<Vec<_>>();
+        self.order = names(&plan.order);
+        let place: BTreeMap<&FixId, usize> = plan.order.iter().enumerate().map(|(i, f)| (f, i)).collect();
+        self.edges = plan
+            .edges
+            .iter()
+            .map(|e| EdgeView {
+                fix: e.fix.0.clone(),
+                needs: e.needs.0.clone(),
+                kind: e.kind.as_str(),
+                reason: reason_json(&e.reason),
+                text: reason(&e.reason, &e.needs),
+            })
+            .collect();
+        let closure = plan.requires_all();
+        for id in &plan.order {
+            let mut needs: Vec<&FixId> = closure.get(id).map(BTreeSet::iter).into_iter().flatten().collect();
+            needs.sort_by_key(|n| place.get(n));
+            let meta = metas.get(id);
+            let fix = FixView {
+                title: meta.map(|m| m.title.clone()).unwrap_or_default(),
+                cves: meta.map(|m| m.cves.clone()).unwrap_or_default(),
+                requires_all: needs.iter().map(|n| n.0.clone()).collect(),
+            };
+            self.fixes.insert(id.0.clone(), fix);
+        }
+        self.order_pairs = plan
+            .order_pairs
+            .iter()
+            .map(|p| PairView {
+                first: p.first.0.clone(),
+                then: p.then.0.clone(),
+                kind: p.kind.as_str(),
+                settled: p.settled.as_str(),
+                path: p.path.to_string(),
+            })
+            .collect();
+        self.dropped = plan.dropped.iter().map(|d| (d.fix.0.clone(), drop_cause(&d.cause))).collect();
+        self.came_along = plan.came_along.iter().map(|c| (c.fix.0.clone(), names(&c.chain))).collect();
+        self.findings.extend(plan.findings.iter().cloned());
+    }
+}

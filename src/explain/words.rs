@@ -1,0 +1,160 @@
+//! Sentences.
+
+use crate::fix::FixId;
+use crate::patch::Reject;
+use crate::plan::{DropCause, OrderPair, PairKind, Proof, Reason, Refusal};
+use crate::report::{Code, Error, ErrorCode, Finding};
+use serde_json::{Value, json};
+
+/// Why a part of a fix does not apply, with the line of the patch.
+pub fn reject(r: &Reject) -> String {
+    let at = match (r.hunk, r.line) {
+        (Some(h), line) => format!(" (hunk {}, line {line} of the patch)", h + 1),
+        (None, 0) => String::new(),
+        (None, line) => format!(" (line {line} of the patch)"),
+    };
+    format!("'{}': {}{at}", r.path, r.reason)
+}
+
+/// Why one fix needs another; `needs` is the other.
+pub fn reason(reason: &Reason, needs: &FixId) -> String {
+    match reason {
+        Reason::Requires => format!("it says that it requires {needs}"),
+        Reason::Rejected(r) => format!("without {needs} it does not apply: {}", reject(r)),
+        Reason::Together => format!("without {needs} and others together it does not apply"),
+        Reason::BuiltOn { path, digest } => format!("its '{path}' is built on what {needs} leaves ({digest})"),
+    }
+}
+
+/// The same for machines.
+pub fn reason_json(reason: &Reason) -> Value {
+    match reason {
+        Reason::Requires => json!({"why": "requires"}),
+        Reason::Rejected(r) => json!({
+            "why": "rejected", "path": r.path, "hunk": r.hunk.map(|h| h + 1), "line": r.line, "what": r.reason.to_string(),
+        }),
+        Reason::Together => json!({"why": "together"}),
+        Reason::BuiltOn { path, digest } => json!({"why": "built-on", "path": path, "digest": digest}),
+    }
+}
+
+/// Why a fix is not in the order.
+pub fn drop_cause(cause: &DropCause) -> String {
+    match cause {
+        DropCause::Superseded { by } => format!("superseded by {by}"),
+        DropCause::Duplicate { of } => format!("the same content as {of}"),
+        DropCause::Contained => "the base that the fixes start from has it already".into(),
+        DropCause::NotFor { reason } => format!("not for this track: {reason}"),
+        DropCause::NotSelected => "not selected, and nothing selected needs it".into(),
+        DropCause::Without { chain } => format!("needs what was left out: {}", list(chain, " needs ")),
+    }
+}
+
+fn list(ids: &[FixId], between: &str) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
+}
+
+fn pair(p: &OrderPair) -> String {
+    let why = match p.kind {
+        PairKind::Conflict => "only one order applies",
+        PairKind::Clash => "both apply alone, but not together",
+        PairKind::Ambiguous => "both orders apply, but give different contents",
+    };
+    format!("{} and {}: {why} ('{}')", p.first, p.then, p.path)
+}
+
+/// What is wrong, and what to do: subject, sentence, next step, code.
+pub fn proof(p: &Proof) -> (String, String, String, Code) {
+    let own = |f: &FixId| f.to_string();
+    match p {
+        Proof::TwiceNamed { fix } => {
+            (own(fix), "two fixes have this id".into(), "rename one of them".into(), Code::BadMetadata)
+        }
+        Proof::Cycle { fixes } => (
+            fixes.first().map(own).unwrap_or_default(),
+            format!("these fixes need each other in a circle: {}", list(fixes, " needs ")),
+            "take one of the requirements out".into(),
+            Code::Cycle,
+        ),
+        Proof::Missing { fix: Some(fix), needs } => (
+            own(fix),
+            format!("it names {needs}, which is not there"),
+            format!("add {needs}, or leave {fix} out"),
+            Code::MissingRequirement,
+        ),
+        Proof::Missing { fix: None, needs } => (
+            own(needs),
+            "the series names it, and it is not there".into(),
+            "add the fix, or take it out of the series".into(),
+            Code::MissingRequirement,
+        ),
+        Proof::SeriesContradicts { fix, needs } => (
+            own(fix),
+            format!("the series has it before {needs}, which it needs or comes after"),
+            format!("move {needs} before {fix} in the series"),
+            Code::Cycle,
+        ),
+        Proof::Excluded { fix, other } => (
+            own(fix),
+            format!("it excludes {other}, and both are chosen"),
+            "leave one of them out".into(),
+            Code::DeclaredConflict,
+        ),
+        Proof::DoesNotApply { fix, refused } => (
+            own(fix),
+            format!("it does not apply: {}", reject(refused)),
+            "correct the patch for this base, add the fix that it needs, or leave it out".into(),
+            Code::DoesNotApply,
+        ),
+        Proof::OrderOpen { pairs } => (
+            pairs.first().map(|p| own(&p.first)).unwrap_or_default(),
+            format!("no order is decided between {}", pairs.iter().map(pair).collect::<Vec<_>>().join("; ")),
+            pairs
+                .iter()
+                .map(|p| {
+                    format!("say after = [\"{}\"] in {}, or the other way round, or write a series", p.first, p.then)
+                })
+                .collect::<Vec<_>>()
+                .join("; "),
+            Code::OrderOpen,
+        ),
+        Proof::UnknownSelected { fix } => (
+            own(fix),
+            "the selection names it, and there is no such fix".into(),
+            "correct the id".into(),
+            Code::MissingRequirement,
+        ),
+        Proof::SelectionContradicts { chain } => (
+            chain.first().map(own).unwrap_or_default(),
+            format!("the selection wants it and leaves out what it needs: {}", list(chain, " needs ")),
+            "select both, or neither".into(),
+            Code::MissingRequirement,
+        ),
+        Proof::Unreadable { error } => {
+            (error.subject.clone(), error.message.clone(), error.next.clone(), Code::DoesNotApply)
+        }
+    }
+}
+
+/// Every proof as a finding.
+pub fn refusal_findings(refusal: &Refusal) -> Vec<Finding> {
+    let proofs = refusal.proofs.iter().map(|p| {
+        let (subject, message, next, code) = proof(p);
+        Finding::new(code, subject, message).next(next)
+    });
+    proofs.chain(refusal.findings.iter().cloned()).collect()
+}
+
+/// The refusal as the error that stops a build: the first proof, and how many more there are.
+pub fn refusal_error(refusal: &Refusal) -> Error {
+    if let [Proof::Unreadable { error }] = refusal.proofs.as_slice() {
+        return error.clone();
+    }
+    let mut all = refusal.proofs.iter().map(proof);
+    let (subject, mut message, next, _) =
+        all.next().unwrap_or_else(|| ("plan".into(), "refused".into(), String::new(), Code::DoesNotApply));
+    for (subject, more, ..) in all {
+        message += &format!("\n{subject}: {more}");
+    }
+    Error::new(ErrorCode::PlanRefused, subject, message).next(next)
+}

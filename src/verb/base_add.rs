@@ -1,0 +1,157 @@
+//! `base add`: one more supported version in `cumulate.toml`.
+
+use crate::bundle::{self, Action};
+use crate::disk::Disk;
+use crate::install::Release as Installable;
+use crate::release::Config;
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::{Digest, Entry, Source, SourceOptions, Tree, read_source};
+use serde::Serialize;
+use std::path::{Component, Path, PathBuf};
+
+/// What was recorded.
+#[derive(Debug, Serialize)]
+pub struct BaseAdded {
+    pub version: String,
+    pub source: PathBuf,
+    pub tree: Digest,
+    pub files: usize,
+    pub bytes: u64,
+    /// The base that a bundle's target was made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_from: Option<String>,
+}
+
+/// Records a folder, an archive, or a bundle's target as a base. A bundle holds deltas only, so its target
+/// is made in `bases/VERSION` from a base of this release that the bundle knows.
+///
+/// # Errors
+/// `config` if the version is there already, `no-base` if no base of the release fits the bundle, `exists`.
+pub fn base_add(disk: &Disk, dir: &Path, version: &str, from: &Path, track: Option<&str>) -> Result<BaseAdded> {
+    let file = dir.join("cumulate.toml");
+    let config = Config::read(&file)?;
+    if config.bases.iter().any(|b| b.version == version && b.track.as_deref() == track) {
+        return Err(Error::new(ErrorCode::Config, version, "the release has this base already")
+            .next("remove its [[base]] first"));
+    }
+    let (source, tree, made_from) = if is_bundle(from) {
+        let (made, name) = target_of(dir, &config, from)?;
+        let place = PathBuf::from("bases").join(version);
+        lay(disk, &dir.join(&place), &made)?;
+        (place, made.tree, Some(name))
+    } else {
+        let options = SourceOptions { version: Some(version), ..SourceOptions::default() };
+        let tree = read_source(from, &options)?.tree;
+        (relative(dir, from)?, tree, None)
+    };
+    let digest = tree.digest();
+    let old = std::fs::read_to_string(&file).map_err(|e| Error::io(file.display(), &e))?;
+    let text = old.trim_end().to_owned() + &entry(version, &source, track, &digest)?;
+    Config::parse(&text, &file.display().to_string())?;
+    disk.write_atomic(&file, text.as_bytes(), 0o644)?;
+    Ok(BaseAdded { version: version.into(), source, tree: digest, files: tree.len(), bytes: tree.bytes(), made_from })
+}
+
+fn entry(version: &str, source: &Path, track: Option<&str>, tree: &Digest) -> Result<String> {
+    let source =
+        source.to_str().ok_or_else(|| Error::new(ErrorCode::BadPath, source.display(), "the path is not UTF-8"))?;
+    let string = |s: &str| toml::Value::String(s.into()).to_string();
+    let mut text = format!("\n\n[[base]]\nversion = {}\nsource = {}\n", string(version), string(source));
+    if let Some(track) = track {
+        text += &format!("track = {}\n", string(track));
+    }
+    Ok(text + &format!("tree = \"{tree}\"\n"))
+}
+
+/// A bundle file begins with its OCI layout, a layout folder has one.
+fn is_bundle(path: &Path) -> bool {
+    if path.is_dir() {
+        return path.join("oci-layout").is_file() && path.join("index.json").is_file();
+    }
+    let mut start = [0; 10];
+    std::fs::File::open(path).and_then(|mut f| std::io::Read::read_exact(&mut f, &mut start)).is_ok()
+        && start == *b"oci-layout"
+}
+
+/// The target of a bundle, made in memory from the first base of the release that the bundle knows.
+fn target_of(dir: &Path, config: &Config, path: &Path) -> Result<(Source, String)> {
+    let bundle = bundle::open(path)?.accept_unsigned()?;
+    let known: Vec<(String, Digest)> = bundle.bases().map(|b| (b.name.clone(), b.before.tree)).collect();
+    for base in &config.bases {
+        let options = SourceOptions { strip: base.strip, version: Some(&base.version), ..SourceOptions::default() };
+        let source = read_source(&dir.join(base.shipped.as_ref().unwrap_or(&base.source)), &options)?;
+        let digest = source.tree.digest();
+        if let Some((name, _)) = known.iter().find(|(_, tree)| *tree == digest) {
+            let release = Installable::of(&bundle)?;
+            return Ok((rebuild(&bundle, &release, name, &source)?, name.clone()));
+        }
+    }
+    let names: Vec<&str> = known.iter().map(|(n, _)| n.as_str()).collect();
+    Err(Error::new(
+        ErrorCode::NoBase,
+        path.display(),
+        "a bundle holds deltas only, and no base of this release is one that they start from",
+    )
+    .next(format!("add one of {} first, or add the installed folder itself", names.join(", "))))
+}
+
+fn rebuild(bundle: &bundle::Bundle, release: &Installable<'_>, name: &str, base: &Source) -> Result<Source> {
+    let gone = || Error::new(ErrorCode::Internal, name, "a route is missing");
+    let (index, route) = release.routes.iter().enumerate().find(|(_, r)| r.name == name).ok_or_else(gone)?;
+    let mut made = Source { tree: Tree::clone(&route.after), store: base.store.clone() };
+    for step in &bundle.steps(name)?.steps {
+        let (from, at) = match &step.action {
+            Action::Delta { from, at, .. } => (base.tree.get(from).and_then(Entry::digest), at),
+            Action::Full { at } => (None, at),
+            _ => continue,
+        };
+        let old = from.map(|d| base.store.get(&d)).transpose()?;
+        let size = step.after.as_ref().map_or(0, Entry::size);
+        let new = (release.decode)(index, *at, old.as_deref().unwrap_or_default(), size)?;
+        if Some(made.store.put(new)) != step.after.as_ref().and_then(Entry::digest) {
+            return Err(Error::new(ErrorCode::BadBundle, &step.path, "a delta does not make what the bundle promises"));
+        }
+    }
+    Ok(made)
+}
+
+fn lay(disk: &Disk, dir: &Path, source: &Source) -> Result<()> {
+    if dir.symlink_metadata().is_ok() {
+        return Err(Error::new(ErrorCode::Exists, dir.display(), "it is there already")
+            .next("move it away, or add it as the base"));
+    }
+    disk.mkdir_all(dir)?;
+    for (path, entry) in &source.tree.entries {
+        let full = path.under(dir);
+        if let Some(parent) = full.parent() {
+            disk.mkdir_all(parent)?;
+        }
+        match entry {
+            Entry::File { digest, exec, .. } => {
+                let bytes = source.store.get(digest)?;
+                disk.create_new(&full, &bytes, if *exec { 0o755 } else { 0o644 })?;
+            }
+            Entry::Symlink { target } => disk.symlink(target, &full)?,
+            Entry::Folder => disk.mkdir_all(&full)?,
+        }
+    }
+    Ok(())
+}
+
+/// The source as seen from the release folder, where it lies below it or beside it; else absolute.
+fn relative(dir: &Path, from: &Path) -> Result<PathBuf> {
+    let real = |p: &Path| {
+        let p = if p.as_os_str().is_empty() { Path::new(".") } else { p };
+        p.canonicalize().map_err(|e| Error::io(p.display(), &e))
+    };
+    let (dir, from) = (real(dir)?, real(from)?);
+    if let Ok(inside) = from.strip_prefix(&dir) {
+        return Ok(inside.to_path_buf());
+    }
+    match dir.parent().filter(|p| p.components().any(|c| matches!(c, Component::Normal(_)))) {
+        Some(parent) if from.starts_with(parent) => {
+            Ok(Path::new("..").join(from.strip_prefix(parent).unwrap_or(&from)))
+        }
+        _ => Ok(from),
+    }
+}

@@ -1,0 +1,353 @@
+//! `build`: resolve, merge, route, pack, write, sign.
+
+use super::planned::{PlannedTrack, Selection, planned};
+use super::target::{Target, target_of};
+use crate::bundle::{
+    BaseDraft, Blobs, Draft, FixEntry, FixState, Graph, GraphEdge, GraphPair, Provenance, ProvenancePath, State,
+    TrackDraft, write_file, write_layout,
+};
+use crate::delta::Profile;
+use crate::disk::Disk;
+use crate::explain;
+use crate::fix::{Fix, FixId};
+use crate::plan::{DropCause, Plan};
+use crate::release::Release;
+use crate::report::{Error, ErrorCode, Finding, Level, Result};
+use crate::route::{Memo, pack, route};
+use crate::tree::{Digest, Store};
+use crate::trust::{Envelope, SecretKey};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// What is built and where it goes.
+#[derive(Debug)]
+pub struct Request<'a> {
+    pub selection: Selection,
+    /// The configuration's where none.
+    pub profile: Option<Profile>,
+    pub output: Output<'a>,
+    /// Replace a bundle that is there.
+    pub force: bool,
+    /// A private key and the role it signs in.
+    pub key: Option<(&'a Path, &'a str)>,
+    /// Where finished deltas are remembered.
+    pub cache: Option<PathBuf>,
+    /// Seconds since 1970 that the bundle states as its time.
+    pub created: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Output<'a> {
+    File(&'a Path),
+    Layout(&'a Path),
+}
+
+impl Output<'_> {
+    fn path(&self) -> &Path {
+        match self {
+            Output::File(p) | Output::Layout(p) => p,
+        }
+    }
+}
+
+/// What came out; sizes in bytes.
+#[derive(Debug, Serialize)]
+pub struct Built {
+    pub component: String,
+    pub version: String,
+    /// Absent where a denied finding kept the bundle from being written.
+    pub output: Option<PathBuf>,
+    /// SHA-256 of the root manifest.
+    pub root: Option<Digest>,
+    pub signed: bool,
+    pub fixes: usize,
+    /// Bytes of the whole bundle.
+    pub size: u64,
+    /// Bytes of all targets packed as a whole by zstd, for comparison.
+    pub full: u64,
+    pub bases: Vec<BuiltBase>,
+    pub findings: Vec<Finding>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct BuiltBase {
+    pub name: String,
+    pub track: String,
+    pub tree: Digest,
+    pub target: Digest,
+    pub download: u64,
+    pub added: usize,
+    pub contained: usize,
+}
+
+impl Built {
+    pub fn denied(&self) -> bool {
+        self.findings.iter().any(|f| f.level == Level::Deny)
+    }
+}
+
+/// How far a build is; counts in files or bytes, as the stage has it.
+pub type Progress<'a> = dyn Fn(&'static str, u64, u64) + Sync + 'a;
+
+/// Builds the bundle, unless a denied finding stands against it; then nothing is written.
+///
+/// # Errors
+/// `plan-refused` with the proof in words, `exists`, and whatever reading, encoding and writing give.
+pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &Progress<'_>) -> Result<Built> {
+    if let Output::File(path) = request.output
+        && !request.force
+        && path.symlink_metadata().is_ok()
+    {
+        return Err(Error::new(ErrorCode::Exists, path.display(), "it is there already")
+            .next("choose another name, or replace it with --force"));
+    }
+    let key = request.key.map(|(path, role)| Ok::<_, Error>((SecretKey::read(path)?, role))).transpose()?;
+    progress("planning", 0, 1);
+    let tracks = planned(release, &request.selection)?;
+    let mut findings = release.fixes.findings.clone();
+    let mut targets = Vec::new();
+    for (i, track) in tracks.iter().enumerate() {
+        progress("merging", i as u64, tracks.len() as u64);
+        let plan = track.outcome.as_ref().map_err(explain::refusal_error)?;
+        findings.extend(track.findings.iter().chain(&plan.findings).cloned());
+        targets.push(target_of(release, track, plan, &mut findings)?);
+    }
+    for f in &mut findings {
+        f.level = release.config.level(f.code);
+    }
+    let fixes = fix_entries(release, &tracks)?;
+    let mut built = Built {
+        component: release.config.component.name.clone(),
+        version: release.config.release.version.clone(),
+        output: None,
+        root: None,
+        signed: false,
+        fixes: fixes.len(),
+        size: 0,
+        full: 0,
+        bases: Vec::new(),
+        findings,
+    };
+    if built.denied() {
+        return Ok(built);
+    }
+    let mut blobs = Blobs::new();
+    let draft = draft(release, request, &tracks, &targets, fixes, &mut blobs, disk, progress)?;
+    built.full = targets.iter().map(full_package).sum::<Result<u64>>()?;
+    progress("writing", 0, 1);
+    let mut package = draft.assemble(&mut blobs)?;
+    if let Some((key, role)) = &key {
+        package.add_envelope(Envelope::sign(package.statement(role).to_payload(), key).to_json())?;
+        built.signed = true;
+    }
+    match request.output {
+        Output::File(path) => write_file(&package, &blobs, disk, path)?,
+        Output::Layout(path) => write_layout(&package, &blobs, disk, path)?,
+    }
+    let bundle = crate::bundle::open(request.output.path())?.accept_unsigned()?;
+    for base in bundle.bases() {
+        let count = |s: State| base.fixes.iter().filter(|f| f.state == s).count();
+        built.bases.push(BuiltBase {
+            name: base.name.clone(),
+            track: base.track.clone(),
+            tree: base.before.tree,
+            target: base.after.tree,
+            download: bundle.download(&base.name)?,
+            added: count(State::Added) + count(State::Partly),
+            contained: count(State::Contained),
+        });
+    }
+    built.root = Some(package.subject().digest);
+    built.size = size_of(request.output.path())?;
+    built.output = Some(request.output.path().to_path_buf());
+    Ok(built)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the one place where all parts of a release meet")]
+fn draft(
+    release: &Release,
+    request: &Request<'_>,
+    tracks: &[PlannedTrack<'_>],
+    targets: &[Target],
+    fixes: Vec<FixEntry>,
+    blobs: &mut Blobs,
+    disk: &Disk,
+    progress: &Progress<'_>,
+) -> Result<Draft> {
+    let mut store = Store::default();
+    let mut routes = Vec::new();
+    let class = |p: &crate::tree::TreePath| release.classes.class(p);
+    for (track, target) in tracks.iter().zip(targets) {
+        store.absorb(track.store.clone());
+        store.absorb(target.store.clone());
+        for base in &target.bases {
+            routes.push(route(&base.tree, &target.tree, &store, &class));
+        }
+    }
+    let profile = request.profile.unwrap_or(release.config.release.profile);
+    let memo = request.cache.clone().map(|dir| Memo { dir, disk });
+    let packed = pack(&routes, &store, profile, memo.as_ref(), &|p| progress("deltas", p.done, p.total))?;
+    let refs: Vec<_> = packed.packs.into_iter().map(|bytes| blobs.add(bytes)).collect();
+    let mut made = packed.bases.into_iter();
+    let mut bases = Vec::new();
+    let mut drafts = Vec::new();
+    for (track, target) in tracks.iter().zip(targets) {
+        for base in &target.bases {
+            let Some(packed) = made.next() else { break };
+            let states: BTreeMap<&str, (State, &str)> =
+                base.states.iter().map(|(id, s, why)| (id.0.as_str(), (*s, why.as_str()))).collect();
+            let fixes = fixes.iter().map(|f| state_of(f, &states, track)).collect();
+            bases.push(BaseDraft {
+                name: base.name.clone(),
+                track: track.track.name.clone(),
+                before: base.tree.clone(),
+                steps: packed.steps,
+                packs: packed.packs.iter().filter_map(|i| refs.get(*i).copied()).collect(),
+                memory: packed.memory,
+                fixes,
+            });
+        }
+        drafts.push(TrackDraft {
+            name: track.track.name.clone(),
+            branch: track.track.branch.clone(),
+            platform: track.track.platform.clone(),
+            version: track.track.version.clone(),
+            target: target.tree.clone(),
+            provenance: provenance(target, &fixes),
+        });
+    }
+    Ok(Draft {
+        component: release.config.component.name.clone(),
+        release: crate::bundle::Release {
+            version: release.config.release.version.clone(),
+            sequence: release.config.release.sequence,
+            created: request.created,
+        },
+        tracks: drafts,
+        graph: graph(tracks, &fixes),
+        fixes,
+        bases,
+    })
+}
+
+fn state_of(fix: &FixEntry, states: &BTreeMap<&str, (State, &str)>, track: &PlannedTrack<'_>) -> FixState {
+    let (state, reason) = match states.get(fix.id.as_str()) {
+        Some((state, reason)) => (*state, (*reason).to_owned()),
+        None => {
+            let why = track.not_for.get(&FixId(fix.id.clone()));
+            let why = why.map_or_else(|| "this track has it not".into(), |w| format!("not for this track: {w}"));
+            (State::Unknown, why)
+        }
+    };
+    FixState { id: fix.id.clone(), state, reason }
+}
+
+fn provenance(target: &Target, fixes: &[FixEntry]) -> Provenance {
+    let known: BTreeSet<&str> = fixes.iter().map(|f| f.id.as_str()).collect();
+    let paths = target.provenance.iter().map(|(path, ids)| ProvenancePath {
+        path: path.clone(),
+        fixes: ids.iter().filter(|i| known.contains(i.0.as_str())).map(|i| i.0.clone()).collect(),
+    });
+    Provenance { paths: paths.collect() }
+}
+
+/// Every fix that some track has, in the order of the plans; what is contained everywhere comes first.
+fn fix_entries(release: &Release, tracks: &[PlannedTrack<'_>]) -> Result<Vec<FixEntry>> {
+    let mut order: Vec<&FixId> = Vec::new();
+    let plans: Vec<&Plan> = tracks.iter().filter_map(|t| t.outcome.as_ref().ok()).collect();
+    for plan in &plans {
+        let contained = plan.dropped.iter().filter(|d| d.cause == DropCause::Contained).map(|d| &d.fix);
+        for id in contained.chain(&plan.order) {
+            if !order.contains(&id) {
+                order.push(id);
+            }
+        }
+    }
+    let by_id: BTreeMap<&FixId, &Fix> = release.fixes.fixes.iter().map(|f| (&f.id, f)).collect();
+    Ok(order.into_iter().filter_map(|id| by_id.get(id)).map(|f| entry(f)).collect())
+}
+
+fn entry(fix: &Fix) -> FixEntry {
+    let m = &fix.meta;
+    FixEntry {
+        id: fix.id.0.clone(),
+        title: m.title.clone(),
+        author: m.author.clone(),
+        date: m.date.clone(),
+        cves: m.cves.clone(),
+        severity: if m.severity.vector.is_empty() { m.severity.word.clone() } else { m.severity.vector.clone() },
+        links: m.links.clone(),
+        supersedes: m.supersedes.iter().map(|s| s.0.clone()).collect(),
+        restart: m.restart,
+    }
+}
+
+/// Edges and pairs of all tracks; what two tracks share is there once.
+fn graph(tracks: &[PlannedTrack<'_>], fixes: &[FixEntry]) -> Graph {
+    let known: BTreeSet<&str> = fixes.iter().map(|f| f.id.as_str()).collect();
+    let mut graph = Graph::default();
+    for plan in tracks.iter().filter_map(|t| t.outcome.as_ref().ok()) {
+        for e in &plan.edges {
+            let edge = GraphEdge {
+                fix: e.fix.0.clone(),
+                needs: e.needs.0.clone(),
+                kind: e.kind.as_str().into(),
+                reason: explain::reason_json(&e.reason),
+            };
+            if known.contains(edge.fix.as_str()) && known.contains(edge.needs.as_str()) && !graph.edges.contains(&edge)
+            {
+                graph.edges.push(edge);
+            }
+        }
+        for p in &plan.order_pairs {
+            let pair = GraphPair { first: p.first.0.clone(), then: p.then.0.clone(), kind: p.kind.as_str().into() };
+            if !graph.order_pairs.contains(&pair) {
+                graph.order_pairs.push(pair);
+            }
+        }
+    }
+    graph
+}
+
+/// What the whole target would be, packed by zstd as one stream.
+fn full_package(target: &Target) -> Result<u64> {
+    let io = |e: std::io::Error| Error::io("full package", &e);
+    let mut encoder = zstd::Encoder::new(Counter(0), 9).map_err(io)?;
+    encoder.long_distance_matching(true).map_err(io)?;
+    for digest in target.tree.entries.values().filter_map(|e| e.digest()) {
+        std::io::Write::write_all(&mut encoder, &target.store.get(&digest)?).map_err(io)?;
+    }
+    Ok(encoder.finish().map_err(io)?.0)
+}
+
+/// Counts what is written to it.
+struct Counter(u64);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Bytes of a bundle file, or of every file of a layout folder.
+pub fn size_of(path: &Path) -> Result<u64> {
+    let mut sum = 0;
+    let mut todo = vec![path.to_path_buf()];
+    while let Some(path) = todo.pop() {
+        let io = |e: std::io::Error| Error::io(path.display(), &e);
+        let meta = std::fs::symlink_metadata(&path).map_err(io)?;
+        if meta.is_dir() {
+            for item in std::fs::read_dir(&path).map_err(io)? {
+                todo.push(item.map_err(io)?.path());
+            }
+        } else {
+            sum += meta.len();
+        }
+    }
+    Ok(sum)
+}

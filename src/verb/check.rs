@@ -1,0 +1,317 @@
+//! `check`: the gate for CI. A gate that cannot run is red.
+
+use super::build::size_of;
+use super::prove;
+use crate::bundle::{self, Action, Bundle, Class};
+use crate::install::Release as Installable;
+use crate::release::{self, Config, Release, Track};
+use crate::report::{Code, Error, ErrorCode, Finding, Level, Result};
+use crate::tree::Digest;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// One thing that was looked at, and what was found; JUnit shows each as a test case.
+#[derive(Debug, Clone, Serialize)]
+pub struct Gate {
+    pub name: String,
+    /// What was measured, in words.
+    pub measured: String,
+    pub findings: Vec<Finding>,
+}
+
+/// What the gate says.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checked {
+    pub component: String,
+    pub version: String,
+    pub root: Digest,
+    pub passed: bool,
+    pub gates: Vec<Gate>,
+}
+
+impl Checked {
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.gates.iter().flat_map(|g| &g.findings)
+    }
+
+    /// 0 green, 1 a denied finding, 9 the gate could not run.
+    pub fn exit(&self) -> u8 {
+        let denied = |f: &&Finding| f.level == Level::Deny;
+        if self.findings().filter(denied).any(|f| f.code == Code::GateCannotRun) {
+            ErrorCode::GateBroken.exit()
+        } else {
+            u8::from(self.findings().any(|f| f.level == Level::Deny))
+        }
+    }
+}
+
+/// Runs every gate over a bundle.
+///
+/// # Errors
+/// `gate-broken` if the configuration, the bundle or the previous bundle cannot be read at all.
+pub fn check(file: &Path, config: &Path, against: Option<&Path>) -> Result<Checked> {
+    let bundle = open(file)?;
+    let release = release::load(config).map_err(|e| broken(&e))?;
+    let previous = against.map(open).transpose()?;
+    let root = bundle.root().clone();
+    let mut gates = vec![identity(&bundle, &release), budgets(&bundle, &release.config, file, against)?];
+    gates.extend(proofs(&bundle, &release)?);
+    gates.push(deletions(&bundle, &release)?);
+    gates.push(tracks(&bundle, &release));
+    if let Some(previous) = &previous {
+        gates.push(lost(&bundle, previous, &release));
+    }
+    for f in gates.iter_mut().flat_map(|g| &mut g.findings) {
+        // A gate that cannot run stays red whatever the configuration says.
+        if f.code != Code::GateCannotRun {
+            f.level = release.config.level(f.code);
+        }
+    }
+    let mut checked = Checked {
+        component: root.component,
+        version: root.release.version,
+        root: bundle.package().subject().digest,
+        passed: false,
+        gates,
+    };
+    checked.passed = checked.exit() == 0;
+    Ok(checked)
+}
+
+fn broken(e: &Error) -> Error {
+    Error::new(
+        ErrorCode::GateBroken,
+        &e.subject,
+        format!("the gate could not run: {} [{}]", e.message, e.code.as_str()),
+    )
+    .next(&e.next)
+}
+
+fn open(path: &Path) -> Result<Bundle> {
+    bundle::open(path).and_then(bundle::Unverified::accept_unsigned).map_err(|e| broken(&e))
+}
+
+fn gate(name: impl Into<String>, measured: impl Into<String>, findings: Vec<Finding>) -> Gate {
+    Gate { name: name.into(), measured: measured.into(), findings }
+}
+
+/// Whether bundle and configuration speak of the same release, and whether all of it is here.
+fn identity(bundle: &Bundle, release: &Release) -> Gate {
+    let root = bundle.root();
+    let mut findings = Vec::new();
+    let mut differ = |what: &str, bundle: &str, config: &str| {
+        if bundle != config {
+            findings.push(
+                Finding::new(
+                    Code::GateCannotRun,
+                    what,
+                    format!("the bundle has '{bundle}', the configuration '{config}'"),
+                )
+                .next("check the bundle with the configuration that it was built from"),
+            );
+        }
+    };
+    differ("component", &root.component, &release.config.component.name);
+    differ("version", &root.release.version, &release.config.release.version);
+    let missing = bundle.missing();
+    if !missing.is_empty() {
+        let what = format!("bases {} are not in it", missing.join(", "));
+        findings.push(Finding::new(Code::GateCannotRun, "bundle", what).next("check the whole bundle"));
+    }
+    let named: BTreeSet<&str> = root.bases.iter().map(|b| b.name.as_str()).collect();
+    for base in release.tracks.iter().flat_map(|t| &t.bases).filter(|b| !named.contains(b.name.as_str())) {
+        findings.push(
+            Finding::new(
+                Code::TargetMissed,
+                &base.name,
+                "the release supports this base, and the bundle does not have it",
+            )
+            .next("build the bundle again"),
+        );
+    }
+    if bundle.envelopes().is_empty() {
+        findings.push(
+            Finding::new(Code::UnsignedBundle, "bundle", "it carries no signature").next("sign it before it goes out"),
+        );
+    }
+    gate(
+        "release",
+        format!(
+            "{} {}, {} bases, {} signatures",
+            root.component,
+            root.release.version,
+            root.bases.len(),
+            bundle.envelopes().len()
+        ),
+        findings,
+    )
+}
+
+fn budgets(bundle: &Bundle, config: &Config, file: &Path, against: Option<&Path>) -> Result<Gate> {
+    let budget = &config.budget;
+    let total = size_of(file).map_err(|e| broken(&e))?;
+    let mut measured = format!("{total} bytes in all");
+    let mut findings = Vec::new();
+    let over = |subject: &str, what: String| {
+        Finding::new(Code::OverBudget, subject, what).next("look at 'cumulate inspect', or raise the budget")
+    };
+    if let Some(limit) = budget.total.filter(|l| total > l.0) {
+        findings.push(over("total", format!("{total} bytes, the budget is {}", limit.0)));
+    }
+    for base in bundle.bases() {
+        let download = bundle.download(&base.name)?;
+        if let Some(limit) = budget.base.filter(|l| download > l.0) {
+            findings.push(over(&base.name, format!("its download is {download} bytes, the budget is {}", limit.0)));
+        }
+    }
+    match (budget.growth, against) {
+        (Some(percent), Some(previous)) => {
+            let before = size_of(previous).map_err(|e| broken(&e))?;
+            measured += &format!(", {before} before");
+            let limit = u128::from(before) * (100 + u128::from(percent)) / 100;
+            if u128::from(total) > limit {
+                findings.push(over(
+                    "growth",
+                    format!("{total} bytes against {before} of the previous bundle, the budget is {percent} % more"),
+                ));
+            }
+        }
+        (Some(_), None) => findings.push(
+            Finding::new(
+                Code::GateCannotRun,
+                "growth",
+                "there is a budget for growth, and no previous bundle to measure against",
+            )
+            .next("give --against PREVIOUS.cup, or take growth out of [budget]"),
+        ),
+        _ => {}
+    }
+    Ok(gate("budgets", measured, findings))
+}
+
+/// Every base is really taken to the target and back, on a scratch copy.
+fn proofs(bundle: &Bundle, release: &Release) -> Result<Vec<Gate>> {
+    let installable = Installable::of(bundle)?;
+    let mut gates = Vec::new();
+    for base in release.tracks.iter().flat_map(|t| &t.bases) {
+        if !bundle.bases().any(|b| b.name == base.name) {
+            continue;
+        }
+        gates.push(match prove(&installable, &base.name, base.installed()) {
+            Ok(proof) => {
+                gate(format!("base {}", base.name), format!("reached {} and came back", proof.reached), proof.findings)
+            }
+            Err(e) => {
+                let code = if matches!(e.exit(), 6 | 7) { Code::GateCannotRun } else { Code::TargetMissed };
+                let finding = Finding::new(code, &base.name, format!("{}: {}", e.subject, e.message)).next(&e.next);
+                gate(format!("base {}", base.name), "not reached", vec![finding])
+            }
+        });
+    }
+    Ok(gates)
+}
+
+/// Paths that go although no fix deletes them.
+fn deletions(bundle: &Bundle, release: &Release) -> Result<Gate> {
+    let mut lost: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut looked = 0usize;
+    for base in bundle.bases() {
+        let explained: BTreeSet<_> = bundle.provenance(&base.name)?.paths.into_iter().map(|p| p.path).collect();
+        for step in bundle.steps(&base.name)?.steps {
+            let gone =
+                step.action == Action::Delete && step.before.as_ref().is_some_and(|e| *e != crate::tree::Entry::Folder);
+            if !gone || matches!(step.class, Class::Volatile | Class::Site) {
+                continue;
+            }
+            looked += 1;
+            if !explained.contains(&step.path) && !release.classes.retired(&step.path) {
+                lost.entry(step.path.to_string()).or_default().push(base.name.clone());
+            }
+        }
+    }
+    let findings = lost.into_iter().map(|(path, bases)| {
+        Finding::new(
+            Code::DeletedWithoutFix,
+            path,
+            format!("base {} has it, the target has not, and no fix deletes it", bases.join(", ")),
+        )
+        .next("add a fix that deletes it, or a [[retire]] with the reason")
+    });
+    Ok(gate("deletions", format!("{looked} deletions looked at"), findings.collect()))
+}
+
+/// Every fix reaches every track, or is excused there.
+fn tracks(bundle: &Bundle, release: &Release) -> Gate {
+    let mut findings = Vec::new();
+    for track in &release.tracks {
+        for fix in &release.fixes.fixes {
+            let has = release::variant_for(fix, &track.branch, &track.platform).is_ok_and(|v| v.is_some());
+            if !has && !excused(&release.config, &fix.id.0, track) {
+                findings.push(
+                    Finding::new(
+                        Code::FixMissingOnTrack,
+                        &fix.id,
+                        format!("no variant of this fix is for track '{}'", track.name),
+                    )
+                    .next("add a variant, or say why in a [[not_for]] of cumulate.toml"),
+                );
+            }
+        }
+    }
+    // What the folder has must be in the bundle, or be superseded by something that is.
+    let root = bundle.root();
+    let held: BTreeSet<&str> =
+        root.fixes.iter().flat_map(|f| [&f.id].into_iter().chain(&f.supersedes)).map(String::as_str).collect();
+    for fix in release.fixes.fixes.iter().filter(|f| !held.contains(f.id.0.as_str())) {
+        let everywhere = release.tracks.iter().all(|t| excused(&release.config, &fix.id.0, t));
+        if !everywhere {
+            findings.push(
+                Finding::new(Code::FixMissingOnTrack, &fix.id, "the release has this fix, and the bundle has it not")
+                    .next("build the bundle again, or say why it was left out"),
+            );
+        }
+    }
+    gate("fixes on tracks", format!("{} fixes, {} tracks", release.fixes.fixes.len(), release.tracks.len()), findings)
+}
+
+fn excused(config: &Config, fix: &str, track: &Track) -> bool {
+    config.not_for.iter().any(|n| {
+        n.fix == fix
+            && (n.branch.is_empty() || n.branch == track.branch)
+            && (n.platform.is_empty() || n.platform == track.platform)
+    })
+}
+
+/// No fix of the previous bundle may be lost: it is here, is superseded by one that is, or the start has it,
+/// because the previous target is a base that the fixes start from.
+fn lost(bundle: &Bundle, previous: &Bundle, release: &Release) -> Gate {
+    let old = previous.root();
+    let mut findings = Vec::new();
+    if old.component != bundle.root().component {
+        findings.push(
+            Finding::new(Code::GateCannotRun, &old.component, "the previous bundle is of another component")
+                .next("give the previous bundle of this component"),
+        );
+    }
+    let held: BTreeSet<&str> =
+        bundle.root().fixes.iter().flat_map(|f| [&f.id].into_iter().chain(&f.supersedes)).map(String::as_str).collect();
+    for track in &old.tracks {
+        let start = release.tracks.iter().find(|t| t.name == track.name).or_else(|| release.tracks.first());
+        if start.is_some_and(|t| t.bases[t.from].installed().tree.digest() == track.target.tree) {
+            continue;
+        }
+        for fix in old.fixes.iter().filter(|f| !held.contains(f.id.as_str())) {
+            findings.push(
+                Finding::new(
+                    Code::FixLost,
+                    &fix.id,
+                    format!("bundle {} had this fix ({}), and this one has it not", old.release.version, fix.title),
+                )
+                .next("add it again, or have another fix supersede it"),
+            );
+        }
+    }
+    findings.dedup();
+    gate("nothing lost", format!("{} fixes of {}", old.fixes.len(), old.release.version), findings)
+}

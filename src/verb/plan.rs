@@ -1,0 +1,68 @@
+//! `plan`: every track's plan, or its refusal, as one view.
+
+use super::planned::PlannedTrack;
+use crate::explain::{MatrixRow, PlanView, TrackView};
+use crate::fix::{Fix, FixId, Meta};
+use crate::plan::DropCause;
+use crate::release::{Release, variant_for};
+use crate::report::{Error, ErrorCode, Result};
+use std::collections::BTreeMap;
+
+/// What `plan` shows; levels of findings are the configuration's.
+///
+/// # Errors
+/// `config` where two variants are equally specific.
+pub fn plan_view(release: &Release, tracks: &[PlannedTrack<'_>], with_matrix: bool) -> Result<PlanView> {
+    let mut views: Vec<TrackView> = Vec::new();
+    for (i, t) in tracks.iter().enumerate() {
+        let metas: BTreeMap<&FixId, &Meta> = t.candidates.iter().map(|c| (c.id, c.meta)).collect();
+        let mut findings = t.findings.clone();
+        if i == 0 {
+            findings.extend(release.fixes.findings.iter().cloned());
+        }
+        let mut view = TrackView::new(&t.track.name, t.outcome.as_ref(), &metas, &findings);
+        for f in &mut view.findings {
+            f.level = release.config.level(f.code);
+        }
+        views.push(view);
+    }
+    let matrix = if with_matrix { matrix(release, tracks)? } else { Vec::new() };
+    let mut views = views.into_iter();
+    let first = views.next().ok_or_else(|| Error::new(ErrorCode::Config, "release", "there is no track"))?;
+    Ok(PlanView {
+        component: release.config.component.name.clone(),
+        version: release.config.release.version.clone(),
+        first,
+        more: views.collect(),
+        matrix,
+    })
+}
+
+fn matrix(release: &Release, tracks: &[PlannedTrack<'_>]) -> Result<Vec<MatrixRow>> {
+    let row = |fix: &Fix| -> Result<MatrixRow> {
+        let cells = tracks.iter().map(|t| Ok((t.track.name.clone(), cell(fix, t)?))).collect::<Result<_>>()?;
+        Ok(MatrixRow { fix: fix.id.0.clone(), tracks: cells })
+    };
+    release.fixes.fixes.iter().map(row).collect()
+}
+
+fn cell(fix: &Fix, track: &PlannedTrack<'_>) -> Result<String> {
+    if track.not_for.contains_key(&fix.id) {
+        return Ok("not for".into());
+    }
+    let Some(variant) = variant_for(fix, &track.track.branch, &track.track.platform)? else {
+        return Ok("missing".into());
+    };
+    let own = variant.branch.is_some() || variant.platform.is_some();
+    let dropped = track.outcome.as_ref().ok().and_then(|p| p.dropped.iter().find(|d| d.fix == fix.id));
+    Ok(match dropped.map(|d| &d.cause) {
+        Some(DropCause::Contained) => "contained",
+        Some(DropCause::Superseded { .. }) => "superseded",
+        Some(DropCause::Duplicate { .. }) => "duplicate",
+        Some(DropCause::NotSelected | DropCause::Without { .. }) => "left out",
+        Some(_) => "not for",
+        None if own => "own variant",
+        None => "default",
+    }
+    .into())
+}

@@ -1,0 +1,162 @@
+//! One track's target, what each of its bases gains, and what must not pass unnoticed on the way.
+
+use super::planned::PlannedTrack;
+use crate::bundle::{Class, State};
+use crate::explain;
+use crate::fix::FixId;
+use crate::merge::{self, Merged};
+use crate::plan::{DropCause, Plan};
+use crate::release::{Base, Release};
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
+use crate::tree::{Entry, Store, Tree, TreePath};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What installations of this track end in.
+#[derive(Debug)]
+pub struct Target {
+    pub tree: Tree,
+    pub store: Store,
+    pub provenance: BTreeMap<TreePath, Vec<FixId>>,
+    pub bases: Vec<TargetBase>,
+}
+
+/// One base as deltas see it.
+#[derive(Debug)]
+pub struct TargetBase {
+    pub name: String,
+    pub tree: Tree,
+    /// Every fix of the plan, and those that the start contains.
+    pub states: Vec<(FixId, State, String)>,
+}
+
+/// Merges a planned track; findings are added for what the target would quietly change or drop.
+///
+/// # Errors
+/// `plan-refused` for a fix that does not apply after all, `io`, `source-changed`.
+pub fn target_of(
+    release: &Release,
+    track: &PlannedTrack<'_>,
+    plan: &Plan,
+    findings: &mut Vec<Finding>,
+) -> Result<Target> {
+    let order = track.payloads(&plan.order);
+    let start = &track.track.bases[track.track.from].source.tree;
+    let merged = merge::merge(&order, start, &track.store)?.map_err(|r| {
+        Error::new(ErrorCode::PlanRefused, &r.fix, explain::reject(&r.reject)).next("look at 'cumulate plan'")
+    })?;
+    let mut store = track.store.clone();
+    store.absorb(merged.store.clone());
+    let mut bases = Vec::new();
+    for base in &track.track.bases {
+        let states = merge::states(&order, &merged, &base.source.tree, &[&merged.store, &track.store])?;
+        let contained = plan.dropped.iter().filter(|d| d.cause == DropCause::Contained);
+        let states = contained
+            .map(|d| (d.fix.clone(), State::Contained, "the start has it already".to_owned()))
+            .chain(order.iter().zip(states).map(|((id, _), (s, why))| ((*id).clone(), s, why)))
+            .collect();
+        bases.push(TargetBase { name: base.name.clone(), tree: ours(release, &base.installed().tree), states });
+    }
+    let (tree, provenance) = match &track.track.target {
+        None => (merged.tree.clone(), merged.provenance.clone()),
+        Some(shipped) => {
+            let claims = claims(track, plan)?;
+            let provenance = claimed(&track.track.bases, &shipped.tree, &claims, findings);
+            (shipped.tree.clone(), provenance)
+        }
+    };
+    let target = Target { tree: ours(release, &tree), store, provenance, bases };
+    if track.track.target.is_none() {
+        deletions(release, &target, &merged, findings);
+    }
+    Ok(target)
+}
+
+/// A tree without what is none of ours.
+fn ours(release: &Release, tree: &Tree) -> Tree {
+    let mine = |p: &TreePath| matches!(release.classes.class(p), Class::Code | Class::Config);
+    Tree { entries: tree.entries.iter().filter(|(p, _)| mine(p)).map(|(p, e)| (p.clone(), e.clone())).collect() }
+}
+
+/// Paths that a base has, that the target lacks, and that no fix deletes.
+fn deletions(release: &Release, target: &Target, merged: &Merged, findings: &mut Vec<Finding>) {
+    let mut lost: BTreeMap<&TreePath, Vec<&str>> = BTreeMap::new();
+    for base in &target.bases {
+        for (path, entry) in &base.tree.entries {
+            let explained =
+                merged.provenance.contains_key(path) || release.classes.retired(path) || *entry == Entry::Folder;
+            if target.tree.get(path).is_none() && !explained {
+                lost.entry(path).or_default().push(&base.name);
+            }
+        }
+    }
+    for (path, bases) in lost {
+        findings.push(
+            Finding::new(
+                Code::DeletedWithoutFix,
+                path,
+                format!("base {} has it, the target has not, and no fix deletes it", bases.join(", ")),
+            )
+            .next("add a fix that deletes it, or a [[retire]] with the reason")
+            .details(serde_json::json!({"bases": bases})),
+        );
+    }
+}
+
+type Claims = Vec<(FixId, GlobSet)>;
+
+/// What each fix says it changes in the shipped tree.
+fn claims(track: &PlannedTrack<'_>, plan: &Plan) -> Result<Claims> {
+    let chosen: BTreeSet<&FixId> = plan.order.iter().collect();
+    let mut out = Vec::new();
+    for c in track.candidates.iter().filter(|c| chosen.contains(c.id)) {
+        let bad = |e: globset::Error| {
+            Error::new(ErrorCode::Config, c.id, format!("affects: {e}")).next("correct the pattern in fix.toml")
+        };
+        let mut set = GlobSetBuilder::new();
+        for pattern in &c.meta.affects {
+            set.add(GlobBuilder::new(pattern).literal_separator(true).build().map_err(bad)?);
+        }
+        out.push((c.id.clone(), set.build().map_err(bad)?));
+    }
+    Ok(out)
+}
+
+/// Which fixes claim which shipped path; a change that none claims is a finding.
+fn claimed(
+    bases: &[Base],
+    shipped: &Tree,
+    claims: &Claims,
+    findings: &mut Vec<Finding>,
+) -> BTreeMap<TreePath, Vec<FixId>> {
+    let mut provenance = BTreeMap::new();
+    let mut unclaimed: BTreeMap<&TreePath, Vec<&str>> = BTreeMap::new();
+    for base in bases {
+        let old = &base.installed().tree;
+        let paths: BTreeSet<&TreePath> = old.entries.keys().chain(shipped.entries.keys()).collect();
+        for path in paths.into_iter().filter(|p| old.get(p) != shipped.get(p)) {
+            let by: Vec<FixId> =
+                claims.iter().filter(|(_, set)| set.is_match(path.as_str())).map(|(id, _)| id.clone()).collect();
+            if by.is_empty() {
+                unclaimed.entry(path).or_default().push(&base.name);
+            } else {
+                provenance.insert(path.clone(), by);
+            }
+        }
+    }
+    for (path, bases) in unclaimed {
+        let gone = shipped.get(path).is_none();
+        let code = if gone { Code::DeletedWithoutFix } else { Code::UnclaimedChange };
+        let what = if gone { "is gone from" } else { "changed in" };
+        findings.push(
+            Finding::new(
+                code,
+                path,
+                format!("it {what} the shipped tree against base {}, and no fix claims it", bases.join(", ")),
+            )
+            .next("add it to 'affects' of the fix that changes it")
+            .details(serde_json::json!({"bases": bases})),
+        );
+    }
+    provenance
+}
