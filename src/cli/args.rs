@@ -215,6 +215,9 @@ pub enum Command {
         dir: PathBuf,
         #[command(flatten)]
         trust: Trust,
+        /// The base that is meant, where several have the same content but different targets.
+        #[arg(long, value_name = "VERSION")]
+        base: Option<String>,
         /// Accept a bundle without signatures where the installation has no trust yet.
         #[arg(long)]
         allow_unsigned: bool,

@@ -66,11 +66,12 @@ fn run(command: Command) -> crate::report::Result<u8> {
         Command::Inspect { bundle, base, envelopes, output } => {
             using::inspect(&bundle, base.as_deref(), envelopes.as_deref(), Out::new(output.format))
         }
-        Command::Apply { bundle, dir, trust, allow_unsigned, allow_downgrade, allow_drift, dry_run, output } => {
+        Command::Apply { bundle, dir, trust, base, allow_unsigned, allow_downgrade, allow_drift, dry_run, output } => {
             using::apply(&using::ApplyArgs {
                 bundle,
                 dir,
                 trust,
+                base,
                 allow_unsigned,
                 allow_downgrade,
                 allow_drift: allow_drift.is_some(),

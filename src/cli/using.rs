@@ -215,6 +215,7 @@ pub struct ApplyArgs {
     pub bundle: PathBuf,
     pub dir: PathBuf,
     pub trust: Trust,
+    pub base: Option<String>,
     pub allow_unsigned: bool,
     pub allow_downgrade: bool,
     pub allow_drift: bool,
@@ -228,6 +229,7 @@ pub fn apply(a: &ApplyArgs) -> Result<u8> {
         dry_run: a.dry_run,
         allow_drift: if a.allow_drift { AllowDrift::Untouched } else { AllowDrift::None },
         allow_downgrade: a.allow_downgrade,
+        base: a.base.clone(),
         ..Options::default()
     };
     let applied = verb::apply(&Disk::real(), &a.bundle, &a.dir, &belief, options)?;

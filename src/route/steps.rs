@@ -70,7 +70,8 @@ pub fn route(base: &Tree, target: &Tree, store: &Store, class: &dyn Fn(&TreePath
                 let own = before.filter(|e| e.size() > 0).and_then(Entry::digest);
                 if let Some(from) = holders.get(digest).filter(|_| *size > 0).and_then(|h| same_name_first(h, path)) {
                     How::Copy { from: from.clone() }
-                } else if *size == 0 {
+                } else if *size == 0 || kind == Class::Config {
+                    // An edited config file is no pre-image, and its new version must still be laid beside it.
                     How::Full { new: *digest }
                 } else if let Some(old) = own {
                     How::Delta { from: path.clone(), old, new: *digest }
