@@ -46,7 +46,8 @@ fn main() {
         let delta = stream::encode(&old, &new, Profile::Small);
         let encode = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let back = stream::decode(&delta, &old, new.len() as u64, DecodeLimits { new_size: u64::MAX, memory: u64::MAX });
+        let back =
+            stream::decode(&delta, &old, new.len() as u64, DecodeLimits { new_size: u64::MAX, memory: u64::MAX });
         let decode = start.elapsed().as_secs_f64();
         assert!(back.as_deref() == Ok(&new[..]), "{name} does not decode to itself");
         let ratio = delta.len() as f64 / *peer as f64;

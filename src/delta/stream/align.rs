@@ -19,9 +19,7 @@ struct Seed {
 
 fn agree(old: &[u8], new: &[u8], diagonal: i64, from: usize, to: usize) -> usize {
     (from..to)
-        .filter(|&i| {
-            usize::try_from(i as i64 + diagonal).ok().and_then(|o| old.get(o)).is_some_and(|&b| b == new[i])
-        })
+        .filter(|&i| usize::try_from(i as i64 + diagonal).ok().and_then(|o| old.get(o)).is_some_and(|&b| b == new[i]))
         .count()
 }
 
@@ -87,11 +85,7 @@ pub fn align(old: &[u8], new: &[u8]) -> Vec<Copy> {
     let mut copies: Vec<Copy> = Vec::with_capacity(seeds.len());
     let mut done = 0usize;
     for (i, s) in seeds.iter().enumerate() {
-        let back = if s.new > done {
-            extend(old, new, s.old, s.new, (s.new - done).min(s.old), true)
-        } else {
-            0
-        };
+        let back = if s.new > done { extend(old, new, s.old, s.new, (s.new - done).min(s.old), true) } else { 0 };
         let (mut o, mut n) = (s.old - back, s.new - back);
         let end = s.new + s.len;
         let mut len = end - n;

@@ -171,8 +171,7 @@ impl<'a> Content<'a> {
             let salt = u32::from(code);
             for (block, &missed) in (from..to).step_by(BLOCK).zip(&missed) {
                 let here = (block - from)..(to - from).min(block - from + BLOCK);
-                let dirty = C::ENCODING
-                    && here.clone().any(|i| !fixed[i] && out.get(base + i) != want.get(base + i));
+                let dirty = C::ENCODING && here.clone().any(|i| !fixed[i] && out.get(base + i) != want.get(base + i));
                 let left = (len - block).min(255) / BLOCK;
                 let contexts = [
                     hash2(self.blocks & 0xFF, 0x11 + salt),
@@ -273,7 +272,12 @@ impl<'a> Content<'a> {
         let kind_class = u32::from(if k >= 0x20 { k & 0xF0 } else { k });
         if k >= kind::B26 {
             let other = u32::from(C::ENCODING && (now ^ raw) as u32 & !bits_of != 0);
-            let contexts = [kind_class + 0x300, hash2(self.history & 15, 0x301), hash2(raw as u32 & !bits_of, 0x302), hash2(self.blocks & 15, 0x303)];
+            let contexts = [
+                kind_class + 0x300,
+                hash2(self.history & 15, 0x301),
+                hash2(raw as u32 & !bits_of, 0x302),
+                hash2(self.blocks & 15, 0x303),
+            ];
             if self.flags.bit(c, other, &contexts, 40) == 1 {
                 return Coded::Not;
             }
@@ -317,11 +321,12 @@ impl<'a> Content<'a> {
                 let width = refs::bits(k);
                 let shift = 64 - width;
                 let d = ((actual.wrapping_sub(by_memory) << shift) as i64) >> shift;
-                let d = self.numbers.signed(c, d, 8 + (kind_class >> 4), &[
-                    kind_class,
-                    hash2(self.last_jump as u32, kind_class),
-                    hash2(opcode, u32::from(sure)),
-                ]);
+                let d = self.numbers.signed(
+                    c,
+                    d,
+                    8 + (kind_class >> 4),
+                    &[kind_class, hash2(self.last_jump as u32, kind_class), hash2(opcode, u32::from(sure))],
+                );
                 self.last_jump = d;
                 value = by_memory.wrapping_add(d as u64) & (u64::MAX >> shift);
             }

@@ -33,11 +33,12 @@ pub fn copies<C: Coder>(c: &mut C, given: &[Copy], count: usize, old_len: u64, n
     for i in 0..count {
         let want = given.get(i).copied().unwrap_or(Copy { old: 0, new: 0, len: 0 });
         let gap_want = i64::from(want.new) - s.end_new;
-        let gap = bits.number(c, gap_want as u64, 1, &[
-            0,
-            hash2(size_class(u64::from(s.last_gap)), s.last_way),
-            hash2(size_class(u64::from(s.last_len)), 7),
-        ]);
+        let gap = bits.number(
+            c,
+            gap_want as u64,
+            1,
+            &[0, hash2(size_class(u64::from(s.last_gap)), s.last_way), hash2(size_class(u64::from(s.last_len)), 7)],
+        );
         let gap_class = (gap as u32).min(20) + size_class(gap);
         let new = s.end_new.checked_add_unsigned(gap)?;
         // Which diagonal.
@@ -63,16 +64,18 @@ pub fn copies<C: Coder>(c: &mut C, given: &[Copy], count: usize, old_len: u64, n
                 let shift = bits.signed(c, shift_want - gap as i64, 2, &[0, gap_class, hash2(s.last_way, gap_class)]);
                 s.end_old.checked_add(shift)?.checked_add_unsigned(gap)?
             }
-            FAR => bits.number(c, u64::from(want.old), 3, &[0, size_class(s.end_old as u64), (s.end_old >> 16) as u32]) as i64,
+            FAR => bits.number(c, u64::from(want.old), 3, &[0, size_class(s.end_old as u64), (s.end_old >> 16) as u32])
+                as i64,
             k if (k as usize) < RECENT => s.recent[k as usize].checked_add(new)?,
             _ => return None,
         };
         let way_class = way.min(1) + u32::from(way >= NEAR) + u32::from(way == FAR);
-        let len = bits.number(c, u64::from(want.len), 4, &[
-            0,
-            hash2(way_class, gap_class),
-            hash2(size_class(u64::from(s.last_len)), way_class),
-        ]);
+        let len = bits.number(
+            c,
+            u64::from(want.len),
+            4,
+            &[0, hash2(way_class, gap_class), hash2(size_class(u64::from(s.last_len)), way_class)],
+        );
         let fits = |at: i64, all: u64| at >= 0 && len > 0 && (at as u64).checked_add(len).is_some_and(|e| e <= all);
         if !fits(old, old_len) || !fits(new, new_len) {
             return None;

@@ -59,13 +59,12 @@ fn fnv(name: &[u8]) -> u64 {
 impl Image {
     /// The file's sections, or none if it is no executable that is known.
     pub fn parse(file: &[u8]) -> Image {
-        let (arch, base, mut sections) = elf(file)
-            .or_else(|| pe(file))
-            .or_else(|| macho(file))
-            .unwrap_or((Arch::Other, 0, Vec::new()));
+        let (arch, base, mut sections) =
+            elf(file).or_else(|| pe(file)).or_else(|| macho(file)).unwrap_or((Arch::Other, 0, Vec::new()));
         let len = file.len() as u64;
         sections.retain(|s| {
-            s.addr.checked_add(s.mem).is_some_and(|e| e < 1 << 62) && s.off.checked_add(s.size).is_some_and(|e| e <= len)
+            s.addr.checked_add(s.mem).is_some_and(|e| e < 1 << 62)
+                && s.off.checked_add(s.size).is_some_and(|e| e <= len)
         });
         for i in 0..sections.len() {
             let earlier = sections[..i].iter().filter(|s| s.name == sections[i].name).count().min(1);
@@ -77,8 +76,7 @@ impl Image {
     pub fn new(arch: Arch, base: u64, sections: Vec<Section>) -> Image {
         let mut by_addr: Vec<u32> = (0..sections.len() as u32).filter(|&i| sections[i as usize].mem > 0).collect();
         by_addr.sort_by_key(|&i| (sections[i as usize].addr, i));
-        let mut by_off: Vec<u32> =
-            (0..sections.len() as u32).filter(|&i| sections[i as usize].size > 0).collect();
+        let mut by_off: Vec<u32> = (0..sections.len() as u32).filter(|&i| sections[i as usize].size > 0).collect();
         by_off.sort_by_key(|&i| (sections[i as usize].off, i));
         Image { arch, base, sections, by_addr, by_off }
     }

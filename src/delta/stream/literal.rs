@@ -77,7 +77,8 @@ impl Literals {
                     *line = self.line(h);
                 }
             }
-            let node = if bit_index < 4 { partial } else { (1 << (bit_index - 4)) | partial & ((1 << (bit_index - 4)) - 1) };
+            let node =
+                if bit_index < 4 { partial } else { (1 << (bit_index - 4)) | partial & ((1 << (bit_index - 4)) - 1) };
             let node = (node & 15) as usize;
             let mut inputs = [0i32; INPUTS];
             for i in 0..CONTEXTS {

@@ -91,7 +91,8 @@ pub fn decode(stream: &[u8], old: &[u8], new_size: u64, limits: DecodeLimits) ->
     let mut c = Decoder::new(body);
     let mut bits = Bits::new(12, 255);
     let head = preamble(&mut c, &mut bits, &image, None);
-    let count = usize::try_from(head.count).ok().filter(|&n| n <= size).ok_or(DeltaError::Damaged("too many copies"))?;
+    let count =
+        usize::try_from(head.count).ok().filter(|&n| n <= size).ok_or(DeltaError::Damaged("too many copies"))?;
     let least = need(old.len(), 0, count, 0, size);
     if least > limits.memory {
         return Err(over(least, limits.memory));

@@ -190,7 +190,9 @@ fn code_arm64(refs: &mut Refs, file: &[u8], from: usize, to: usize) {
             let register = w & 31;
             let mut found = 0;
             for d in 1..=12u8 {
-                let Some(next) = u32_at(file, at + 4 * usize::from(d)).filter(|_| at + 4 * usize::from(d) < to) else { break };
+                let Some(next) = u32_at(file, at + 4 * usize::from(d)).filter(|_| at + 4 * usize::from(d) < to) else {
+                    break;
+                };
                 if low_scale(next).is_some() && (next >> 5) & 31 == register {
                     found = d;
                     if !low.iter().any(|l| l.0 == at + 4 * usize::from(d)) {
