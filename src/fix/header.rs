@@ -4,30 +4,81 @@ use super::types::{FixId, Meta, Severity};
 use base64::Engine as _;
 use std::collections::BTreeSet;
 
-/// Reads the text above the first hunk. Bytes that are not UTF-8 are replaced: this text is only shown.
+/// Reads the text above the first hunk, and the CVEs and trailers of further mails in the same file.
+/// Bytes that are not UTF-8 are replaced: this text is only shown.
 pub fn read_header(patch: &[u8], file_name: &str) -> Meta {
-    let text = String::from_utf8_lossy(above_the_diff(patch)).into_owned();
+    let mut mails = mails(patch).map(|mail| String::from_utf8_lossy(above_the_diff(mail)).into_owned());
+    let text = mails.next().unwrap_or_default();
     let mut meta = Meta::default();
     let mut cves = BTreeSet::new();
     collect_cves(&text, &mut cves);
     collect_cves(file_name, &mut cves);
-    meta.cves = cves.into_iter().collect();
-    let (fields, prose) = fields(&text);
-    for (name, value) in &fields {
+    let (read, prose) = fields(&text);
+    for (name, value) in &read {
         take(&mut meta, name, value);
     }
+    for more in mails {
+        collect_cves(&more, &mut cves);
+        // Only what adds up; title, author and date are the first mail's.
+        let adds = ["fixes", "stable-dep-of", "requires", "supersedes", "conflicts", "after", "link", "closes", "bug"];
+        for (name, value) in fields(&more).0.iter().filter(|(n, _)| adds.contains(&n.as_str())) {
+            take(&mut meta, name, value);
+        }
+    }
+    meta.cves = cves.into_iter().collect();
     if meta.title.is_empty() {
         meta.title = prose.lines().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default().to_owned();
     }
     if meta.description.is_empty() {
         meta.description = prose.trim().to_owned();
     }
-    if let Some(commit) = text.strip_prefix("From ").and_then(|r| r.get(..40)) {
-        if commit.bytes().all(|b| b.is_ascii_hexdigit()) && commit.bytes().any(|b| b != b'0') {
-            meta.commit = commit.to_owned();
-        }
+    if let Some(commit) = text.strip_prefix("From ").and_then(|r| r.get(..40))
+        && commit.bytes().all(|b| b.is_ascii_hexdigit())
+        && commit.bytes().any(|b| b != b'0')
+    {
+        meta.commit = commit.to_owned();
     }
     meta
+}
+
+/// The mails of a file; a file without any is one.
+fn mails(patch: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut starts: Vec<usize> = Vec::new();
+    let mut at = 0;
+    for line in patch.split_inclusive(|b| *b == b'\n') {
+        if at == 0 || is_mail_start(line) {
+            starts.push(at);
+        }
+        at += line.len();
+    }
+    starts.push(patch.len());
+    (1..starts.len()).map(move |i| &patch[starts[i - 1]..starts[i]])
+}
+
+/// `From <commit> Mon Sep 17 00:00:00 2001`, as `git format-patch` begins every mail.
+fn is_mail_start(line: &[u8]) -> bool {
+    line.strip_prefix(b"From ")
+        .is_some_and(|rest| rest.len() > 41 && rest[..40].iter().all(u8::is_ascii_hexdigit) && rest[40] == b' ')
+}
+
+/// The line, from 1, of a header that says that a mail's body is encoded; such a body hides its patch.
+pub fn encoded_mail(patch: &[u8]) -> Option<usize> {
+    const FIELD: &[u8] = b"content-transfer-encoding:";
+    let mut head = true;
+    for (i, line) in patch.split_inclusive(|b| *b == b'\n').enumerate() {
+        let line = line.trim_ascii_end();
+        head = is_mail_start(line) || head && !line.is_empty();
+        if !head && i == 0 {
+            return None;
+        }
+        if head && line.len() > FIELD.len() && line[..FIELD.len()].eq_ignore_ascii_case(FIELD) {
+            let value = line[FIELD.len()..].trim_ascii().to_ascii_lowercase();
+            if value == b"base64" || value == b"quoted-printable" {
+                return Some(i + 1);
+            }
+        }
+    }
+    None
 }
 
 /// Everything before the first line that begins a diff.
@@ -129,6 +180,8 @@ fn take(meta: &mut Meta, name: &str, value: &str) {
     let ids = || value.split([',', ' ', '\n']).filter(|s| !s.is_empty()).map(|s| FixId(s.to_owned()));
     match name {
         "from" | "author" if meta.author.is_empty() => meta.author = decode_words(&value.replace('\n', " ")),
+        // The mail's own header comes first; a body may quote others.
+        "date" | "subject" if !(if name == "date" { &meta.date } else { &meta.title }).is_empty() => {}
         "date" => meta.date = rfc3339(value),
         "last-update" if meta.date.is_empty() => value.clone_into(&mut meta.date),
         "subject" => meta.title = decode_words(&without_tags(&value.replace('\n', " "))),
@@ -257,10 +310,10 @@ fn rfc3339(value: &str) -> String {
     if let [day, month, year, time, zone, ..] = words.as_slice() {
         let month = MONTHS.iter().position(|m| m.eq_ignore_ascii_case(month));
         let day = day.parse::<u8>().ok().filter(|d| (1..=31).contains(d));
-        if let (Some(m), Some(d), 4, 8, 5) = (month, day, year.len(), time.len(), zone.len()) {
-            if zone.is_ascii() {
-                return format!("{year}-{:02}-{d:02}T{time}{}:{}", m + 1, &zone[..3], &zone[3..]);
-            }
+        if let (Some(m), Some(d), 4, 8, 5) = (month, day, year.len(), time.len(), zone.len())
+            && zone.is_ascii()
+        {
+            return format!("{year}-{:02}-{d:02}T{time}{}:{}", m + 1, &zone[..3], &zone[3..]);
         }
     }
     value.to_owned()

@@ -45,7 +45,10 @@ pub struct RenameToml {
 
 impl FixToml {
     pub fn read(file: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(file).map_err(|e| Error::io(file.display(), &e))?;
+        let bytes = std::fs::read(file).map_err(|e| Error::io(file.display(), &e))?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            Error::new(ErrorCode::Config, file.display(), "the file is not UTF-8").next("save it as UTF-8")
+        })?;
         toml::from_str(&text).map_err(|e| {
             Error::new(ErrorCode::Config, file.display(), e.to_string().trim_end())
                 .next("correct the line and run again")

@@ -1,14 +1,14 @@
 //! Reads a folder of fixes: what stands where, which id it has, in which order.
 
-use super::header::read_header;
+use super::header::{encoded_mail, read_header};
 use super::manifest::FixToml;
 use super::series::{SeriesLine, read_series};
 use super::types::{Change, Fix, FixId, Meta, Payload, Variant};
 use crate::patch::{Mode, ParseOptions, parse};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
-use crate::tree::{Entry, SourceOptions, Store, read_source};
+use crate::tree::{Entry, PathError, STATE_DIR, SourceOptions, Store, TreePath, read_source};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Everything that lies in `fixes/`.
@@ -99,6 +99,13 @@ fn walk(root: &Path, found: &mut BTreeMap<FixId, Found>, series: &mut Option<Pat
             } else if prefix.is_empty() && name == "series" {
                 *series = Some(path);
             } else if let Some(stem) = patch_stem(name) {
+                if stem.starts_with('@') || stem.matches('@').count() > 2 {
+                    return Err(config(
+                        path.display(),
+                        "a variant's name is ID@BRANCH or ID@BRANCH@PLATFORM",
+                        "rename the patch",
+                    ));
+                }
                 let (id, branch, platform) = variant(stem);
                 let id = format!("{prefix}{id}");
                 let entry = found.entry(check_id(&id, &path)?).or_default();
@@ -165,6 +172,7 @@ fn refuse_alike(found: &BTreeMap<FixId, Found>) -> Result<()> {
 /// The series as ids; its options go to the fixes.
 fn resolve(file: &Path, lines: &[SeriesLine], found: &mut BTreeMap<FixId, Found>) -> Result<Vec<FixId>> {
     let mut order: Vec<FixId> = Vec::new();
+    let mut listed: BTreeSet<FixId> = BTreeSet::new();
     for line in lines {
         let at = format!("{}:{}", file.display(), line.line);
         let stem = patch_stem(&line.name).unwrap_or(&line.name);
@@ -179,13 +187,12 @@ fn resolve(file: &Path, lines: &[SeriesLine], found: &mut BTreeMap<FixId, Found>
         };
         entry.strip = line.strip;
         entry.reverse = line.reverse;
-        if order.contains(&id) {
+        if !listed.insert(id.clone()) {
             return Err(config(at, format!("the series names '{id}' twice"), "take one of the lines out"));
         }
         order.push(id);
     }
-    let listed: std::collections::BTreeSet<&FixId> = order.iter().collect();
-    if let Some(id) = found.keys().find(|id| !listed.contains(id)) {
+    if let Some(id) = found.keys().find(|id| !listed.contains(*id)) {
         return Err(config(
             file.display(),
             format!("the series leaves out fix '{id}'"),
@@ -225,15 +232,28 @@ fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
         let bytes = std::fs::read(file).map_err(|e| Error::io(file.display(), &e))?;
         let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let header = read_header(&bytes, name);
+        if let Some(line) = encoded_mail(&bytes) {
+            return Err(Error::new(
+                ErrorCode::BadPatch,
+                format!("{}:{line}", file.display()),
+                "the mail's body is encoded (base64 or quoted-printable), so its patch cannot be read",
+            )
+            .next("decode it with 'git mailinfo', or export the commit with 'git format-patch'"));
+        }
         if meta == Meta::default() || (branch.is_none() && platform.is_none()) {
             meta = header;
         }
-        let patches = parse(&bytes, &options).map_err(|e| {
+        let mut patches = parse(&bytes, &options).map_err(|e| {
             Error::new(ErrorCode::BadPatch, format!("{}:{}", file.display(), e.line), e.reason)
                 .next("correct the patch, or make it again with 'git format-patch'")
         })?;
         match variants.iter_mut().find(|v: &&mut Variant| v.branch == *branch && v.platform == *platform) {
-            Some(Variant { payload: Payload::Patch(all), .. }) => all.extend(patches),
+            Some(Variant { payload: Payload::Patch(all), .. }) => {
+                // Each file applies after the one before it, as the mails in one file do.
+                let next = all.iter().map(|fp| fp.mail + 1).max().unwrap_or(0);
+                patches.iter_mut().for_each(|fp| fp.mail += next);
+                all.extend(patches);
+            }
             _ => variants.push(Variant {
                 branch: branch.clone(),
                 platform: platform.clone(),
@@ -284,12 +304,26 @@ fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
     Ok((Fix { id, meta, variants }, store, findings))
 }
 
+fn from_or_path(change: &Change) -> &TreePath {
+    match change {
+        Change::Put { path, .. } | Change::Link { path, .. } | Change::Delete { path } => path,
+        Change::Rename { from, .. } => from,
+    }
+}
+
 /// What an overlay does: files of its tree, deletions, renames; sorted by path, renames first.
 fn overlay(tree: Option<&Path>, toml: &FixToml, store: &mut Store) -> Result<Vec<Change>> {
     let mut changes: Vec<Change> =
         toml.rename.iter().map(|r| Change::Rename { from: r.from.clone(), to: r.to.clone() }).collect();
     changes.extend(toml.delete.iter().map(|p| Change::Delete { path: p.clone() }));
     if let Some(tree) = tree {
+        // Reading a base passes over the state folder; an overlay that has one wants to write there.
+        let own = tree.join(STATE_DIR);
+        if own.symlink_metadata().is_ok() {
+            return Err(
+                Error::new(ErrorCode::BadPath, own.display(), PathError::StateDir).next("take it out of the fix")
+            );
+        }
         let source = read_source(tree, &SourceOptions::default())?;
         for (path, entry) in source.tree.entries {
             changes.push(match entry {
@@ -303,6 +337,23 @@ fn overlay(tree: Option<&Path>, toml: &FixToml, store: &mut Store) -> Result<Vec
             });
         }
         store.absorb(source.store);
+    }
+    let mut made: BTreeSet<&TreePath> = BTreeSet::new();
+    let mut gone: BTreeSet<&TreePath> = BTreeSet::new();
+    for change in &changes {
+        let fresh = match change {
+            Change::Put { path, .. } | Change::Link { path, .. } => made.insert(path),
+            Change::Delete { path } => gone.insert(path),
+            // What is renamed away may get a new content; where it goes, the tree may have an edited one.
+            Change::Rename { from, .. } => gone.insert(from),
+        };
+        if !fresh {
+            return Err(config(from_or_path(change), "the overlay says two things about this path", "say one of them"));
+        }
+    }
+    let deleted: BTreeSet<&TreePath> = toml.delete.iter().collect();
+    if let Some(path) = deleted.intersection(&made).next() {
+        return Err(config(path, "the overlay both holds and deletes this path", "keep one of them"));
     }
     if let Some(path) =
         toml.built_on.keys().find(|p| !changes.iter().any(|c| matches!(c, Change::Put { path, .. } if path == *p)))

@@ -1,11 +1,11 @@
 //! Applying patches strictly, as `git apply` does: the context must match, an offset is allowed, fuzz is not.
 
 use super::binary;
-use super::parse::split_lines;
-use super::types::{BinaryHunk, Body, FilePatch, Hunk, LineKind, Mode, Reject, RejectReason};
+use super::place::{Placed, apply_hunks};
+use super::types::{BinaryHunk, Body, FilePatch, Mode, Reject, RejectReason};
 use crate::tree::TreePath;
 use sha1::Digest as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Most bytes that applying a binary delta may make.
@@ -20,15 +20,6 @@ pub struct FileState {
 
 /// What a patch changes: path to new state, `None` where the path goes.
 pub type Changes = BTreeMap<TreePath, Option<FileState>>;
-
-/// Where a hunk landed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Placed {
-    /// First line of the hunk in the file as the hunks before it left it, from 0.
-    pub line: usize,
-    /// How far that is from where the patch said, in lines.
-    pub offset: i64,
-}
 
 /// What applying did, and where every hunk landed: by file patch, by hunk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,17 +36,27 @@ pub fn apply_all<F>(patches: &[FilePatch], read: F) -> Result<Applied, Reject>
 where
     F: Fn(&TreePath) -> Option<FileState>,
 {
-    let mut work = Work { read, applied: Applied::default() };
-    for fp in patches {
-        let placed = work.file(fp)?;
-        work.applied.placed.push(placed);
+    let mut work = Work { read, applied: Applied::default(), mail: Changes::new(), leaving: BTreeSet::new() };
+    for mail in patches.chunk_by(|a, b| a.mail == b.mail) {
+        let goes = |fp: &&FilePatch| fp.git && (fp.rename || fp.new.is_none());
+        work.leaving = mail.iter().filter(goes).filter_map(|fp| fp.old.clone()).collect();
+        for fp in mail {
+            let placed = work.file(fp)?;
+            work.applied.placed.push(placed);
+        }
+        work.applied.changes.append(&mut work.mail);
     }
     Ok(work.applied)
 }
 
 struct Work<F> {
     read: F,
+    /// What the mails before this one did.
     applied: Applied,
+    /// What this mail has done so far.
+    mail: Changes,
+    /// Paths that this mail renames away or deletes, now or later: others may take their place before.
+    leaving: BTreeSet<TreePath>,
 }
 
 fn reject<T>(fp: &FilePatch, path: &TreePath, reason: RejectReason) -> Result<T, Reject> {
@@ -64,6 +65,13 @@ fn reject<T>(fp: &FilePatch, path: &TreePath, reason: RejectReason) -> Result<T,
 
 impl<F: Fn(&TreePath) -> Option<FileState>> Work<F> {
     fn get(&self, path: &TreePath) -> Option<FileState> {
+        match self.mail.get(path) {
+            Some(state) => state.clone(),
+            None => self.before_mail(path),
+        }
+    }
+
+    fn before_mail(&self, path: &TreePath) -> Option<FileState> {
         match self.applied.changes.get(path) {
             Some(state) => state.clone(),
             None => (self.read)(path),
@@ -71,11 +79,19 @@ impl<F: Fn(&TreePath) -> Option<FileState>> Work<F> {
     }
 
     fn set(&mut self, path: &TreePath, state: Option<FileState>) {
-        self.applied.changes.insert(path.clone(), state);
+        self.mail.insert(path.clone(), state);
+    }
+
+    /// Whether something stands there that this mail does not take away.
+    fn is_taken(&self, path: &TreePath) -> bool {
+        match self.mail.get(path) {
+            Some(state) => state.is_some(),
+            None => !self.leaving.contains(path) && self.before_mail(path).is_some(),
+        }
     }
 
     fn parents_free(&self, fp: &FilePatch, path: &TreePath) -> Result<(), Reject> {
-        match path.ancestors().find(|a| self.get(a).is_some()) {
+        match path.ancestors().find(|a| self.is_taken(a)) {
             Some(a) => reject(fp, path, RejectReason::ParentIsFile(a)),
             None => Ok(()),
         }
@@ -107,7 +123,7 @@ impl<F: Fn(&TreePath) -> Option<FileState>> Work<F> {
     }
 
     fn create(&mut self, fp: &FilePatch, new: &TreePath) -> Result<Vec<Placed>, Reject> {
-        if self.get(new).is_some_and(|s| fp.git || !s.content.is_empty()) {
+        if self.is_taken(new) && self.get(new).is_some_and(|s| fp.git || !s.content.is_empty()) {
             return reject(fp, new, RejectReason::Exists);
         }
         self.parents_free(fp, new)?;
@@ -117,9 +133,8 @@ impl<F: Fn(&TreePath) -> Option<FileState>> Work<F> {
     }
 
     fn change(&mut self, fp: &FilePatch, old: &TreePath, new: Option<&TreePath>) -> Result<Vec<Placed>, Reject> {
-        let now = self.get(old);
-        // Two files that swap their names: the second rename finds its source gone in this very patch.
-        let current = if (fp.rename || fp.copy) && now.is_none() { (self.read)(old) } else { now };
+        // Git writes renames and copies against what stood there before, whatever else changes meanwhile.
+        let current = if fp.rename || fp.copy { self.before_mail(old) } else { self.get(old) };
         let Some(current) = current else { return reject(fp, old, RejectReason::Missing) };
         let is_link = |m: Mode| m == Mode::Symlink;
         if fp.git && fp.old_mode.is_some_and(|m| is_link(m) != is_link(current.mode)) {
@@ -137,10 +152,11 @@ impl<F: Fn(&TreePath) -> Option<FileState>> Work<F> {
             return Ok(placed);
         };
         if new != old {
-            if self.get(new).is_some() {
+            if self.is_taken(new) {
                 return reject(fp, new, RejectReason::Exists);
             }
-            if fp.rename && self.applied.changes.get(old).is_none_or(|s| s.as_ref() == Some(&current)) {
+            // What this mail put there stays: two files that swap their names.
+            if fp.rename && !self.mail.get(old).is_some_and(Option::is_some) {
                 self.set(old, None);
             }
             self.parents_free(fp, new)?;
@@ -170,11 +186,11 @@ fn body(fp: &FilePatch, path: &TreePath, old: &[u8], keep: bool) -> Result<(Arc<
             }),
         },
         Body::Binary(binary) => {
-            let matches = |id: &str, bytes: &[u8]| !id.is_empty() && blob_id(bytes).starts_with(id);
-            if let (Some((before, _)), Some(_)) = (&fp.index, &fp.old) {
-                if !matches(before, old) {
-                    return reject(fp, path, RejectReason::WrongPreImage);
-                }
+            let matches = |id: &str, bytes: &[u8]| !id.is_empty() && blob_id_like(id, bytes).starts_with(id);
+            if let (Some((before, _)), Some(_)) = (&fp.index, &fp.old)
+                && !matches(before, old)
+            {
+                return reject(fp, path, RejectReason::WrongPreImage);
             }
             if !keep {
                 return Ok((Arc::from([]), Vec::new()));
@@ -194,6 +210,17 @@ fn body(fp: &FilePatch, path: &TreePath, old: &[u8], keep: bool) -> Result<(Arc<
     }
 }
 
+/// The blob id of the kind that `id` is: repositories with SHA-256 ids write more than 40 digits.
+fn blob_id_like(id: &str, bytes: &[u8]) -> String {
+    if id.len() <= 40 {
+        return blob_id(bytes);
+    }
+    let mut h = crate::tree::Hasher::new();
+    h.update(format!("blob {}\0", bytes.len()).as_bytes());
+    h.update(bytes);
+    h.finish().hex()
+}
+
 /// Git's blob id: SHA-1 over `blob <size>\0` and the content.
 pub fn blob_id(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
@@ -203,66 +230,5 @@ pub fn blob_id(bytes: &[u8]) -> String {
     h.finalize().iter().fold(String::new(), |mut s, b| {
         let _ = write!(s, "{b:02x}");
         s
-    })
-}
-
-/// Applies hunks one after the other.
-///
-/// # Errors
-/// The index of the first hunk whose lines are not found.
-pub fn apply_hunks(old: &[u8], hunks: &[Hunk]) -> Result<(Vec<u8>, Vec<Placed>), usize> {
-    let mut image: Vec<&[u8]> = split_lines(old);
-    let mut patched: Vec<(usize, usize)> = Vec::new();
-    let mut placed = Vec::with_capacity(hunks.len());
-    for (i, hunk) in hunks.iter().enumerate() {
-        let pre: Vec<&[u8]> = hunk.lines.iter().filter(|l| l.kind != LineKind::Add).map(|l| &*l.bytes).collect();
-        let post: Vec<&[u8]> = hunk.lines.iter().filter(|l| l.kind != LineKind::Remove).map(|l| &*l.bytes).collect();
-        let trailing = hunk.lines.last().is_some_and(|l| l.kind == LineKind::Context);
-        let at = find(&image, &pre, hunk, trailing, &patched).ok_or(i)?;
-        for range in &mut patched {
-            if range.0 >= at + pre.len() {
-                range.0 = range.0 + post.len() - pre.len();
-                range.1 = range.1 + post.len() - pre.len();
-            }
-        }
-        patched.push((at, at + post.len()));
-        let stated = usize::try_from(hunk.new_start.saturating_sub(1)).unwrap_or(usize::MAX);
-        placed.push(Placed {
-            line: at,
-            offset: i64::try_from(at).unwrap_or(0).saturating_sub(i64::try_from(stated).unwrap_or(i64::MAX)),
-        });
-        image.splice(at..at + pre.len(), post);
-    }
-    Ok((image.concat(), placed))
-}
-
-/// The place nearest to the stated one where the old lines stand, forward first at equal distance, as git searches.
-fn find(image: &[&[u8]], pre: &[&[u8]], hunk: &Hunk, trailing: bool, patched: &[(usize, usize)]) -> Option<usize> {
-    let (n, len) = (pre.len(), image.len());
-    let at_begin = hunk.old_start <= 1;
-    let at_end = !trailing;
-    let fits = |p: usize| {
-        (!at_begin || p == 0)
-            && (!at_end || p + n == len)
-            && image.get(p..p + n).is_some_and(|w| w == pre)
-            && patched.iter().all(|&(a, b)| p >= b || a >= p + n)
-    };
-    if at_begin {
-        return fits(0).then_some(0);
-    }
-    if at_end {
-        return len.checked_sub(n).filter(|p| fits(*p));
-    }
-    let stated = usize::try_from(hunk.new_start.saturating_sub(1)).unwrap_or(usize::MAX).min(len);
-    if fits(stated) {
-        return Some(stated);
-    }
-    if n == 0 || n > len {
-        return None;
-    }
-    let last = len - n;
-    (1..=len).find_map(|d| {
-        let forward = stated.checked_add(d).filter(|p| *p <= last && fits(*p));
-        forward.or_else(|| stated.checked_sub(d).filter(|p| *p <= last && fits(*p)))
     })
 }

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::sync::Arc;
 
 /// Reads one or two binary hunks beginning at line `at`; returns the line after them.
-pub fn parse(lines: &[&[u8]], at: usize, max: u64) -> Result<(Binary, usize), ParseError> {
+pub fn parse(lines: &[&[u8]], at: usize, max: &mut u64) -> Result<(Binary, usize), ParseError> {
     let (forward, mut next) = match hunk(lines, at, max)? {
         Some(h) => h,
         None => return Err(error(at, "a binary patch without data")),
@@ -23,7 +23,7 @@ fn error(at: usize, reason: impl std::fmt::Display) -> ParseError {
     ParseError { line: u32::try_from(at + 1).unwrap_or(u32::MAX), reason: reason.to_string() }
 }
 
-fn hunk(lines: &[&[u8]], at: usize, max: u64) -> Result<Option<(BinaryHunk, usize)>, ParseError> {
+fn hunk(lines: &[&[u8]], at: usize, max: &mut u64) -> Result<Option<(BinaryHunk, usize)>, ParseError> {
     let Some(head) = lines.get(at).map(|l| l.trim_ascii_end()) else { return Ok(None) };
     let (literal, size) = match (head.strip_prefix(b"literal "), head.strip_prefix(b"delta ")) {
         (Some(n), _) => (true, n),
@@ -34,9 +34,9 @@ fn hunk(lines: &[&[u8]], at: usize, max: u64) -> Result<Option<(BinaryHunk, usiz
         .ok()
         .and_then(|s| s.parse().ok())
         .ok_or_else(|| error(at, "the size of a binary hunk is no number"))?;
-    if size > max {
-        return Err(error(at, format_args!("a binary hunk says it has {size} bytes, {max} are allowed")));
-    }
+    *max = max
+        .checked_sub(size)
+        .ok_or_else(|| error(at, format_args!("a binary hunk says it has {size} bytes, more than the limit allows")))?;
     let mut packed = Vec::new();
     let mut i = at + 1;
     while let Some(line) = lines.get(i).map(|l| l.trim_ascii_end()).filter(|l| !l.is_empty()) {

@@ -6,10 +6,13 @@
 
 mod apply;
 mod binary;
+mod hunk;
 mod names;
 mod parse;
+mod place;
 mod types;
 
-pub use apply::{Applied, Changes, FileState, Placed, apply_all, apply_hunks, blob_id};
+pub use apply::{Applied, Changes, FileState, apply_all, blob_id};
 pub use parse::{ParseError, ParseOptions, parse, split_lines};
+pub use place::{Placed, apply_hunks};
 pub use types::{Binary, BinaryHunk, Body, FilePatch, Hunk, Line, LineKind, Mode, Reject, RejectReason};

@@ -1,26 +1,37 @@
 //! File names as patches spell them.
 
-/// Drops `n` leading names; repeated slashes count once. `None` if there are not so many.
+/// Drops `n` leading names; then repeated slashes count once and `.` not at all. `None` if there are not so many.
+///
+/// What was absolute stays so (also `b//etc/passwd` at `-p1`, as `git apply` reads it) and is refused as a path.
 pub fn strip(raw: &[u8], n: u32) -> Option<Vec<u8>> {
-    let absolute = raw.first() == Some(&b'/');
-    let mut parts: Vec<&[u8]> = raw.split(|b| *b == b'/').filter(|p| !p.is_empty()).collect();
-    // `./a` says the same as `a` when nothing is dropped.
-    while n == 0 && parts.len() > 1 && parts[0] == b"." {
-        parts.remove(0);
+    let mut rest = raw;
+    if raw.first() != Some(&b'/') {
+        for _ in 0..n {
+            match rest.iter().position(|b| *b == b'/') {
+                Some(slash) => rest = &rest[slash + 1..],
+                // A bare name cannot lose anything; patch and git take it as it is for -p1.
+                None if n == 1 => break,
+                None => return None,
+            }
+        }
     }
-    let n = usize::try_from(n).ok()?;
-    if parts.len() <= n {
-        // A bare name cannot lose anything; patch and git take it as it is for -p1.
-        return (parts.len() == 1 && n == 1 && !absolute).then(|| parts[0].to_vec());
-    }
-    let mut out = parts[n..].join(&b'/');
-    if n == 0 && absolute {
+    let parts: Vec<&[u8]> = rest.split(|b| *b == b'/').filter(|p| !p.is_empty() && *p != b".").collect();
+    let mut out = parts.join(&b'/');
+    if rest.first() == Some(&b'/') {
         out.insert(0, b'/');
     }
-    Some(out)
+    (!out.is_empty()).then_some(out)
 }
 
-/// The name on a `---`, `+++` or `rename` line: C-quoted, or up to a tab or a time stamp. `None` if the quoting is damaged.
+/// The name on a `rename` or `copy` line: C-quoted, or all of it. `None` if the quoting is damaged.
+pub fn whole_name(raw: &[u8]) -> Option<Vec<u8>> {
+    match raw.first() {
+        Some(b'"') => unquote(raw).map(|(name, _)| name),
+        _ => Some(raw.to_vec()),
+    }
+}
+
+/// The name on a `---` or `+++` line: C-quoted, or up to a tab or a time stamp. `None` if the quoting is damaged.
 pub fn header_name(raw: &[u8]) -> Option<Vec<u8>> {
     if raw.first() == Some(&b'"') {
         return unquote(raw).map(|(name, _)| name);
@@ -29,12 +40,16 @@ pub fn header_name(raw: &[u8]) -> Option<Vec<u8>> {
     Some(raw[..end].trim_ascii_end().to_vec())
 }
 
-/// Where a ` 2026-01-02 03:04…` that some diffs put behind the name without a tab begins.
+/// Where a ` 2026-01-02 03:04…` or ` Mon Jan…` that some diffs put behind the name without a tab begins.
 fn before_time(raw: &[u8]) -> usize {
     let shape = |w: &[u8]| {
-        w.iter().zip(b" 0000-00-00 00:00").all(|(c, s)| if *s == b'0' { c.is_ascii_digit() } else { c == s })
+        let iso = b" 0000-00-00 00:00";
+        let day = [b" Mon ", b" Tue ", b" Wed ", b" Thu ", b" Fri ", b" Sat ", b" Sun "];
+        day.iter().any(|d| w.starts_with(*d))
+            || w.len() >= iso.len()
+                && w.iter().zip(iso).all(|(c, s)| if *s == b'0' { c.is_ascii_digit() } else { c == s })
     };
-    raw.windows(17).position(shape).unwrap_or(raw.len())
+    (1..raw.len()).find(|i| raw[*i] == b' ' && shape(&raw[*i..])).unwrap_or(raw.len())
 }
 
 /// Reads a C-quoted name; returns it with what follows the closing quote.
@@ -77,7 +92,7 @@ pub fn quoted_pair(rest: &[u8], n: u32) -> Option<(Vec<u8>, Vec<u8>)> {
     if rest.first() == Some(&b'"') {
         let (a, after) = unquote(rest)?;
         let after = after.strip_prefix(b" ")?;
-        return Some((a, header_name(after)?));
+        return Some((a, whole_name(after)?));
     }
     if rest.last() == Some(&b'"') {
         let i = rest.windows(2).position(|w| w == b" \"")?;

@@ -1,6 +1,7 @@
 //! From the bytes of a patch file to file patches.
 
 use super::binary;
+use super::hunk::{hunk_header, no_line_end};
 use super::names::{self, header_name, quoted_pair};
 use super::types::{Body, FilePatch, Hunk, Line, LineKind, Mode};
 use crate::tree::TreePath;
@@ -13,7 +14,7 @@ pub struct ParseOptions {
     pub strip: u32,
     /// Read it backwards (`-R`).
     pub reverse: bool,
-    /// Most bytes that one binary hunk may inflate to.
+    /// Most bytes that all its binary hunks together may inflate to.
     pub max_binary: u64,
 }
 
@@ -38,14 +39,16 @@ pub struct ParseError {
 /// With the line: malformed or truncated hunks, paths that leave the tree, names that contradict each
 /// other, binary data that lies about its size, ed scripts and context diffs.
 pub fn parse(bytes: &[u8], options: &ParseOptions) -> Result<Vec<FilePatch>, ParseError> {
-    let mut reader = Reader { lines: split_lines(bytes), at: 0, options: *options };
+    let mut reader = Reader { lines: split_lines(bytes), at: 0, mail: 0, options: *options };
     let mut out = Vec::new();
     while let Some(line) = reader.peek() {
         if line.starts_with(b"diff --git ") {
-            out.push(reader.git()?);
+            out.extend(reader.git()?);
         } else if line.starts_with(b"--- ") && reader.starts(1, b"+++ ") && reader.starts(2, b"@@ -") {
             out.push(reader.plain()?);
         } else {
+            reader.refuse_lost_change(line)?;
+            reader.mail += u32::from(!out.is_empty() && is_mail_start(line));
             reader.at += 1;
         }
     }
@@ -73,10 +76,21 @@ pub fn split_lines(bytes: &[u8]) -> Vec<&[u8]> {
     out
 }
 
+const OTHER_KIND: &str =
+    "this is an ed script or a normal diff; only unified and git patches are taken ('diff -u', 'git diff')";
+const NO_BINARY_DATA: &str = "the patch only says that binary files differ; make it again with 'git diff --binary'";
+
 struct Reader<'a> {
     lines: Vec<&'a [u8]>,
     at: usize,
+    /// Counts the lines that begin a mail once something was read before them.
+    mail: u32,
     options: ParseOptions,
+}
+
+/// `From <commit> …`, with which `git format-patch` begins every mail, or mbox's `From somebody …`.
+fn is_mail_start(line: &[u8]) -> bool {
+    line.starts_with(b"From ")
 }
 
 /// Line ends and trailing blanks do not belong to a header.
@@ -127,17 +141,28 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Names of renames and copies have no `a/` before them, so one name less is dropped.
+    fn renamed(&self, raw: &[u8]) -> Result<Option<TreePath>, ParseError> {
+        match names::whole_name(raw) {
+            Some(name) => self.path(&name, self.options.strip.saturating_sub(1)),
+            None => self.error("a quoted name is damaged"),
+        }
+    }
+
     fn mode(&self, text: &[u8]) -> Result<Mode, ParseError> {
-        match text {
-            b"100644" | b"100664" | b"100600" => Ok(Mode::File),
-            b"100755" | b"100775" | b"100700" => Ok(Mode::Exec),
-            b"120000" => Ok(Mode::Symlink),
-            b"160000" => self.error("submodules cannot be patched"),
+        let bits = std::str::from_utf8(text).ok().and_then(|t| u32::from_str_radix(t, 8).ok()).unwrap_or(0);
+        match bits >> 12 {
+            // Git keeps one bit of a file's permissions: whether its owner may run it.
+            0o10 if bits & 0o100 != 0 => Ok(Mode::Exec),
+            0o10 => Ok(Mode::File),
+            0o12 => Ok(Mode::Symlink),
+            0o16 => self.error("submodules cannot be patched"),
             _ => self.error(format_args!("unknown file mode '{}'", text.escape_ascii())),
         }
     }
 
-    fn git(&mut self) -> Result<FilePatch, ParseError> {
+    /// What a `diff --git` line begins; `None` where nothing of a patch follows it (words in a message).
+    fn git(&mut self) -> Result<Option<FilePatch>, ParseError> {
         let begin = self.line();
         let rest = trim(&self.lines[self.at][b"diff --git ".len()..]);
         let mut fp = FilePatch {
@@ -150,6 +175,7 @@ impl<'a> Reader<'a> {
             new_mode: None,
             index: None,
             body: Body::Nothing,
+            mail: self.mail,
             line: begin,
         };
         let (mut created, mut deleted) = (false, false);
@@ -172,16 +198,16 @@ impl<'a> Reader<'a> {
                 fp.old_mode = Some(self.mode(m)?);
             } else if let Some(n) = after(b"rename from ").or_else(|| after(b"rename old ")) {
                 fp.rename = true;
-                old = self.path(&self.name(n)?, strip.saturating_sub(1))?;
+                old = self.renamed(n)?;
             } else if let Some(n) = after(b"rename to ").or_else(|| after(b"rename new ")) {
                 fp.rename = true;
-                new = self.path(&self.name(n)?, strip.saturating_sub(1))?;
+                new = self.renamed(n)?;
             } else if let Some(n) = after(b"copy from ") {
                 fp.copy = true;
-                old = self.path(&self.name(n)?, strip.saturating_sub(1))?;
+                old = self.renamed(n)?;
             } else if let Some(n) = after(b"copy to ") {
                 fp.copy = true;
-                new = self.path(&self.name(n)?, strip.saturating_sub(1))?;
+                new = self.renamed(n)?;
             } else if let Some(ids) = after(b"index ") {
                 let (ids, mode) = match ids.iter().position(|b| *b == b' ') {
                     Some(i) => (&ids[..i], Some(&ids[i + 1..])),
@@ -198,6 +224,10 @@ impl<'a> Reader<'a> {
                 break;
             }
             self.at += 1;
+        }
+        let bare = self.line() == begin + 1;
+        if bare && !["--- ", "GIT binary patch", "Binary files "].iter().any(|w| self.starts(0, w.as_bytes())) {
+            return Ok(None);
         }
         if !fp.rename && !fp.copy {
             // Without a rename both names are the same file; headers that disagree are refused below.
@@ -225,11 +255,11 @@ impl<'a> Reader<'a> {
             fp.body = self.hunks()?;
         } else if self.peek().is_some_and(|l| l.starts_with(b"GIT binary patch")) {
             self.at += 1;
-            let (binary, next) = binary::parse(&self.lines, self.at, self.options.max_binary)?;
+            let (binary, next) = binary::parse(&self.lines, self.at, &mut self.options.max_binary)?;
             self.at = next;
             fp.body = Body::Binary(binary);
         } else if self.peek().is_some_and(|l| l.starts_with(b"Binary files ")) {
-            return self.error("the patch only says that binary files differ; make it again with 'git diff --binary'");
+            return self.error(NO_BINARY_DATA);
         }
         if old.is_none() && new.is_none() {
             return self.error("no file name can be read from the header");
@@ -242,7 +272,7 @@ impl<'a> Reader<'a> {
         if fp.old.is_none() && fp.new.is_none() {
             return self.error("the patch both creates and deletes the file");
         }
-        Ok(fp)
+        Ok(Some(fp))
     }
 
     fn plain(&mut self) -> Result<FilePatch, ParseError> {
@@ -266,6 +296,7 @@ impl<'a> Reader<'a> {
             new_mode: None,
             index: None,
             body,
+            mail: self.mail,
             line,
         })
     }
@@ -290,6 +321,8 @@ impl<'a> Reader<'a> {
 
     fn hunk_lines(&mut self, hunk: &mut Hunk) -> Result<(), ParseError> {
         let (mut old, mut new) = (0, 0);
+        // Sides that have ended without a line end: nothing can follow there.
+        let (mut old_ended, mut new_ended) = (false, false);
         while old < hunk.old_len || new < hunk.new_len {
             let Some(line) = self.peek() else { return self.error("the patch ends inside a hunk") };
             let (kind, bytes) = match line {
@@ -298,6 +331,9 @@ impl<'a> Reader<'a> {
                 [b'-', rest @ ..] => (LineKind::Remove, rest),
                 [b'+', rest @ ..] => (LineKind::Add, rest),
                 [b'\\', ..] => {
+                    let Some(last) = hunk.lines.last() else { return self.error("'\\' without a line before it") };
+                    old_ended |= last.kind != LineKind::Add;
+                    new_ended |= last.kind != LineKind::Remove;
                     no_line_end(hunk);
                     self.at += 1;
                     continue;
@@ -309,12 +345,38 @@ impl<'a> Reader<'a> {
             if old > hunk.old_len || new > hunk.new_len {
                 return self.error("the hunk has more lines than its header says");
             }
+            if (old_ended && kind != LineKind::Add) || (new_ended && kind != LineKind::Remove) {
+                return self.error("a line follows one that has no line end");
+            }
             hunk.lines.push(Line { kind, bytes: Arc::from(bytes) });
             self.at += 1;
         }
         while self.peek().is_some_and(|l| l.starts_with(b"\\")) {
             no_line_end(hunk);
             self.at += 1;
+        }
+        Ok(())
+    }
+
+    /// Changes outside of what is read must not get lost in silence; `git apply` refuses the first kind too.
+    fn refuse_lost_change(&mut self, line: &[u8]) -> Result<(), ParseError> {
+        let next = self.lines.get(self.at + 1).copied().unwrap_or_default();
+        if hunk_header(line).is_some() {
+            return self
+                .error("a hunk without a file header (or the hunk before it has more lines than its header says)");
+        }
+        let ed = |l: Option<&&[u8]>| l.is_some_and(|l| names::is_ed_command(trim(l)));
+        let header = line.starts_with(b"--- ") && next.starts_with(b"+++ ");
+        if header && ed(self.lines.get(self.at + 2)) || line.starts_with(b"diff ") && ed(self.lines.get(self.at + 1)) {
+            return self.error(OTHER_KIND);
+        }
+        if line.starts_with(b"diff -") && next.starts_with(b"Binary files ") && trim(next).ends_with(b" differ") {
+            self.at += 1;
+            return self.error(NO_BINARY_DATA);
+        }
+        if line.starts_with(b"diff --c") && next.starts_with(b"index ") {
+            return self
+                .error("this is the combined diff of a merge; make it again with 'git diff -m' or against one parent");
         }
         Ok(())
     }
@@ -326,95 +388,13 @@ impl<'a> Reader<'a> {
             let at = u32::try_from(i + 1).unwrap_or(u32::MAX);
             let refuse = |reason: &str| Err(ParseError { line: at, reason: reason.into() });
             if names::is_ed_command(line) {
-                return refuse(
-                    "this is an ed script or a normal diff; only unified and git patches are taken ('diff -u', 'git diff')",
-                );
+                return refuse(OTHER_KIND);
             }
             if line.starts_with(b"*** ") && self.lines.get(i + 1).is_some_and(|l| l.starts_with(b"--- ")) {
                 return refuse(
                     "this is a context diff; only unified and git patches are taken ('diff -u', 'git diff')",
                 );
             }
-        }
-        Ok(())
-    }
-}
-
-/// `\ No newline at end of file` speaks of the line before it.
-fn no_line_end(hunk: &mut Hunk) {
-    if let Some(last) = hunk.lines.last_mut() {
-        if let [rest @ .., b'\n'] = &*last.bytes {
-            last.bytes = Arc::from(rest);
-        }
-    }
-}
-
-/// `@@ -OLD[,LEN] +NEW[,LEN] @@`.
-fn hunk_header(line: &[u8]) -> Option<Hunk> {
-    let rest = line.strip_prefix(b"@@ -")?;
-    let (old_start, old_len, rest) = range(rest)?;
-    let rest = rest.strip_prefix(b" +")?;
-    let (new_start, new_len, rest) = range(rest)?;
-    rest.starts_with(b" @@").then_some(Hunk { old_start, old_len, new_start, new_len, lines: Vec::new(), line: 0 })
-}
-
-fn range(text: &[u8]) -> Option<(u64, u64, &[u8])> {
-    let (start, rest) = number(text)?;
-    match rest.strip_prefix(b",") {
-        Some(rest) => number(rest).map(|(len, rest)| (start, len, rest)),
-        None => Some((start, 1, rest)),
-    }
-}
-
-fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
-    let value = std::str::from_utf8(&text[..digits]).ok()?.parse().ok()?;
-    Some((value, &text[digits..]))
-}
-
-impl FilePatch {
-    /// Turns the patch around, as `-R` does.
-    ///
-    /// # Errors
-    /// A binary patch that was recorded in one direction only.
-    pub fn reverse(&mut self) -> Result<(), ParseError> {
-        std::mem::swap(&mut self.old, &mut self.new);
-        std::mem::swap(&mut self.old_mode, &mut self.new_mode);
-        if let Some((a, b)) = &mut self.index {
-            std::mem::swap(a, b);
-        }
-        let line = self.line;
-        if self.copy {
-            // Undoing a copy deletes what it made.
-            self.copy = false;
-            self.new = None;
-        }
-        match &mut self.body {
-            Body::Nothing => {}
-            Body::Text(hunks) => {
-                for h in hunks {
-                    std::mem::swap(&mut h.old_start, &mut h.new_start);
-                    std::mem::swap(&mut h.old_len, &mut h.new_len);
-                    for l in &mut h.lines {
-                        l.kind = match l.kind {
-                            LineKind::Add => LineKind::Remove,
-                            LineKind::Remove => LineKind::Add,
-                            LineKind::Context => LineKind::Context,
-                        };
-                    }
-                }
-            }
-            Body::Binary(b) => match b.backward.take() {
-                Some(back) => {
-                    b.backward = Some(std::mem::replace(&mut b.forward, back));
-                }
-                None => {
-                    return Err(ParseError {
-                        line,
-                        reason: "the binary patch carries no way back, so it cannot be reversed".into(),
-                    });
-                }
-            },
         }
         Ok(())
     }

@@ -29,6 +29,9 @@ pub struct FilePatch {
     /// The abbreviated or full git blob ids of the `index` line.
     pub index: Option<(String, String)>,
     pub body: Body,
+    /// Which mail of the file it stands in, from 0. Mails apply one after the other; within one, renames and
+    /// copies start from what stood there before the mail, as git writes them.
+    pub mail: u32,
     /// Line in the patch file where this file's part begins, from 1.
     pub line: u32,
 }
