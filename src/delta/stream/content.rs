@@ -6,6 +6,7 @@ use super::literal::{Around, Literals, Matches};
 use super::map::{Copy, Map};
 use super::model::{Bits, hash2};
 use super::refs::{self, Refs, Site, kind};
+use super::words::Words;
 
 /// Changed bytes are looked for in blocks of this many.
 const BLOCK: usize = 32;
@@ -31,6 +32,7 @@ pub struct Content<'a> {
     numbers: Bits<3>,
     literals: Literals,
     matches: Matches,
+    words: Words,
     history: u32,
     last_jump: i64,
     blocks: u32,
@@ -55,6 +57,7 @@ impl<'a> Content<'a> {
             numbers: Bits::new(16, 255),
             literals: Literals::new(logs.lines),
             matches: Matches::new(logs.matches, old),
+            words: Words::new(),
             history: 0,
             last_jump: 0,
             blocks: 0,
@@ -203,14 +206,25 @@ impl<'a> Content<'a> {
     ) {
         let salt = u32::from(code) << 6;
         let mut run = 0u32;
+        let (mut skip, end) = (0, block.end);
         for i in block {
-            if fixed[i] {
+            if fixed[i] || i < skip {
                 run <<= 1;
                 continue;
             }
+            let place = base + i;
+            if !code && self.old_image.is_known() && (old + i).is_multiple_of(4) && i + 4 <= end && !fixed[i + 1..i + 4].contains(&true) {
+                let now = C::ENCODING.then(|| super::bytes::u32_at(want, place)).flatten().unwrap_or(0);
+                let was = super::bytes::u32_at(out, place).unwrap_or(0);
+                if let Some(word) = self.words.code(c, was, now, old + i) {
+                    super::bytes::put(out, place, &word.to_le_bytes());
+                    run = 0;
+                    skip = i + 4;
+                    continue;
+                }
+            }
             let o = |k: i64| self.old.get((old as i64 + i as i64 + k) as usize).map_or(0, |&b| u32::from(b));
             let n = |k: usize| (base + i).checked_sub(k).and_then(|p| out.get(p)).map_or(0, |&b| u32::from(b));
-            let place = base + i;
             let differs = u32::from(C::ENCODING && want.get(place) != out.get(place));
             let contexts = [
                 hash2(run & 0xFF, 0x51 + salt),
@@ -250,6 +264,11 @@ impl<'a> Content<'a> {
         let target = site.target(at, k, old_addr);
         let (base, raw) = match k {
             kind::RVA32 => (self.new_image.base, refs::raw(out, place, k)),
+            kind::LENGTH32 => {
+                let begin = place.checked_sub(4).and_then(|p| super::bytes::u32_at(out, p)).unwrap_or(0);
+                let begin = new_addr.wrapping_sub(4).wrapping_add(begin as i32 as u64);
+                (begin, refs::raw(out, place, k))
+            }
             kind::BASE32 => (self.moved(self.refs.base_of(at as u32)), refs::raw(out, place, k)),
             _ => (0, refs::raw(out, place, k)),
         };
@@ -260,7 +279,7 @@ impl<'a> Content<'a> {
         let slot = (hash2(target as u32, (target >> 32) as u32) as usize) & (self.learned.len() - 1);
         let known = self.learned[slot];
         let key = (target as u32) | 1;
-        let local = matches!(k, kind::REL8 | kind::B19 | kind::B14);
+        let local = matches!(k, kind::REL8 | kind::B19 | kind::B14 | kind::LENGTH32);
         let has = !local && known.trust > 0 && known.key == key;
         let by_memory = if has { encode(target.wrapping_add_signed(known.shift)) } else { by_map };
         if sure && by_map == was && by_memory == was && (local || !has || known.trust > 2) && k != kind::ABS64 {
@@ -351,11 +370,11 @@ impl<'a> Content<'a> {
         Coded::Yes { hit: miss == 0 }
     }
 
-    /// An address that moves with its section.
+    /// Where the base of a table is now: a section's start moves with the section.
     fn moved(&self, addr: u64) -> u64 {
         match self.old_image.at_addr(addr) {
-            Some(i) => self.new_image.sections[i].addr.wrapping_add(addr - self.old_image.sections[i].addr),
-            None => addr,
+            Some(i) if self.old_image.sections[i].addr == addr => self.new_image.sections[i].addr,
+            _ => self.map.address(addr).0,
         }
     }
 }

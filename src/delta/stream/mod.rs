@@ -16,6 +16,7 @@ mod map;
 mod model;
 mod refs;
 mod suffix;
+mod words;
 mod x86;
 
 use super::types::{DecodeLimits, DeltaError, Profile};

@@ -20,6 +20,10 @@ pub mod kind {
     pub const RVA32: u8 = 9;
     /// Four bytes, relative to a base that is found by place.
     pub const BASE32: u8 = 10;
+    /// Four bytes: how far the target lies before the field.
+    pub const BACK32: u8 = 11;
+    /// Four bytes: how long the function is whose start the field before refers to; the target is its last byte.
+    pub const LENGTH32: u8 = 12;
     pub const B26: u8 = 16;
     pub const B19: u8 = 17;
     pub const B14: u8 = 18;
@@ -99,6 +103,7 @@ impl Refs {
         let mut order: Vec<usize> = (0..image.sections.len()).collect();
         order.sort_by_key(|&i| (image.sections[i].off, i));
         let mut done = 0usize;
+        let mut tables = Vec::new();
         for i in order {
             let s = &image.sections[i];
             let (from, to) = (s.off as usize, (s.off + s.size) as usize);
@@ -107,7 +112,7 @@ impl Refs {
             }
             done = to;
             match (s.class, image.arch) {
-                (Class::Code, Arch::X64) => code_x64(&mut refs, file, from, to, s.addr, image),
+                (Class::Code, Arch::X64) => code_x64(&mut refs, file, (from, to, s.addr), image, &mut tables),
                 (Class::Code, Arch::Arm64) => code_arm64(&mut refs, file, from, to),
                 (Class::Data, _) => pointers(&mut refs, file, from, to, image),
                 (Class::Rela, _) => rows(&mut refs, from, to, 24, &[(0, ABS64), (16, ABS64)]),
@@ -122,7 +127,46 @@ impl Refs {
                 _ => {}
             }
         }
+        refs.jump_tables(file, image, tables);
         refs
+    }
+
+    /// Adds the entries of jump tables: runs of words behind an address that code loads, which added to that address
+    /// lie in code.
+    fn jump_tables(&mut self, file: &[u8], image: &Image, mut tables: Vec<u64>) {
+        tables.sort_unstable();
+        tables.dedup();
+        let in_code = |a: u64| image.at_addr(a).is_some_and(|s| image.sections[s].class == Class::Code);
+        let mut found: Vec<(u32, u8)> = Vec::new();
+        for (i, &base) in tables.iter().enumerate() {
+            let next = tables.get(i + 1).copied().unwrap_or(u64::MAX);
+            let Some(s) = image.at_addr(base).map(|s| &image.sections[s]).filter(|s| s.class == Class::Data) else { continue };
+            let start = base - s.addr;
+            let words = (s.size.saturating_sub(start).min(next - base) / 4) as usize;
+            let at = (s.off + start) as usize;
+            let count = (0..words)
+                .take_while(|w| {
+                    u32_at(file, at + 4 * w).is_some_and(|v| in_code(base.wrapping_add(v as i32 as u64)))
+                })
+                .count();
+            if count >= 2 {
+                self.bases.push((at as u32, base));
+                found.extend((0..count).map(|w| ((at + 4 * w) as u32, BASE32)));
+            }
+        }
+        self.bases.sort_unstable();
+        found.extend(self.at.iter().copied().zip(self.kind.iter().copied()));
+        // Where two overlap, the jump table's entry (the higher kind) or the earlier one stays.
+        found.sort_unstable_by_key(|f| (f.0, u8::MAX - f.1));
+        self.at.clear();
+        self.kind.clear();
+        let mut end = 0;
+        for (at, kind) in found {
+            if at as usize >= end {
+                end = at as usize + width(kind);
+                self.push(at as usize, kind);
+            }
+        }
     }
 }
 
@@ -136,7 +180,7 @@ fn rows(refs: &mut Refs, from: usize, to: usize, stride: usize, fields: &[(usize
     }
 }
 
-fn code_x64(refs: &mut Refs, file: &[u8], from: usize, to: usize, addr: u64, image: &Image) {
+fn code_x64(refs: &mut Refs, file: &[u8], (from, to, addr): (usize, usize, u64), image: &Image, tables: &mut Vec<u64>) {
     let code = &file[from..to];
     let mut i = 0;
     while i < code.len() {
@@ -147,8 +191,13 @@ fn code_x64(refs: &mut Refs, file: &[u8], from: usize, to: usize, addr: u64, ima
             x86::Field::Rel32(f) => {
                 let disp = u32_at(code, i + f).unwrap_or(0);
                 let tail = (len - f - 4) as u8;
-                if tail <= 4 && image.at_addr(end.wrapping_add(disp as i32 as u64)).is_some() {
+                let target = end.wrapping_add(disp as i32 as u64);
+                if tail <= 4 && image.at_addr(target).is_some() {
                     refs.push(from + i + f, REL32 + tail);
+                    // LEA of something aligned: perhaps a jump table.
+                    if f >= 2 && code[i + f - 2] == 0x8D && target.is_multiple_of(4) {
+                        tables.push(target);
+                    }
                 }
             }
             x86::Field::Abs32(f) => {
@@ -240,7 +289,13 @@ fn frames(refs: &mut Refs, file: &[u8], from: usize, to: usize) {
             break;
         }
         if u32_at(file, at + 4) != Some(0) && length >= 12 {
+            refs.push(at + 4, BACK32);
             refs.push(at + 8, SELF32);
+            refs.push(at + 12, LENGTH32);
+            // A pointer to the function's exception table, where the augmentation is just that.
+            if file.get(at + 16) == Some(&4) && length >= 17 + 4 - 4 {
+                refs.push(at + 17, SELF32);
+            }
         }
         at += 4 + length;
     }
@@ -269,6 +324,11 @@ impl Site<'_> {
             REL32..=5 => add(i64::from(w as i32) + 4 + i64::from(kind - REL32)),
             ABS32 => u64::from(w),
             SELF32 => add(i64::from(w as i32)),
+            BACK32 => add(-i64::from(w)),
+            LENGTH32 => {
+                let begin = at.checked_sub(4).and_then(|p| u32_at(f, p)).unwrap_or(0);
+                add(i64::from(begin as i32) - 4 + i64::from(w) - 1)
+            }
             RVA32 => self.image.base + u64::from(w),
             BASE32 => self.refs.base_of(at as u32).wrapping_add(w as i32 as u64),
             B26 => add(sign(w & 0x03FF_FFFF, 26) * 4),
@@ -301,7 +361,7 @@ fn low_of(word: u32) -> u64 {
 }
 
 /// The number that a field of `kind` at `addr` holds to refer to `target`: of as many bits as [`bits`] says.
-/// `base` is the image's or the table's; `word` the instruction (arm64).
+/// `base` is the image's, the table's or the function's; `word` the instruction (arm64).
 pub fn encode(kind: u8, addr: u64, target: u64, base: u64, word: u32) -> u64 {
     let rel = target.wrapping_sub(addr);
     match kind {
@@ -310,6 +370,8 @@ pub fn encode(kind: u8, addr: u64, target: u64, base: u64, word: u32) -> u64 {
         REL32..=5 => rel.wrapping_sub(4 + u64::from(kind - REL32)) & 0xFFFF_FFFF,
         ABS32 => target & 0xFFFF_FFFF,
         SELF32 => rel & 0xFFFF_FFFF,
+        BACK32 => addr.wrapping_sub(target) & 0xFFFF_FFFF,
+        LENGTH32 => target.wrapping_add(1).wrapping_sub(base) & 0xFFFF_FFFF,
         RVA32 | BASE32 => target.wrapping_sub(base) & 0xFFFF_FFFF,
         B26 => (rel >> 2) & 0x03FF_FFFF,
         B19 => (rel >> 2) & 0x7FFFF,
