@@ -1,10 +1,12 @@
 //! Pairs of fixes that do not need each other, but whose order matters.
 
 use super::bits::Bits;
-use super::replay::Replay;
+use super::replay::{Cell, Replay};
 use super::types::PairKind;
+use crate::tree::TreePath;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What trying both orders gave in one group, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,12 +16,13 @@ enum Tried {
     Differs,
 }
 
-/// A pair by place in the order, with the first group in which it shows.
+/// A pair by place in the order, with the first path at which it shows.
 pub(super) struct Pair {
     pub(super) first: usize,
     pub(super) then: usize,
     pub(super) kind: PairKind,
-    pub(super) group: usize,
+    /// Where the orders differ, or where one is refused.
+    pub(super) path: TreePath,
     /// Both replace whole files, so that no order is proved by one of them not applying.
     pub(super) whole: bool,
 }
@@ -27,44 +30,51 @@ pub(super) struct Pair {
 /// All order pairs, sorted by the places of both fixes.
 pub(super) fn pairs(replay: &Replay<'_>, order: &[usize], all: &[Bits]) -> Vec<Pair> {
     let place: BTreeMap<usize, usize> = order.iter().enumerate().map(|(i, f)| (*f, i)).collect();
-    let found: Vec<(usize, usize, Tried, usize, bool)> = (0..replay.groups.len())
+    let found: Vec<(usize, usize, Shown)> = (0..replay.groups.len())
         .into_par_iter()
         .flat_map_iter(|g| {
             let mut here: Vec<usize> = replay.groups[g].fixes().filter_map(|f| place.get(&f).copied()).collect();
             here.sort_unstable();
             let mut out = Vec::new();
             for (k, &j) in here.iter().enumerate() {
-                for &i in &here[..k] {
-                    if !all[j].has(i) {
-                        if let Some((tried, whole)) = both_orders(replay, order, all, &here, g, i, j) {
-                            out.push((i, j, tried, g, whole));
-                        }
+                for &i in here[..k].iter().filter(|i| !all[j].has(**i)) {
+                    if let Some(shown) = both_orders(replay, order, all, &here, g, (i, j)) {
+                        out.push((i, j, shown));
                     }
                 }
             }
             out
         })
         .collect();
-    let mut worst: BTreeMap<(usize, usize), (Tried, usize, bool)> = BTreeMap::new();
-    for (i, j, tried, g, whole) in found {
-        let slot = worst.entry((i, j)).or_insert((tried, g, whole));
-        if (tried, g) < (slot.0, slot.1) {
-            (slot.0, slot.1) = (tried, g);
+    let mut worst: BTreeMap<(usize, usize), Shown> = BTreeMap::new();
+    for (i, j, shown) in found {
+        let slot = worst.entry((i, j)).or_insert_with(|| shown.clone());
+        let whole = slot.whole || shown.whole;
+        if (shown.tried, &shown.path) < (slot.tried, &slot.path) {
+            *slot = shown;
         }
-        slot.2 |= whole;
+        slot.whole = whole;
     }
     worst
         .into_iter()
-        .map(|((first, then), (tried, group, whole))| {
+        .map(|((first, then), Shown { tried, path, whole })| {
             let kind = match tried {
                 Tried::Clash => PairKind::Clash,
                 Tried::Conflict => PairKind::Conflict,
                 Tried::Differs if whole => PairKind::Conflict,
                 Tried::Differs => PairKind::Ambiguous,
             };
-            Pair { first, then, kind, group, whole }
+            Pair { first, then, kind, path, whole }
         })
         .collect()
+}
+
+/// What one group shows of a pair.
+#[derive(Debug, Clone)]
+struct Shown {
+    tried: Tried,
+    path: TreePath,
+    whole: bool,
 }
 
 /// Replays what both need, then the two in either order.
@@ -74,16 +84,29 @@ fn both_orders(
     all: &[Bits],
     here: &[usize],
     g: usize,
-    i: usize,
-    j: usize,
-) -> Option<(Tried, bool)> {
+    (i, j): (usize, usize),
+) -> Option<Shown> {
+    let shown = |tried, path: &TreePath, whole| Some(Shown { tried, path: path.clone(), whole });
     let needed = here.iter().filter(|k| **k != i && **k != j && (all[i].has(**k) || all[j].has(**k)));
-    let Ok(before) = replay.walk(g, 0, needed.map(|k| order[*k])) else { return Some((Tried::Clash, false)) };
-    let Ok(one) = replay.walk(g, before, [order[i], order[j]]) else { return Some((Tried::Clash, false)) };
-    let Ok(two) = replay.walk(g, before, [order[j], order[i]]) else { return Some((Tried::Conflict, false)) };
+    let before = match replay.walk(g, 0, needed.map(|k| order[*k])) {
+        Ok(before) => before,
+        Err((_, refused)) => return shown(Tried::Clash, &refused.path, false),
+    };
+    let one = match replay.walk(g, before, [order[i], order[j]]) {
+        Ok(one) => one,
+        Err((_, refused)) => return shown(Tried::Clash, &refused.path, false),
+    };
+    let two = match replay.walk(g, before, [order[j], order[i]]) {
+        Ok(two) => two,
+        Err((_, refused)) => return shown(Tried::Conflict, &refused.path, false),
+    };
     if one == two {
         return None;
     }
-    let whole = (0..replay.groups[g].paths.len()).any(|p| replay.puts(g, p, order[i]) && replay.puts(g, p, order[j]));
-    Some((Tried::Differs, whole))
+    let paths = &replay.groups[g].paths;
+    let (one, two) = (replay.cells(g, one), replay.cells(g, two));
+    let digest = |cell: &Option<Arc<Cell>>| cell.as_ref().map(|c| (c.mode, c.digest));
+    let at = (0..paths.len()).find(|p| digest(&one[*p]) != digest(&two[*p])).unwrap_or(0);
+    let whole = (0..paths.len()).any(|p| replay.puts(g, p, order[i]) && replay.puts(g, p, order[j]));
+    shown(Tried::Differs, paths[at], whole)
 }

@@ -389,8 +389,7 @@ impl<'a, 'i> Work<'a, 'i> {
                 } else {
                     Settled::Open
                 };
-                let path = replay.groups[p.group].paths[0].clone();
-                OrderPair { first, then, kind: p.kind, settled, path }
+                OrderPair { first, then, kind: p.kind, settled, path: p.path.clone() }
             })
             .collect()
     }
