@@ -87,6 +87,6 @@ fn a_delta_says_what_is_wrong() {
     assert_eq!(decode(&made.bytes, &old, tight), Err(DeltaError::OverLimit { needed: 500, allowed: 10 }));
     assert_eq!(header(&[0x77, 0, 0]), Err(DeltaError::UnknownCodec(0x77)));
     // A size that lies is refused by the limit before anything is allocated.
-    let huge = [1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 1, 2, 3, 4];
+    let huge = [0x11, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 1, 2, 3, 4];
     assert!(matches!(decode(&huge, &old, generous), Err(DeltaError::OverLimit { .. })));
 }

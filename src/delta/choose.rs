@@ -1,45 +1,59 @@
-//! Which codec: the sizes decide which candidates are tried, the smallest result wins.
+//! The choice: candidates by sizes and cheap estimates, the smallest wins.
 
-use super::frame::encode;
-use super::types::{Codec, DeltaError, Encoded, Profile};
+use super::{Codec, DeltaError, Encoded, Profile, code, prefix, prove, settings};
 
-/// Old bytes above which the suffix sorting of `bsdiff` costs more than people pay, by profile.
-fn bsdiff_limit(profile: Profile) -> usize {
-    match profile {
-        Profile::Fast => 0,
-        // Our own engine is there for larger ones.
-        Profile::Balanced | Profile::Small => 1 << 20,
-    }
-}
+/// Beyond this many bytes a candidate is tried in full only if a quick look says it may win.
+const LOOK_FIRST: usize = 1 << 20;
 
-/// Bytes of either side above which our engine takes more memory and time than people pay.
-const STREAM_LIMIT: usize = 256 << 20;
+/// The quick look's level.
+const QUICK: i32 = 3;
 
-/// The smallest delta that the profile allows; `old` is `None` where nothing similar is there.
+/// The highest level is never this many times smaller than the quick look (measured on the
+/// pairs of `docs/delta-format.md`; text against its own old version comes nearest).
+const GAIN: usize = 3;
+
+/// The smallest delta within the profile's bounds. `full` is always a candidate; without old
+/// bytes it is the only one. Ties go to the delta that needs less memory, then to the codec
+/// that stands first in [`Codec`]. The winner has been decoded and compared.
 ///
 /// # Errors
-/// [`DeltaError::EncoderFault`], a defect.
+/// [`DeltaError::EncoderFault`] if a codec does not give its input back.
 pub fn best(old: Option<&[u8]>, new: &[u8], profile: Profile) -> Result<Encoded, DeltaError> {
-    let Some(old) = old.filter(|o| !o.is_empty()) else { return encode(Codec::Full, None, new, profile) };
-    let mut best = encode(Codec::Zstd, Some(old), new, profile)?;
-    if new.len() <= bsdiff_limit(profile) && old.len() <= bsdiff_limit(profile) {
-        keep_smaller(&mut best, encode(Codec::Bsdiff, Some(old), new, profile)?);
+    let mut best: Option<Encoded> = None;
+    if let Some(before) = old.filter(|o| !o.is_empty() && !new.is_empty()) {
+        let both = before.len() as u64 + new.len() as u64;
+        let settings = settings::of(profile);
+        if both <= settings.bsdiff_tried {
+            keep(&mut best, code(Codec::Bsdiff, old, new, profile)?);
+        }
+        if before.len().max(new.len()) as u64 <= settings.stream_tried {
+            keep(&mut best, code(Codec::Stream, old, new, profile)?);
+        }
+        if both <= prefix::MOST && may_win(best.as_ref(), Some(before), new)? {
+            keep(&mut best, code(Codec::Zstd, old, new, profile)?);
+        }
     }
-    if profile != Profile::Fast && new.len() <= STREAM_LIMIT && old.len() <= STREAM_LIMIT {
-        keep_smaller(&mut best, encode(Codec::Stream, Some(old), new, profile)?);
+    if may_win(best.as_ref(), None, new)? {
+        keep(&mut best, code(Codec::Full, old, new, profile)?);
     }
-    // A quick look tells whether the content alone could come near the delta.
-    let quick = encode(Codec::Full, None, new, Profile::Fast)?;
-    if quick.bytes.len() / 3 <= best.bytes.len() {
-        keep_smaller(&mut best, quick);
-        keep_smaller(&mut best, encode(Codec::Full, None, new, profile)?);
-    }
+    let best = best.ok_or(DeltaError::EncoderFault("no candidate"))?;
+    prove(&best, old, new)?;
     Ok(best)
 }
 
-/// The first candidate wins a tie, so the choice is a total order.
-fn keep_smaller(best: &mut Encoded, other: Encoded) {
-    if other.bytes.len() < best.bytes.len() {
-        *best = other;
+fn keep(best: &mut Option<Encoded>, other: Encoded) {
+    let rank = |e: &Encoded| (e.bytes.len(), e.header.memory, e.header.codec);
+    if best.as_ref().is_none_or(|b| rank(&other) < rank(b)) {
+        *best = Some(other);
     }
+}
+
+/// Whether a zstd frame may come out smaller than the best so far.
+fn may_win(best: Option<&Encoded>, old: Option<&[u8]>, new: &[u8]) -> Result<bool, DeltaError> {
+    let Some(best) = best else { return Ok(true) };
+    if new.len() < LOOK_FIRST {
+        return Ok(true);
+    }
+    let quick = prefix::encode_at(old.unwrap_or_default(), new, QUICK)?;
+    Ok(quick.payload.len() / GAIN < best.bytes.len())
 }

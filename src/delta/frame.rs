@@ -1,178 +1,108 @@
-//! The header in front of every delta, and the dispatch to the codecs.
+//! One zstd frame in memory, alone or with the old bytes as prefix.
 //!
-//! | field | bytes | meaning |
-//! |---|---|---|
-//! | tag | 1 | 0 full stored, 1 full zstd, 2 bsdiff, 3 zstd with prefix, 4 stream; others are unknown |
-//! | new size | 1 to 9 | LEB128 |
-//! | memory | 1 to 9 | LEB128, KiB that decoding needs beyond the result |
-//! | new check | 4 | first bytes of the result's SHA-256 |
-//! | old check | 4 | first bytes of the old bytes' SHA-256; only where the codec reads them |
+//! Frames are read in one call into a buffer of the exact size, so that no window is ever
+//! allocated, whatever a hostile frame asks for: the memory is the result and [`WORKING`].
 
-use super::types::{Codec, DecodeLimits, DeltaError, Encoded, Header, Profile};
-use super::{bsdiff_codec, stream, zstd_codec};
-use crate::tree::Digest;
+use super::DeltaError;
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
-const STORED: u8 = 0;
-const FULL: u8 = 1;
-const BSDIFF: u8 = 2;
-const ZSTD: u8 = 3;
-const STREAM: u8 = 4;
+const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// Makes a delta with one codec, decodes it again and compares.
-///
-/// # Errors
-/// [`DeltaError::EncoderFault`] if the codec cannot do it; that is a defect, not an input's fault.
-pub fn encode(codec: Codec, old: Option<&[u8]>, new: &[u8], profile: Profile) -> Result<Encoded, DeltaError> {
-    let old_bytes = old.unwrap_or_default();
-    let (tag, stream, memory) = match codec {
-        Codec::Full => {
-            let (packed, memory) = zstd_codec::encode(&[], new, profile)?;
-            if packed.len() < new.len() { (FULL, packed, memory) } else { (STORED, new.to_vec(), 0) }
+/// Frames shorter than this are stored without their four magic bytes. It is a rule and not
+/// a flag: the stored length alone says which it is.
+const BARE: usize = 1 << 16;
+
+/// Bytes that reading one frame needs beyond the result: zstd's context and prefix tables
+/// (a test holds them to it), and the copy of a bare frame.
+pub(super) const WORKING: u64 = 384 << 10;
+
+/// Long-distance matching pays only where matches lie farther than the usual tables see.
+const FAR: usize = 1 << 20;
+
+/// Compresses to one frame. A fresh context each time: a used one may choose other bytes.
+pub(super) fn write(bytes: &[u8], prefix: Option<&[u8]>, level: i32) -> Result<Vec<u8>, DeltaError> {
+    let fault = |_| DeltaError::EncoderFault("zstd refuses to compress");
+    // zstd codes old and new differently if they happen to be neighbours in memory.
+    let apart: Vec<u8>;
+    let mut bytes = bytes;
+    if prefix.is_some_and(|p| p.as_ptr_range().end == bytes.as_ptr()) {
+        apart = bytes.to_vec();
+        bytes = &apart;
+    }
+    let mut context = CCtx::try_create().ok_or(DeltaError::EncoderFault("no memory for zstd"))?;
+    context.set_parameter(CParameter::CompressionLevel(level)).map_err(fault)?;
+    context.set_parameter(CParameter::ContentSizeFlag(false)).map_err(fault)?;
+    if let Some(prefix) = prefix {
+        let both = prefix.len().saturating_add(bytes.len());
+        context.set_parameter(CParameter::WindowLog(window_log(both))).map_err(fault)?;
+        if both > FAR {
+            context.set_parameter(CParameter::EnableLongDistanceMatching(true)).map_err(fault)?;
         }
-        Codec::Bsdiff => {
-            let (stream, memory) = bsdiff_codec::encode(old_bytes, new, profile)?;
-            (BSDIFF, stream, memory)
-        }
-        Codec::Zstd => {
-            let (stream, memory) = zstd_codec::encode(old_bytes, new, profile)?;
-            (ZSTD, stream, memory)
-        }
-        Codec::Stream => {
-            let packed = stream::encode(old_bytes, new, profile);
-            let memory = stream::memory(&packed, old_bytes, new.len() as u64);
-            (STREAM, packed, memory.saturating_sub(new.len() as u64))
-        }
+        context.ref_prefix(prefix).map_err(fault)?;
+    }
+    let mut out = Vec::with_capacity(zstd_safe::compress_bound(bytes.len()));
+    context.compress2(&mut out, bytes).map_err(fault)?;
+    drop(context);
+    if out.len() - MAGIC.len() < BARE {
+        out.drain(..MAGIC.len());
+    }
+    Ok(out)
+}
+
+/// The smallest window that reaches over everything, within zstd's bounds.
+fn window_log(bytes: usize) -> u32 {
+    bytes.checked_next_power_of_two().map_or(31, usize::trailing_zeros).clamp(10, 31)
+}
+
+/// Reads a stored frame that must give exactly `size` bytes and end where `stored` ends.
+pub(super) fn read(stored: &[u8], prefix: Option<&[u8]>, size: usize) -> Result<Vec<u8>, DeltaError> {
+    let bare: Vec<u8>;
+    let frame = if stored.len() < BARE {
+        bare = [&MAGIC, stored].concat();
+        &bare
+    } else {
+        stored
     };
-    let kib = memory.div_ceil(1024);
-    let mut bytes = vec![tag];
-    put_number(&mut bytes, new.len() as u64);
-    put_number(&mut bytes, kib);
-    bytes.extend_from_slice(&check(new));
-    if reads_old(codec) {
-        bytes.extend_from_slice(&check(old_bytes));
+    // Only today's frame format, and only one: libzstd would also read its ancestors'.
+    if !frame.starts_with(&MAGIC) {
+        return Err(DeltaError::Damaged("no zstd frame where one should be"));
     }
-    bytes.extend_from_slice(&stream);
-    let header = header(&bytes)?;
-    let limits = DecodeLimits { new_size: header.new_size, memory: header.memory };
-    if decode(&bytes, old_bytes, limits)? != new {
-        return Err(DeltaError::EncoderFault("the delta decodes to something else"));
+    match zstd_safe::find_frame_compressed_size(frame) {
+        Ok(n) if n == frame.len() => {}
+        Ok(_) => return Err(DeltaError::Damaged("bytes after a frame")),
+        Err(_) => return Err(DeltaError::Truncated),
     }
-    Ok(Encoded { header, bytes })
-}
-
-/// Reads the first bytes of a delta.
-///
-/// # Errors
-/// [`DeltaError::Truncated`], [`DeltaError::Damaged`], [`DeltaError::UnknownCodec`].
-pub fn header(delta: &[u8]) -> Result<Header, DeltaError> {
-    parse(delta).map(|p| p.header)
-}
-
-/// Makes the new bytes again.
-///
-/// # Errors
-/// Any [`DeltaError`]; nothing is allocated beyond `limits`, and the result is never other bytes than those
-/// that were encoded (as far as four bytes of SHA-256 tell; bundles check all 32).
-pub fn decode(delta: &[u8], old: &[u8], limits: DecodeLimits) -> Result<Vec<u8>, DeltaError> {
-    let p = parse(delta)?;
-    if p.header.new_size > limits.new_size {
-        return Err(DeltaError::OverLimit { needed: p.header.new_size, allowed: limits.new_size });
+    let mut out = reserve(size)?;
+    let mut context = DCtx::try_create().ok_or(no_memory(WORKING))?;
+    if let Some(prefix) = prefix {
+        context.ref_prefix(prefix).map_err(|_| no_memory(WORKING))?;
     }
-    if p.header.memory > limits.memory {
-        return Err(DeltaError::OverLimit { needed: p.header.memory, allowed: limits.memory });
-    }
-    if p.old_check.is_some_and(|c| c != check(old)) {
-        return Err(DeltaError::WrongOld);
-    }
-    let size =
-        usize::try_from(p.header.new_size).map_err(|_| DeltaError::Damaged("the result does not fit this machine"))?;
-    let memory = p.header.memory.saturating_sub(p.header.new_size);
-    let new = match p.tag {
-        STORED if p.stream.len() == size => p.stream.to_vec(),
-        STORED => return Err(DeltaError::Damaged("stored bytes of another length")),
-        FULL => zstd_codec::decode(p.stream, &[], size, memory)?,
-        BSDIFF => bsdiff_codec::decode(p.stream, old, size, memory)?,
-        STREAM => {
-            let limits = DecodeLimits { new_size: p.header.new_size, memory: p.header.memory };
-            stream::decode(p.stream, old, p.header.new_size, limits)?
-        }
-        _ => zstd_codec::decode(p.stream, old, size, memory)?,
-    };
-    if check(&new) != p.new_check {
-        return Err(DeltaError::Damaged("the result is not what was encoded"));
-    }
-    Ok(new)
-}
-
-struct Parsed<'a> {
-    tag: u8,
-    header: Header,
-    new_check: [u8; 4],
-    old_check: Option<[u8; 4]>,
-    stream: &'a [u8],
-}
-
-fn parse(delta: &[u8]) -> Result<Parsed<'_>, DeltaError> {
-    let (&tag, mut rest) = delta.split_first().ok_or(DeltaError::Truncated)?;
-    let codec = match tag {
-        STORED | FULL => Codec::Full,
-        BSDIFF => Codec::Bsdiff,
-        ZSTD => Codec::Zstd,
-        STREAM => Codec::Stream,
-        other => return Err(DeltaError::UnknownCodec(other)),
-    };
-    let new_size = take_number(&mut rest)?;
-    let kib = take_number(&mut rest)?;
-    let memory = kib
-        .checked_mul(1024)
-        .and_then(|m| m.checked_add(new_size))
-        .ok_or(DeltaError::Damaged("sizes that overflow"))?;
-    let new_check = take_check(&mut rest)?;
-    let old_check = if reads_old(codec) { Some(take_check(&mut rest)?) } else { None };
-    Ok(Parsed { tag, header: Header { codec, new_size, memory }, new_check, old_check, stream: rest })
-}
-
-fn reads_old(codec: Codec) -> bool {
-    codec != Codec::Full
-}
-
-fn check(bytes: &[u8]) -> [u8; 4] {
-    let d = Digest::of(bytes).0;
-    [d[0], d[1], d[2], d[3]]
-}
-
-fn take_check(rest: &mut &[u8]) -> Result<[u8; 4], DeltaError> {
-    let (check, after) = rest.split_first_chunk::<4>().ok_or(DeltaError::Truncated)?;
-    *rest = after;
-    Ok(*check)
-}
-
-/// LEB128, shortest form.
-pub(super) fn put_number(out: &mut Vec<u8>, mut n: u64) {
-    loop {
-        let low = (n & 0x7f) as u8;
-        n >>= 7;
-        if n == 0 {
-            out.push(low);
-            return;
-        }
-        out.push(low | 0x80);
+    match context.decompress(&mut out, frame) {
+        Ok(n) if n == size => Ok(out),
+        _ => Err(DeltaError::Damaged("a zstd frame does not decode")),
     }
 }
 
-/// Reads a number of at most nine bytes; padded forms are refused, so that one delta has one spelling.
-pub(super) fn take_number(rest: &mut &[u8]) -> Result<u64, DeltaError> {
-    let mut n = 0u64;
-    for i in 0..9 {
-        let (&b, after) = rest.split_first().ok_or(DeltaError::Truncated)?;
-        *rest = after;
-        n |= u64::from(b & 0x7f) << (7 * i);
-        if b & 0x80 == 0 {
-            if b == 0 && i > 0 {
-                return Err(DeltaError::Damaged("a number in a padded form"));
-            }
-            return Ok(n);
-        }
+/// A buffer of a size that the limits have allowed already.
+pub(super) fn reserve(size: usize) -> Result<Vec<u8>, DeltaError> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(size).map_err(|_| no_memory(size as u64))?;
+    Ok(out)
+}
+
+fn no_memory(needed: u64) -> DeltaError {
+    DeltaError::OverLimit { needed, allowed: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_working_memory_that_headers_promise_holds_zstds_context_and_prefix() {
+        let old = vec![7; 100_000];
+        let mut context = DCtx::create();
+        context.ref_prefix(&old).unwrap();
+        assert!(context.sizeof() as u64 + BARE as u64 <= WORKING, "{}", context.sizeof());
     }
-    Err(DeltaError::Damaged("a number that is too long"))
 }

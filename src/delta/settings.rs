@@ -1,0 +1,63 @@
+//! What each profile pays. Every number here decides bytes: a change raises [`SETTINGS_VERSION`].
+
+use super::Profile;
+
+/// Part of the key of memoised deltas: the same inputs give the same bytes per version.
+pub const SETTINGS_VERSION: u32 = 1;
+
+const MIB: u64 = 1 << 20;
+
+pub(super) struct Settings {
+    /// zstd level of whole files.
+    pub(super) full: i32,
+    /// zstd level against the old bytes.
+    pub(super) prefix: i32,
+    /// zstd level of bsdiff's streams.
+    pub(super) streams: i32,
+    /// Most bytes of old and new together for bsdiff: its suffix array takes 16 bytes an old byte.
+    pub(super) bsdiff_most: u64,
+    /// Most bytes of old and new together that [`best`](super::best) gives to bsdiff, where our
+    /// own engine, or speed, is the better choice above.
+    pub(super) bsdiff_tried: u64,
+    /// Most bytes of either side for our own engine.
+    pub(super) stream_tried: u64,
+}
+
+pub(super) fn of(profile: Profile) -> Settings {
+    match profile {
+        Profile::Fast => {
+            Settings { full: 9, prefix: 9, streams: 12, bsdiff_most: 16 * MIB, bsdiff_tried: 2 * MIB, stream_tried: 0 }
+        }
+        Profile::Balanced => Settings {
+            full: 19,
+            prefix: 19,
+            streams: 19,
+            bsdiff_most: 64 * MIB,
+            bsdiff_tried: 2 * MIB,
+            stream_tried: 256 * MIB,
+        },
+        Profile::Small => Settings {
+            full: 22,
+            prefix: 22,
+            streams: 22,
+            bsdiff_most: 128 * MIB,
+            bsdiff_tried: 2 * MIB,
+            stream_tried: 256 * MIB,
+        },
+    }
+}
+
+/// An upper estimate of the memory that [`best`](super::best) takes for files of these sizes,
+/// in bytes, the files themselves not included. Callers use it to bound how many run at once.
+pub fn encode_memory(old: u64, new: u64, profile: Profile) -> u64 {
+    let s = of(profile);
+    let both = old.saturating_add(new);
+    let bsdiff = if old > 0 && both <= s.bsdiff_most { 16 * old + 4 * new } else { 0 };
+    let tables = match profile {
+        Profile::Fast => 32 * MIB,
+        Profile::Balanced => 96 * MIB,
+        Profile::Small => 700 * MIB,
+    };
+    let zstd = both.saturating_mul(16).min(tables).saturating_add(new);
+    bsdiff.max(zstd).saturating_add(MIB)
+}
