@@ -127,11 +127,24 @@ pub fn align(old: &[u8], new: &[u8]) -> Vec<Copy> {
         len += forward;
         done = n + len;
         match copies.last_mut() {
-            Some(l) if l.old + l.len == o as u32 && l.new + l.len == n as u32 => l.len += len as u32,
+            // The same diagonal goes on: changed bytes cost less than another copy.
+            Some(l) if bridged(old, new, l, o, n) => l.len = (n + len - l.new as usize) as u32,
             _ => copies.push(Copy { old: o as u32, new: n as u32, len: len as u32 }),
         }
     }
     copies
+}
+
+/// Most bytes between two copies on one diagonal that are taken for changed, however little agrees.
+const BRIDGE: usize = 16;
+
+fn bridged(old: &[u8], new: &[u8], last: &Copy, o: usize, n: usize) -> bool {
+    let end = (last.new + last.len) as usize;
+    let diagonal = o as i64 - n as i64;
+    if i64::from(last.old) - i64::from(last.new) != diagonal || n < end {
+        return false;
+    }
+    n - end <= BRIDGE || n - end <= 16 * BRIDGE && agree(old, new, diagonal, end, n) * 3 > n - end
 }
 
 fn right_of(s: &Seed) -> i64 {

@@ -158,7 +158,8 @@ fn elf(f: &[u8]) -> Parsed {
             2 | 11 => Class::Symbols,
             _ => class_of(name, loaded, flags & 4 != 0),
         };
-        let size_in_file = if kind == 8 { 0 } else { size };
+        // What has no bytes in the file may claim any place there.
+        let (off, size_in_file) = if kind == 8 { (0, 0) } else { (off, size) };
         let mem = if loaded { size } else { 0 };
         sections.push(Section { addr, mem, off, size: size_in_file, class, name: fnv(name) });
     }

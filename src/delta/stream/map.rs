@@ -72,7 +72,7 @@ impl<'a> Map<'a> {
         let into = target - s.addr;
         let moved = |sure| (self.new.sections[i].addr.wrapping_add(into), sure);
         if into >= s.size {
-            return moved(true);
+            return moved(false);
         }
         let Some((place, sure)) = self.place(s.off + into) else { return moved(false) };
         // A guess must stay in the section's counterpart.
