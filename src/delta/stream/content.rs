@@ -33,6 +33,7 @@ pub struct Content<'a> {
     literals: Literals,
     matches: Matches,
     words: Words,
+    order: Order,
     history: u32,
     last_jump: i64,
     blocks: u32,
@@ -44,7 +45,7 @@ fn log2_ceil(n: usize) -> u32 {
 
 impl<'a> Content<'a> {
     /// `fresh` is how many bytes no copy covers.
-    pub fn new(old: &'a [u8], images: (&'a Image, &'a Image), refs: &'a Refs, map: Map<'a>, fresh: usize) -> Self {
+    pub fn new(old: &'a [u8], images: (&'a Image, &'a Image), refs: &'a Refs, map: Map<'a>, order: Order, fresh: usize) -> Self {
         let logs = logs(old.len(), refs.at.len(), fresh);
         Content {
             old,
@@ -58,6 +59,7 @@ impl<'a> Content<'a> {
             literals: Literals::new(logs.lines),
             matches: Matches::new(logs.matches, old),
             words: Words::new(),
+            order,
             history: 0,
             last_jump: 0,
             blocks: 0,
@@ -213,11 +215,12 @@ impl<'a> Content<'a> {
                 continue;
             }
             let place = base + i;
-            if !code && self.old_image.is_known() && (old + i).is_multiple_of(4) && i + 4 <= end && !fixed[i + 1..i + 4].contains(&true) {
+            if !code && self.order != Order::Bytes && (old + i).is_multiple_of(4) && i + 4 <= end && !fixed[i + 1..i + 4].contains(&true) {
                 let now = C::ENCODING.then(|| super::bytes::u32_at(want, place)).flatten().unwrap_or(0);
                 let was = super::bytes::u32_at(out, place).unwrap_or(0);
-                if let Some(word) = self.words.code(c, was, now, old + i) {
-                    super::bytes::put(out, place, &word.to_le_bytes());
+                let turn = |w: u32| if self.order == Order::Big { w.swap_bytes() } else { w };
+                if let Some(word) = self.words.code(c, turn(was), turn(now), old + i) {
+                    super::bytes::put(out, place, &turn(word).to_le_bytes());
                     run = 0;
                     skip = i + 4;
                     continue;
@@ -376,6 +379,21 @@ impl<'a> Content<'a> {
             Some(i) if self.old_image.sections[i].addr == addr => self.new_image.sections[i].addr,
             _ => self.map.address(addr).0,
         }
+    }
+}
+
+/// How the aligned words of data are read, where they are tried as numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Not at all.
+    Bytes,
+    Little,
+    Big,
+}
+
+impl Order {
+    pub fn from_number(n: u64) -> Option<Order> {
+        [Order::Bytes, Order::Little, Order::Big].get(usize::try_from(n).ok()?).copied()
     }
 }
 

@@ -21,7 +21,7 @@ mod x86;
 
 use super::types::{DecodeLimits, DeltaError, Profile};
 use coder::{Coder, Decoder, Encoder};
-use content::Content;
+use content::{Content, Order};
 use image::{Image, Section};
 use map::{Copy, Map};
 use model::Bits;
@@ -41,18 +41,21 @@ pub fn encode(old: &[u8], new: &[u8], _profile: Profile) -> Vec<u8> {
     let first = align::align(old, new);
     let there = map::counterpart(&old_image, &new_image);
     if !old_image.is_known() {
-        return write(old, new, &old_image, &there, &Refs::default(), &first);
+        let orders = [Order::Bytes, Order::Little, Order::Big];
+        let tries = orders.map(|o| write(old, new, (&old_image, &there), &Refs::default(), &first, o));
+        // The first of the smallest.
+        return tries.into_iter().min_by_key(Vec::len).unwrap_or_default();
     }
     let refs = Refs::scan(old, &old_image);
     let new_refs = Refs::scan(new, &new_image);
-    let mut best = write(old, new, &old_image, &there, &refs, &first);
+    let mut best = write(old, new, (&old_image, &there), &refs, &first, Order::Little);
     let mut copies = first;
     for _ in 0..2 {
         let map = Map::new(&old_image, &there, &copies);
         let old_labels = label::old(old, &old_image, &refs, &map);
         let new_labels = label::new(new, &new_image, &new_refs);
         copies = align::align(&old_labels, &new_labels);
-        let again = write(old, new, &old_image, &there, &refs, &copies);
+        let again = write(old, new, (&old_image, &there), &refs, &copies, Order::Little);
         if again.len() >= best.len() {
             break;
         }
@@ -61,14 +64,21 @@ pub fn encode(old: &[u8], new: &[u8], _profile: Profile) -> Vec<u8> {
     best
 }
 
-fn write(old: &[u8], new: &[u8], image: &Image, there: &Image, refs: &Refs, copies: &[Copy]) -> Vec<u8> {
+fn write(
+    old: &[u8],
+    new: &[u8],
+    (image, there): (&Image, &Image),
+    refs: &Refs,
+    copies: &[Copy],
+    order: Order,
+) -> Vec<u8> {
     let mut c = Encoder::new(vec![VERSION]);
     let mut bits = Bits::new(12, 255);
-    let given = Preamble { count: copies.len() as u64, image: there.clone() };
+    let given = Preamble { count: copies.len() as u64, order: order as u64, image: there.clone() };
     preamble(&mut c, &mut bits, image, Some(&given));
     let _ = control::copies(&mut c, copies, copies.len(), old.len() as u64, new.len() as u64);
     let map = Map::new(image, there, copies);
-    let content = Content::new(old, (image, there), refs, map, fresh(new.len(), copies));
+    let content = Content::new(old, (image, there), refs, map, order, fresh(new.len(), copies));
     content.run(&mut c, copies, new.len(), new);
     c.finish(1)
 }
@@ -94,6 +104,7 @@ pub fn decode(stream: &[u8], old: &[u8], new_size: u64, limits: DecodeLimits) ->
     let head = preamble(&mut c, &mut bits, &image, None);
     let count =
         usize::try_from(head.count).ok().filter(|&n| n <= size).ok_or(DeltaError::Damaged("too many copies"))?;
+    let order = Order::from_number(head.order).ok_or(DeltaError::Damaged("an unknown order of words"))?;
     let least = need(old.len(), 0, count, 0, size);
     if least > limits.memory {
         return Err(over(least, limits.memory));
@@ -110,7 +121,7 @@ pub fn decode(stream: &[u8], old: &[u8], new_size: u64, limits: DecodeLimits) ->
         return Err(over(needed, limits.memory));
     }
     let map = Map::new(&image, &head.image, &copies);
-    let out = Content::new(old, (&image, &head.image), &refs, map, fresh).run(&mut c, &copies, size, &[]);
+    let out = Content::new(old, (&image, &head.image), &refs, map, order, fresh).run(&mut c, &copies, size, &[]);
     if c.overrun() {
         return Err(DeltaError::Truncated);
     }
@@ -135,12 +146,15 @@ pub fn memory(stream: &[u8], old: &[u8], new_size: u64) -> u64 {
 
 struct Preamble {
     count: u64,
+    /// An [`Order`].
+    order: u64,
     /// The old file's sections where they lie in the new one.
     image: Image,
 }
 
 fn preamble<C: Coder>(c: &mut C, bits: &mut Bits<3>, old: &Image, given: Option<&Preamble>) -> Preamble {
     let count = bits.number(c, given.map_or(0, |g| g.count), 1, &[0; 3]);
+    let order = bits.number(c, given.map_or(0, |g| g.order), 7, &[0; 3]);
     let image = given.map_or(old, |g| &g.image);
     let moved = |a: u64, b: u64| b.wrapping_sub(a) as i64;
     let base = if old.is_known() { bits.signed(c, moved(old.base, image.base), 2, &[0; 3]) } else { 0 };
@@ -160,5 +174,5 @@ fn preamble<C: Coder>(c: &mut C, bits: &mut Bits<3>, old: &Image, given: Option<
         let (mem, size) = (field(2, o.mem, n.mem), field(3, o.size, n.size));
         sections.push(Section { addr, off, mem, size, ..*o });
     }
-    Preamble { count, image: Image::new(old.arch, old.base.wrapping_add_signed(base), sections) }
+    Preamble { count, order, image: Image::new(old.arch, old.base.wrapping_add_signed(base), sections) }
 }
