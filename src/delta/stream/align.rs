@@ -4,8 +4,10 @@
 use super::map::Copy;
 use super::suffix::{Suffixes, common};
 
-/// A far copy must spare this many bytes against going on where we are.
-const GAIN: usize = 8;
+/// A far copy must spare this many bytes against going on where we are. Measured: in executables, whose references
+/// are written out, even short ones are true; elsewhere they are chance.
+pub const GAIN_LABELLED: usize = 5;
+pub const GAIN_PLAIN: usize = 12;
 /// A match this long on the current diagonal is followed without a search.
 const FOLLOW: usize = 24;
 
@@ -23,7 +25,7 @@ fn agree(old: &[u8], new: &[u8], diagonal: i64, from: usize, to: usize) -> usize
         .count()
 }
 
-fn seeds(old: &[u8], new: &[u8], suffixes: &Suffixes) -> Vec<Seed> {
+fn seeds(old: &[u8], new: &[u8], suffixes: &Suffixes, gain: usize) -> Vec<Seed> {
     let mut found: Vec<Seed> = Vec::new();
     let mut diagonal = 0i64;
     let mut i = 0;
@@ -39,17 +41,17 @@ fn seeds(old: &[u8], new: &[u8], suffixes: &Suffixes) -> Vec<Seed> {
             continue;
         }
         let (len, at) = suffixes.longest(&new[i..], here as i64);
-        if len < GAIN {
+        if len < gain {
             i += 1;
             continue;
         }
         let same = agree(old, new, diagonal, i, i + len);
-        if len > same + GAIN || (len > same && found.is_empty()) {
+        if len > same + gain || (len > same && found.is_empty()) {
             let len = common(&old[at..], &new[i..]);
             diagonal = at as i64 - i as i64;
             found.push(Seed { old: at, new: i, len });
             i += len;
-        } else if same == len && len >= GAIN {
+        } else if same == len && len >= gain {
             i += len;
         } else {
             i += 1;
@@ -78,9 +80,9 @@ fn extend(old: &[u8], new: &[u8], from_old: usize, from_new: usize, limit: usize
 }
 
 /// Copies in order of the new file, without overlap there.
-pub fn align(old: &[u8], new: &[u8]) -> Vec<Copy> {
+pub fn align(old: &[u8], new: &[u8], gain: usize) -> Vec<Copy> {
     let Some(suffixes) = Suffixes::new(old) else { return Vec::new() };
-    let seeds = seeds(old, new, &suffixes);
+    let seeds = seeds(old, new, &suffixes, gain);
     drop(suffixes);
     let mut copies: Vec<Copy> = Vec::with_capacity(seeds.len());
     let mut done = 0usize;

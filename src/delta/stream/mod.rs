@@ -38,7 +38,8 @@ fn need(old: usize, refs: usize, copies: usize, fresh: usize, new: usize) -> u64
 /// The stream that turns `old` into `new`.
 pub fn encode(old: &[u8], new: &[u8], _profile: Profile) -> Vec<u8> {
     let (old_image, new_image) = (Image::parse(old), Image::parse(new));
-    let first = align::align(old, new);
+    let gain = if old_image.is_known() { align::GAIN_LABELLED } else { align::GAIN_PLAIN };
+    let first = align::align(old, new, gain);
     let there = map::counterpart(&old_image, &new_image);
     if !old_image.is_known() {
         let orders = [Order::Bytes, Order::Little, Order::Big];
@@ -54,7 +55,7 @@ pub fn encode(old: &[u8], new: &[u8], _profile: Profile) -> Vec<u8> {
         let map = Map::new(&old_image, &there, &copies);
         let old_labels = label::old(old, &old_image, &refs, &map);
         let new_labels = label::new(new, &new_image, &new_refs);
-        copies = align::align(&old_labels, &new_labels);
+        copies = align::align(&old_labels, &new_labels, gain);
         let again = write(old, new, (&old_image, &there), &refs, &copies, Order::Little);
         if again.len() >= best.len() {
             break;
