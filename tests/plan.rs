@@ -240,6 +240,40 @@ fn a_conflict_pair_has_one_order_that_applies() {
     }
 }
 
+/// "late" does not stand what "early" inserts among its lines; "third" takes that out again.
+fn clash() -> World {
+    let base = twenty();
+    let early = with(&base, "l10", "l10\nA\n");
+    let third = with(&early, "A", "").replace("l17\n", "B\n");
+    let late = with(&base, "l11", "C\n");
+    World::new()
+        .patch("early", &diff("f", &base, &early))
+        .patch(
+            "third",
+            &(diff("f", &early, &with(&early, "A", "")) + &hunk_only(&diff("f", &with(&early, "A", ""), &third))),
+        )
+        .patch("late", &diff("f", &base, &late))
+}
+
+/// The hunk without the lines that name the file.
+fn hunk_only(diff: &str) -> String {
+    diff[diff.find("@@").unwrap()..].to_owned()
+}
+
+#[test]
+fn a_clash_goes_through_a_third_fix_and_the_series_decides_it() {
+    let world = clash().series(&["early", "third", "late"]);
+    let plan = world.plan();
+    assert_eq!(edges(&plan), [("third", "early", EdgeKind::Hunk)]);
+    let mut found = pairs(&plan);
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [("early", "late", PairKind::Clash, Settled::Series), ("third", "late", PairKind::Conflict, Settled::Series)]
+    );
+    assert!(world.after(&plan, "f").contains("l10\nC\n"));
+}
+
 #[test]
 fn what_a_base_has_already_is_left_out_with_a_warning() {
     let new = with(&twenty(), "l10", "A\n");
@@ -264,7 +298,8 @@ fn the_same_content_twice_is_a_duplicate_and_empty_ones_are_told() {
 fn a_superseded_fix_goes_unless_the_new_one_stands_on_it() {
     let (a, b) = (with(&twenty(), "l10", "A\n"), with(&twenty(), "l10", "B\n"));
     let newer = |m: &mut Meta| m.supersedes = ids(&["old"]);
-    let alone = World::new().patch("old", &diff("f", &twenty(), &a)).patch_with("new", &diff("f", &twenty(), &b), newer);
+    let alone =
+        World::new().patch("old", &diff("f", &twenty(), &a)).patch_with("new", &diff("f", &twenty(), &b), newer);
     let plan = alone.plan();
     assert_eq!(names(&plan.order), ["new"]);
     assert_eq!(plan.dropped[0].cause, DropCause::Superseded { by: FixId("new".into()) });
@@ -295,7 +330,8 @@ fn metadata_alone_can_rule_a_plan_out() {
     assert_eq!(missing.refusal().proofs, [Proof::Missing { fix: Some(id("a")), needs: id("b") }]);
     let excluded = World::new().patch_with("a", &one("l03"), |m| m.conflicts = ids(&["b"])).patch("b", &one("l17"));
     assert_eq!(excluded.refusal().proofs, [Proof::Excluded { fix: id("a"), other: id("b") }]);
-    let against = World::new().patch_with("a", &one("l03"), requires(&["b"])).patch("b", &one("l17")).series(&["a", "b"]);
+    let against =
+        World::new().patch_with("a", &one("l03"), requires(&["b"])).patch("b", &one("l17")).series(&["a", "b"]);
     assert_eq!(against.refusal().proofs, [Proof::SeriesContradicts { fix: id("a"), needs: id("b") }]);
     let twice = World::new().patch("a", &one("l03")).patch("a", &one("l17"));
     assert_eq!(twice.refusal().proofs, [Proof::TwiceNamed { fix: id("a") }]);
@@ -306,7 +342,8 @@ fn a_hunk_that_does_not_apply_is_named() {
     let other = twenty().replace('l', "k");
     let world = World::new().patch("a", &diff("f", &other, &with(&other, "k10", "A\n")));
     let findings = explain::refusal_findings(&world.refusal());
-    let said = "it does not apply: 'f': the hunk's lines are not found (fuzz is not allowed) (hunk 1, line 4 of the patch)";
+    let said =
+        "it does not apply: 'f': the hunk's lines are not found (fuzz is not allowed) (hunk 1, line 4 of the patch)";
     assert_eq!((findings[0].subject.as_str(), findings[0].message.as_str()), ("a", said));
 }
 
@@ -325,7 +362,8 @@ fn two_whole_files_are_a_conflict_unless_one_is_built_on_the_other() {
     assert_eq!((names(&plan.order), edges(&plan)), (vec!["b", "a"], vec![("a", "b", EdgeKind::Content)]));
     assert_eq!(by_digest.after(&plan, "f"), "two");
 
-    let by_word = World::new().put("b", "f", "one", None, nothing).put("a", "f", "two", None, |m| m.requires = ids(&["b"]));
+    let by_word =
+        World::new().put("b", "f", "one", None, nothing).put("a", "f", "two", None, |m| m.requires = ids(&["b"]));
     let plan = by_word.plan();
     assert_eq!((names(&plan.order), edges(&plan)), (vec!["b", "a"], vec![("a", "b", EdgeKind::Declared)]));
     assert_eq!(by_word.after(&plan, "f"), "two");
@@ -367,8 +405,13 @@ fn an_edge_says_which_hunk_proves_it() {
 fn a_long_chain_and_a_big_circle_are_ordinary_input() {
     let n = 2_000;
     let long = (0..n).fold(World::new(), |w, i| {
-        let text = format!("diff --git a/p{i} b/p{i}\nnew file mode 100644\n--- /dev/null\n+++ b/p{i}\n@@ -0,0 +1 @@\n+x\n");
-        w.patch_with(&format!("{:05}", n - i), &text, |m| if i > 0 { m.requires = ids(&[&format!("{:05}", n - i + 1)]) })
+        let text =
+            format!("diff --git a/p{i} b/p{i}\nnew file mode 100644\n--- /dev/null\n+++ b/p{i}\n@@ -0,0 +1 @@\n+x\n");
+        w.patch_with(&format!("{:05}", n - i), &text, |m| {
+            if i > 0 {
+                m.requires = ids(&[&format!("{:05}", n - i + 1)])
+            }
+        })
     });
     assert_eq!(long.plan().order.len(), n);
     let mut circle = long;

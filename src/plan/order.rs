@@ -127,12 +127,27 @@ pub(super) fn from_series(
 }
 
 /// An order from nothing: whatever applies now is next, by id; what does not is tried again later.
+///
+/// A fix that gets stuck although it applied earlier came too late: the fix that shut it out has to wait for it, and
+/// placing begins again. Every round learns at least one such pair and none twice, so it ends.
 pub(super) fn from_nothing(alive: &BTreeSet<usize>, before: &Before, replay: &Replay<'_>) -> Ordered {
-    let mut bag = Bag::new(replay);
-    let mut out = Ordered::default();
-    bag.fill(alive.clone(), before, &mut out);
-    out.order = bag.placed;
-    out
+    let mut wait: Before = before.clone();
+    let mut first: Option<Ordered> = None;
+    loop {
+        let mut bag = Bag::new(replay);
+        let mut out = Ordered::default();
+        let stuck = bag.fill(alive.clone(), &wait, &mut out);
+        let learnt = bag.shut_out(&stuck, &wait);
+        out.order = bag.placed;
+        if out.refused.is_empty() || learnt.is_empty() {
+            // What was learnt on a wrong way proves nothing: then the plain failure is what is told.
+            return if out.refused.is_empty() { out } else { first.unwrap_or(out) };
+        }
+        first.get_or_insert(out);
+        for (waits, for_it) in learnt {
+            wait[waits].insert(for_it);
+        }
+    }
 }
 
 /// Fixes placed so far, and the state that they leave in every group.
@@ -164,8 +179,8 @@ impl<'a, 'r> Bag<'a, 'r> {
         !here.is_empty() && here.iter().all(|g| self.replay.done_already(*g, self.now[*g], fix))
     }
 
-    /// Places everything that can be placed; what cannot is contained or refused.
-    fn fill(&mut self, mut rest: BTreeSet<usize>, before: &Before, out: &mut Ordered) {
+    /// Places everything that can be placed; what cannot is contained or refused. Returns the refused ones.
+    fn fill(&mut self, mut rest: BTreeSet<usize>, before: &Before, out: &mut Ordered) -> Vec<usize> {
         let mut waiting_in: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); self.replay.groups.len()];
         for fix in &rest {
             for g in &self.replay.of_fix[*fix] {
@@ -192,51 +207,62 @@ impl<'a, 'r> Bag<'a, 'r> {
                 todo.extend(followers.get(&fix).into_iter().flatten());
             }
             let free = |fix: &usize| !before[*fix].iter().any(|f| rest.contains(f));
-            // What goes back is there already; else something was placed too early: look for an earlier place.
-            let stuck: Vec<usize> = rest.iter().copied().filter(free).collect();
-            if let Some(fix) = stuck.iter().copied().find(|f| self.done_already(*f)) {
-                out.contained.push(fix);
-                rest.remove(&fix);
-                todo.extend(&rest);
-            } else if let Some(fix) = stuck.iter().copied().find(|f| self.squeeze_in(*f, before)) {
-                rest.remove(&fix);
-                todo.extend(&rest);
-            } else {
-                break;
+            // What goes back is there already.
+            match rest.iter().copied().filter(free).find(|f| self.done_already(*f)) {
+                Some(fix) => {
+                    out.contained.push(fix);
+                    rest.remove(&fix);
+                    todo.extend(&rest);
+                }
+                None => break,
             }
         }
+        let mut stuck = Vec::new();
         for fix in rest {
-            match self.place(fix) {
-                Err(refused) => out.refused.push((fix, refused)),
-                // It applies, but waits for one that does not: told there.
-                Ok(()) => {}
+            let failed = self.replay.of_fix[fix].iter().find_map(|g| self.replay.step(*g, self.now[*g], fix).err());
+            // One that applies waits for another that does not: told there.
+            if let Some(refused) = failed {
+                out.refused.push((fix, (*refused).clone()));
             }
+            stuck.push(fix);
         }
+        stuck
     }
 
-    /// Finds the latest earlier place for a fix with which it and all after it apply.
-    fn squeeze_in(&mut self, fix: usize, before: &Before) -> bool {
-        let here = &self.replay.of_fix[fix];
-        for k in (0..self.placed.len()).rev() {
-            let pushed = self.placed[k];
-            if before[fix].contains(&pushed) {
-                return false;
-            }
-            // Only a place before a fix that shares a path makes a difference.
-            if !self.replay.of_fix[pushed].iter().any(|g| here.contains(g)) {
-                continue;
-            }
-            let order = self.placed[..k].iter().copied().chain([fix]).chain(self.placed[k..].iter().copied());
-            let states: Option<Vec<(usize, StateId)>> =
-                here.iter().map(|g| Some((*g, self.replay.walk(*g, 0, order.clone()).ok()?))).collect();
-            if let Some(states) = states {
-                for (g, state) in states {
-                    self.now[g] = state;
+    /// Pairs (b, s): placed fix b is what shuts stuck fix s out of a group, and may wait for s.
+    fn shut_out(&self, stuck: &[usize], wait: &Before) -> Vec<(usize, usize)> {
+        let mut out = Vec::new();
+        let mut wait = wait.clone();
+        for &fix in stuck {
+            for &g in &self.replay.of_fix[fix] {
+                let here = self.placed.iter().copied().filter(|p| self.replay.of_fix[*p].binary_search(&g).is_ok());
+                let mut states = vec![(None, 0)];
+                for p in here {
+                    let Ok(next) = self.replay.step(g, states[states.len() - 1].1, p) else { break };
+                    states.push((Some(p), next));
                 }
-                self.placed.insert(k, fix);
-                return true;
+                let applies = |state: StateId| self.replay.step(g, state, fix).is_ok();
+                let Some(latest) = states.iter().rposition(|(_, state)| applies(*state)) else { continue };
+                let Some((Some(blocker), _)) = states.get(latest + 1) else { continue };
+                if !reaches(&wait, fix, *blocker) {
+                    wait[*blocker].insert(fix);
+                    out.push((*blocker, fix));
+                }
             }
         }
-        false
+        out
     }
+}
+
+/// Whether `from` has to wait for `to`, directly or not.
+fn reaches(wait: &Before, from: usize, to: usize) -> bool {
+    let mut seen = BTreeSet::from([from]);
+    let mut todo = vec![from];
+    while let Some(i) = todo.pop() {
+        if i == to {
+            return true;
+        }
+        todo.extend(wait[i].iter().copied().filter(|n| seen.insert(*n)));
+    }
+    false
 }
