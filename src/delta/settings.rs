@@ -52,12 +52,14 @@ pub(super) fn of(profile: Profile) -> Settings {
 pub fn encode_memory(old: u64, new: u64, profile: Profile) -> u64 {
     let s = of(profile);
     let both = old.saturating_add(new);
-    let bsdiff = if old > 0 && both <= s.bsdiff_most { 16 * old + 4 * new } else { 0 };
+    let bsdiff = if old > 0 && both <= s.bsdiff_tried { 16 * old + 4 * new } else { 0 };
     let tables = match profile {
         Profile::Fast => 32 * MIB,
         Profile::Balanced => 96 * MIB,
         Profile::Small => 700 * MIB,
     };
+    // Our own engine holds a suffix array of old and both sides' labels (about 7 bytes a byte measured).
+    let stream = if old.max(new) <= s.stream_tried { both.saturating_mul(8).saturating_add(16 * MIB) } else { 0 };
     let zstd = both.saturating_mul(16).min(tables).saturating_add(new);
-    bsdiff.max(zstd).saturating_add(MIB)
+    bsdiff.max(stream).max(zstd).saturating_add(MIB)
 }

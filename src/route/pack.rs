@@ -3,15 +3,16 @@
 use super::memo::Memo;
 use super::steps::{How, Route, Way};
 use crate::bundle::{Action, Slice, Step, Steps};
-use crate::delta::{self, DecodeLimits, Encoded, Profile};
+use crate::delta::{self, Codec, DecodeLimits, Encoded, Header, Profile};
 use crate::report::{Error, ErrorCode, Result};
-use crate::tree::{Digest, Store};
+use crate::tree::{Digest, Entry, Store};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Contents above this many bytes (old and new together) are encoded one at a time, so that memory stays bounded.
-const BIG: u64 = 64 << 20;
+/// Bytes of memory that all deltas in the making may take together, by [`delta::encode_memory`];
+/// a single one that needs more runs alone.
+const BUDGET: u64 = 2 << 30;
 
 /// How far the deltas are: bytes of new content done, of all.
 #[derive(Debug, Clone, Copy)]
@@ -60,31 +61,43 @@ pub fn pack(
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Packed> {
     let mut users: BTreeMap<Pair, BTreeSet<usize>> = BTreeMap::new();
-    let mut sizes: BTreeMap<Pair, u64> = BTreeMap::new();
+    let mut sizes: BTreeMap<Pair, (u64, u64)> = BTreeMap::new();
     for (i, route) in routes.iter().enumerate() {
         for way in &route.steps {
             if let Some(pair) = pair(way) {
                 users.entry(pair).or_default().insert(i);
-                let size = |e: &Option<crate::tree::Entry>| e.as_ref().map_or(0, |e| e.size());
-                sizes.insert(pair, size(&way.after).saturating_add(size(&way.before)));
+                let old = if let How::Delta { size, .. } = way.how { size } else { 0 };
+                sizes.insert(pair, (old, way.after.as_ref().map_or(0, Entry::size)));
             }
         }
     }
-    let total = sizes.values().sum();
+    let mut jobs: Vec<(u64, u64, Pair)> = sizes
+        .iter()
+        .map(|(pair, (old, new))| {
+            let both = old.saturating_add(*new);
+            (delta::encode_memory(*old, *new, profile).saturating_add(both), both, *pair)
+        })
+        .collect();
+    jobs.sort_unstable_by(|a, b| b.cmp(a));
+    let total = jobs.iter().map(|(_, size, _)| size).sum();
     let done = AtomicU64::new(0);
-    let make = |(pair, size): (&Pair, &u64)| -> Result<(Pair, Encoded)> {
+    let make = |(_, size, pair): &(u64, u64, Pair)| -> Result<(Pair, Encoded)> {
         let made = make(pair, store, profile, memo)?;
         let done = done.fetch_add(*size, Ordering::Relaxed) + size;
         progress(Progress { done, total });
         Ok((*pair, made))
     };
-    let (big, small): (Vec<_>, Vec<_>) = sizes.iter().partition(|(_, size)| **size > BIG);
     let mut deltas: BTreeMap<Pair, Encoded> = BTreeMap::new();
-    for job in big {
-        deltas.extend([make(job)?]);
+    let threads = rayon::current_num_threads();
+    let mut rest = jobs.as_slice();
+    // Largest first: as many at once as the budget holds of the first, until it holds one for every thread.
+    while let Some((need, ..)) = rest.first() {
+        let at_once = usize::try_from(BUDGET / (*need).max(1)).unwrap_or(usize::MAX).max(1);
+        let (now, later) = rest.split_at(if at_once < threads { at_once.min(rest.len()) } else { rest.len() });
+        deltas.extend(now.par_iter().with_max_len(1).map(make).collect::<Result<Vec<_>>>()?);
+        rest = later;
     }
-    deltas.extend(small.into_par_iter().map(make).collect::<Result<Vec<_>>>()?);
-    Ok(lay(routes, &users, &deltas))
+    lay(routes, users, deltas)
 }
 
 fn make((old, new): &Pair, store: &Store, profile: Profile, memo: Option<&Memo<'_>>) -> Result<Encoded> {
@@ -105,57 +118,82 @@ fn make((old, new): &Pair, store: &Store, profile: Profile, memo: Option<&Memo<'
     Ok(made)
 }
 
+/// Where each delta stands: its pack, offset and length, with its header.
+type Places = BTreeMap<Pair, (usize, u64, u64, Header)>;
+
+/// A delta that needs no old bytes is the same one whatever stood there before.
+fn shared((old, new): Pair, header: Header) -> Pair {
+    (old.filter(|_| header.codec != Codec::Full), new)
+}
+
 /// Packs in the order of their base sets, deltas within a pack in the order of their digests.
-fn lay(routes: &[Route], users: &BTreeMap<Pair, BTreeSet<usize>>, deltas: &BTreeMap<Pair, Encoded>) -> Packed {
-    let mut sets: BTreeMap<&BTreeSet<usize>, Vec<&Pair>> = BTreeMap::new();
+fn lay(
+    routes: &[Route],
+    users: BTreeMap<Pair, BTreeSet<usize>>,
+    mut deltas: BTreeMap<Pair, Encoded>,
+) -> Result<Packed> {
+    let mut all: BTreeMap<Pair, (BTreeSet<usize>, Encoded)> = BTreeMap::new();
+    let mut key: BTreeMap<Pair, Pair> = BTreeMap::new();
     for (pair, bases) in users {
-        sets.entry(bases).or_default().push(pair);
+        let made = deltas.remove(&pair).ok_or_else(|| lost(&pair.1))?;
+        let same = shared(pair, made.header);
+        key.insert(pair, same);
+        all.entry(same).or_insert_with(|| (BTreeSet::new(), made)).0.extend(bases);
+    }
+    let mut sets: BTreeMap<&BTreeSet<usize>, Vec<(&Pair, &Encoded)>> = BTreeMap::new();
+    for (pair, (bases, made)) in &all {
+        sets.entry(bases).or_default().push((pair, made));
     }
     let mut packs = Vec::new();
-    let mut place: BTreeMap<&Pair, (usize, u64, u64)> = BTreeMap::new();
+    let mut places = Places::new();
     let mut of_base: Vec<Vec<usize>> = vec![Vec::new(); routes.len()];
-    for (bases, pairs) in sets {
+    for (bases, deltas) in sets {
         let mut bytes = Vec::new();
-        for pair in pairs {
-            if let Some(d) = deltas.get(pair) {
-                place.insert(pair, (packs.len(), bytes.len() as u64, d.bytes.len() as u64));
-                bytes.extend_from_slice(&d.bytes);
-            }
+        for (pair, made) in deltas {
+            places.insert(*pair, (packs.len(), bytes.len() as u64, made.bytes.len() as u64, made.header));
+            bytes.extend_from_slice(&made.bytes);
         }
         for b in bases {
             of_base[*b].push(packs.len());
         }
         packs.push(bytes);
     }
-    let bases = routes.iter().zip(of_base).map(|(route, mine)| base(route, mine, &place, deltas)).collect();
-    Packed { packs, bases }
+    let place = |pair: Pair| key.get(&pair).and_then(|same| places.get(same));
+    let bases = routes.iter().zip(of_base).map(|(route, mine)| base(route, mine, &place)).collect::<Result<_>>()?;
+    Ok(Packed { packs, bases })
 }
 
-fn base(
+fn lost(new: &Digest) -> Error {
+    Error::new(ErrorCode::Internal, new, "a delta got lost between making and packing")
+        .next("report this as a defect of cumulate")
+}
+
+fn base<'p>(
     route: &Route,
     packs: Vec<usize>,
-    place: &BTreeMap<&Pair, (usize, u64, u64)>,
-    deltas: &BTreeMap<Pair, Encoded>,
-) -> PackedBase {
+    place: &dyn Fn(Pair) -> Option<&'p (usize, u64, u64, Header)>,
+) -> Result<PackedBase> {
     let mut memory = 0;
     let mut steps = Vec::new();
     for way in &route.steps {
-        let made = pair(way).and_then(|p| Some((deltas.get(&p)?, place.get(&p)?)));
-        let at = made.map(|(d, (pack, offset, length))| {
-            memory = memory.max(d.header.memory);
-            let pack = packs.binary_search(pack).unwrap_or(usize::MAX);
-            Slice { pack: u32::try_from(pack).unwrap_or(u32::MAX), offset: *offset, length: *length }
-        });
-        let codec = made.map(|(d, _)| d.header.codec);
-        let action = match (&way.how, at, codec) {
-            (How::Copy { from }, ..) => Action::Copy { from: from.clone() },
-            (How::Delta { .. }, Some(at), Some(delta::Codec::Full)) => Action::Full { at },
-            (How::Delta { from, .. }, Some(at), Some(codec)) => Action::Delta { from: from.clone(), codec, at },
-            (How::Full { .. }, Some(at), _) => Action::Full { at },
-            (How::Link, ..) => Action::Link,
-            (How::Mode, ..) => Action::Mode,
-            (How::Folder, ..) => Action::Folder,
-            (How::Delete | How::Delta { .. } | How::Full { .. }, ..) => Action::Delete,
+        let mut stands = |pair: Pair| -> Result<(Codec, Slice)> {
+            let (pack, offset, length, header) = place(pair).ok_or_else(|| lost(&pair.1))?;
+            let pack =
+                packs.binary_search(pack).ok().and_then(|p| u32::try_from(p).ok()).ok_or_else(|| lost(&pair.1))?;
+            memory = memory.max(header.memory);
+            Ok((header.codec, Slice { pack, offset: *offset, length: *length }))
+        };
+        let action = match &way.how {
+            How::Copy { from } => Action::Copy { from: from.clone() },
+            How::Delta { from, old, new, .. } => match stands((Some(*old), *new))? {
+                (Codec::Full, at) => Action::Full { at },
+                (codec, at) => Action::Delta { from: from.clone(), codec, at },
+            },
+            How::Full { new } => Action::Full { at: stands((None, *new))?.1 },
+            How::Link => Action::Link,
+            How::Mode => Action::Mode,
+            How::Folder => Action::Folder,
+            How::Delete => Action::Delete,
         };
         steps.push(Step {
             path: way.path.clone(),
@@ -165,5 +203,5 @@ fn base(
             class: way.class,
         });
     }
-    PackedBase { steps: Steps { steps, config: route.config.clone() }, packs, memory }
+    Ok(PackedBase { steps: Steps { steps, config: route.config.clone() }, packs, memory })
 }

@@ -8,6 +8,13 @@ use crate::tree::{Digest, Entry, Store, Tree, TreePath};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
+/// An old file that serves.
+pub struct Found {
+    pub from: TreePath,
+    pub old: Digest,
+    pub size: u64,
+}
+
 /// Hashes kept of each file.
 const SKETCH: usize = 64;
 /// Old files whose contents are compared with a new one at most.
@@ -15,11 +22,16 @@ const COMPARED: usize = 24;
 /// Bytes of a file that a sketch looks at: beyond that the beginning speaks for the rest.
 const LOOKED_AT: usize = 8 << 20;
 
-/// The old files of one base that could serve a new path.
+type Old<'a> = (u64, &'a TreePath, Digest);
+
+/// The old files of one base that could serve a new path. Every list is sorted by size, so that
+/// the nearest sizes are found without looking at the others, however many there are.
 pub struct Similar<'a> {
-    /// Old files that change or go, by name: the likeliest origins of renames.
-    by_name: BTreeMap<&'a str, Vec<(&'a TreePath, Digest, u64)>>,
-    by_ending: BTreeMap<&'a str, Vec<(&'a TreePath, Digest, u64)>>,
+    /// By path without its numbers: a version in a folder's name moves everything below it.
+    by_shape: BTreeMap<String, Vec<Old<'a>>>,
+    by_name: BTreeMap<&'a str, Vec<Old<'a>>>,
+    /// Only old files that change or go: the likeliest origins of renames.
+    by_ending: BTreeMap<&'a str, Vec<Old<'a>>>,
     sketches: Mutex<HashMap<Digest, Vec<u64>>>,
 }
 
@@ -27,46 +39,74 @@ fn ending(name: &str) -> &str {
     name.rsplit_once('.').map_or("", |(_, e)| e)
 }
 
+/// The path with every number in it as one `0`.
+fn shape(path: &TreePath) -> String {
+    let mut out = String::with_capacity(path.as_str().len());
+    for c in path.as_str().chars() {
+        if !c.is_ascii_digit() {
+            out.push(c);
+        } else if !out.ends_with('0') {
+            out.push('0');
+        }
+    }
+    out
+}
+
+/// The `most` files of a list whose sizes are nearest.
+fn nearest<'l, 'a>(list: Option<&'l Vec<Old<'a>>>, size: u64, most: usize) -> Vec<&'l Old<'a>> {
+    let list = list.map(Vec::as_slice).unwrap_or_default();
+    let middle = list.partition_point(|(s, ..)| *s < size);
+    let mut near: Vec<_> =
+        list[middle.saturating_sub(most)..list.len().min(middle.saturating_add(most))].iter().collect();
+    near.sort_by_key(|(s, p, _)| (s.abs_diff(size), *p));
+    near.truncate(most);
+    near
+}
+
 impl<'a> Similar<'a> {
-    pub fn new(base: &'a Tree, gone: &[(&'a TreePath, &'a Entry)], _store: &Store) -> Self {
-        let mut by_name: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-        let mut by_ending: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    pub fn new(base: &'a Tree, gone: &[(&'a TreePath, &'a Entry)]) -> Self {
+        let mut by_shape: BTreeMap<String, Vec<Old<'a>>> = BTreeMap::new();
+        let mut by_name: BTreeMap<&str, Vec<Old<'a>>> = BTreeMap::new();
+        let mut by_ending: BTreeMap<&str, Vec<Old<'a>>> = BTreeMap::new();
         for (path, entry) in gone {
             if let Some(d) = entry.digest().filter(|_| entry.size() > 0) {
-                by_ending.entry(ending(path.name())).or_default().push((*path, d, entry.size()));
+                by_ending.entry(ending(path.name())).or_default().push((entry.size(), *path, d));
             }
         }
         for (path, entry) in &base.entries {
             if let Some(d) = entry.digest().filter(|_| entry.size() > 0) {
-                by_name.entry(path.name()).or_default().push((path, d, entry.size()));
+                by_shape.entry(shape(path)).or_default().push((entry.size(), path, d));
+                by_name.entry(path.name()).or_default().push((entry.size(), path, d));
             }
         }
-        Self { by_name, by_ending, sketches: Mutex::new(HashMap::new()) }
+        by_shape.values_mut().chain(by_name.values_mut()).chain(by_ending.values_mut()).for_each(|l| l.sort_unstable());
+        Self { by_shape, by_name, by_ending, sketches: Mutex::new(HashMap::new()) }
     }
 
     /// The best old file, or none where nothing is alike. Unreadable contents only cost bytes.
-    pub fn find(&self, path: &TreePath, new: &Digest, size: u64, store: &Store) -> Option<(TreePath, Digest)> {
-        let mut candidates: Vec<(&TreePath, Digest, u64)> = Vec::new();
-        candidates.extend(self.by_name.get(path.name()).into_iter().flatten());
-        let mut same_ending: Vec<_> = self.by_ending.get(ending(path.name())).into_iter().flatten().copied().collect();
-        // Near sizes first, then by path: a total order.
-        same_ending.sort_by_key(|(p, _, s)| (s.abs_diff(size), *p));
-        candidates.extend(same_ending);
-        candidates.truncate(COMPARED);
-        let wanted = self.sketch(new, store)?;
-        let mut best: Option<(usize, &TreePath, Digest)> = None;
-        for (old_path, digest, old_size) in candidates {
-            if old_size / 16 > size || size / 16 > old_size {
+    pub fn find(&self, path: &TreePath, new: &Digest, size: u64, store: &Store) -> Option<Found> {
+        let shaped = nearest(self.by_shape.get(&shape(path)), size, COMPARED / 3);
+        let named = nearest(self.by_name.get(path.name()), size, COMPARED / 3);
+        let ended = nearest(self.by_ending.get(ending(path.name())), size, COMPARED / 3);
+        let ranks = shaped.into_iter().map(|o| (3, o)).chain(named.into_iter().map(|o| (2, o)));
+        let candidates = ranks.chain(ended.into_iter().map(|o| (0, o)));
+        let mut wanted: Option<Vec<u64>> = None;
+        let mut best: Option<(usize, &Old<'a>)> = None;
+        for (rank, old) in candidates {
+            if old.0 / 16 > size || size / 16 > old.0 {
                 continue;
             }
-            let Some(sketch) = self.sketch(&digest, store) else { continue };
-            // A file of the same name is taken even if the sketches are too short to tell.
-            let score = common(&wanted, &sketch) * 4 + usize::from(old_path.name() == path.name()) * 2;
-            if score > best.map_or(1, |(s, _, _)| s) {
-                best = Some((score, old_path, digest));
+            if wanted.is_none() {
+                wanted = Some(self.sketch(new, store)?);
+            }
+            let Some(sketch) = self.sketch(&old.2, store) else { continue };
+            // A file of the same shape or name is taken even if the sketches are too short to tell.
+            let score = common(wanted.as_deref().unwrap_or_default(), &sketch) * 4 + rank;
+            if score > best.map_or(1, |(s, _)| s) {
+                best = Some((score, old));
             }
         }
-        best.map(|(_, p, d)| (p.clone(), d))
+        best.map(|(_, (size, p, d))| Found { from: (*p).clone(), old: *d, size: *size })
     }
 
     fn sketch(&self, digest: &Digest, store: &Store) -> Option<Vec<u64>> {

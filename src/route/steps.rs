@@ -26,9 +26,19 @@ pub struct Way {
 /// How the new content comes about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum How {
-    Copy { from: TreePath },
-    Delta { from: TreePath, old: Digest, new: Digest },
-    Full { new: Digest },
+    Copy {
+        from: TreePath,
+    },
+    /// `size` is the old content's.
+    Delta {
+        from: TreePath,
+        old: Digest,
+        size: u64,
+        new: Digest,
+    },
+    Full {
+        new: Digest,
+    },
     Delete,
     Link,
     Mode,
@@ -48,7 +58,7 @@ pub fn route(base: &Tree, target: &Tree, store: &Store, class: &dyn Fn(&TreePath
     }
     let gone: Vec<(&TreePath, &Entry)> =
         base.entries.iter().filter(|(p, e)| e.is_file() && target.get(p) != Some(*e)).collect();
-    let similar = Similar::new(base, &gone, store);
+    let similar = Similar::new(base, &gone);
     let paths: BTreeSet<&TreePath> = base.entries.keys().chain(target.entries.keys()).collect();
     let mut steps = Vec::new();
     let mut config = Vec::new();
@@ -67,16 +77,16 @@ pub fn route(base: &Tree, target: &Tree, store: &Store, class: &dyn Fn(&TreePath
             (_, Some(Entry::Folder)) => How::Folder,
             (Some(Entry::File { digest: a, .. }), Some(Entry::File { digest: b, .. })) if a == b => How::Mode,
             (before, Some(Entry::File { digest, size, .. })) => {
-                let own = before.filter(|e| e.size() > 0).and_then(Entry::digest);
+                let own = before.filter(|e| e.size() > 0).and_then(|e| Some((e.digest()?, e.size())));
                 if let Some(from) = holders.get(digest).filter(|_| *size > 0).and_then(|h| same_name_first(h, path)) {
                     How::Copy { from: from.clone() }
                 } else if *size == 0 || kind == Class::Config {
                     // An edited config file is no pre-image, and its new version must still be laid beside it.
                     How::Full { new: *digest }
-                } else if let Some(old) = own {
-                    How::Delta { from: path.clone(), old, new: *digest }
-                } else if let Some((from, old)) = similar.find(path, digest, *size, store) {
-                    How::Delta { from, old, new: *digest }
+                } else if let Some((old, size)) = own {
+                    How::Delta { from: path.clone(), old, size, new: *digest }
+                } else if let Some(found) = similar.find(path, digest, *size, store) {
+                    How::Delta { from: found.from, old: found.old, size: found.size, new: *digest }
                 } else {
                     How::Full { new: *digest }
                 }
