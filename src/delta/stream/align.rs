@@ -4,9 +4,9 @@
 use super::map::Copy;
 use super::suffix::{Suffixes, common};
 
-/// A far copy must spare this many bytes against going on where we are. Measured: in executables, whose references
-/// are written out, even short ones are true; elsewhere they are chance.
-pub const GAIN_LABELLED: usize = 5;
+/// A far copy must spare this many bytes against going on where we are. Measured: 5 gains 8 % on cryptography and arm64 Go,
+/// and loses 3 to 8 % on ruff and swc; files without references want 12.
+pub const GAIN_LABELLED: usize = 8;
 pub const GAIN_PLAIN: usize = 12;
 /// A match this long on the current diagonal is followed without a search.
 const FOLLOW: usize = 24;
