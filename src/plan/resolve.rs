@@ -218,7 +218,7 @@ impl<'a, 'i> Work<'a, 'i> {
                     self.findings.push(
                         Finding::new(
                             Code::Superseded,
-                            &self.fixes[old].id,
+                            self.fixes[old].id,
                             format!("kept although '{by}' supersedes it: without it, not everything applies"),
                         )
                         .next("rebase the newer fix, or drop `supersedes`"),
@@ -241,7 +241,7 @@ impl<'a, 'i> Work<'a, 'i> {
         for (old, new) in self.superseded.clone() {
             self.drop_fix(old, DropCause::Superseded { by: self.id(new) });
             let message = format!("left out: '{}' supersedes it", self.fixes[new].id);
-            self.findings.push(Finding::new(Code::Superseded, &self.fixes[old].id, message));
+            self.findings.push(Finding::new(Code::Superseded, self.fixes[old].id, message));
         }
         let mut seen: Vec<(&Payload, usize)> = Vec::new();
         let twin = |seen: &[(&Payload, usize)], i: usize| {
@@ -254,12 +254,12 @@ impl<'a, 'i> Work<'a, 'i> {
         for &i in &ordered.order {
             let here = by_groups.entry(&replay.of_fix[i]).or_default();
             if replay.of_fix[i].is_empty() {
-                findings.push(Finding::new(Code::EmptyFix, &self.fixes[i].id, "it changes nothing"));
+                findings.push(Finding::new(Code::EmptyFix, self.fixes[i].id, "it changes nothing"));
                 continue;
             }
             if let Some(other) = twin(here, i) {
                 let message = format!("it has the same content as '{}', and both apply", self.fixes[other].id);
-                findings.push(Finding::new(Code::Duplicate, &self.fixes[i].id, message).next("remove one of the two"));
+                findings.push(Finding::new(Code::Duplicate, self.fixes[i].id, message).next("remove one of the two"));
             }
             here.push((self.fixes[i].payload, i));
         }
@@ -270,13 +270,13 @@ impl<'a, 'i> Work<'a, 'i> {
                 Some(other) => {
                     let message = format!("left out: it has the same content as '{}'", self.fixes[other].id);
                     findings
-                        .push(Finding::new(Code::Duplicate, &self.fixes[i].id, message).next("remove one of the two"));
+                        .push(Finding::new(Code::Duplicate, self.fixes[i].id, message).next("remove one of the two"));
                     (i, Some(other))
                 }
                 None => {
                     let message = "left out: the tree has its changes already";
                     findings.push(
-                        Finding::new(Code::Contained, &self.fixes[i].id, message)
+                        Finding::new(Code::Contained, self.fixes[i].id, message)
                             .next("remove it from the release, or start from an older base"),
                     );
                     (i, None)
