@@ -57,7 +57,9 @@ fn list(ids: &[FixId], between: &str) -> String {
 fn pair(p: &OrderPair) -> String {
     let why = match p.kind {
         // Where only one order applies, that one is taken: open ones are whole files.
-        PairKind::Conflict if p.settled == Settled::Open => "both replace the whole file, and neither is built on the other",
+        PairKind::Conflict if p.settled == Settled::Open => {
+            "both replace the whole file, and neither is built on the other"
+        }
         PairKind::Conflict => "only one order applies",
         PairKind::Clash => "both apply alone, but not together",
         PairKind::Ambiguous => "both orders apply, but give different contents",

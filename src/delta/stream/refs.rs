@@ -140,14 +140,14 @@ impl Refs {
         let mut found: Vec<(u32, u8)> = Vec::new();
         for (i, &base) in tables.iter().enumerate() {
             let next = tables.get(i + 1).copied().unwrap_or(u64::MAX);
-            let Some(s) = image.at_addr(base).map(|s| &image.sections[s]).filter(|s| s.class == Class::Data) else { continue };
+            let Some(s) = image.at_addr(base).map(|s| &image.sections[s]).filter(|s| s.class == Class::Data) else {
+                continue;
+            };
             let start = base - s.addr;
             let words = (s.size.saturating_sub(start).min(next - base) / 4) as usize;
             let at = (s.off + start) as usize;
             let count = (0..words)
-                .take_while(|w| {
-                    u32_at(file, at + 4 * w).is_some_and(|v| in_code(base.wrapping_add(v as i32 as u64)))
-                })
+                .take_while(|w| u32_at(file, at + 4 * w).is_some_and(|v| in_code(base.wrapping_add(v as i32 as u64))))
                 .count();
             if count >= 2 {
                 self.bases.push((at as u32, base));
