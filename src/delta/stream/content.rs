@@ -45,7 +45,14 @@ fn log2_ceil(n: usize) -> u32 {
 
 impl<'a> Content<'a> {
     /// `fresh` is how many bytes no copy covers.
-    pub fn new(old: &'a [u8], images: (&'a Image, &'a Image), refs: &'a Refs, map: Map<'a>, order: Order, fresh: usize) -> Self {
+    pub fn new(
+        old: &'a [u8],
+        images: (&'a Image, &'a Image),
+        refs: &'a Refs,
+        map: Map<'a>,
+        order: Order,
+        fresh: usize,
+    ) -> Self {
         let logs = logs(old.len(), refs.at.len(), fresh);
         Content {
             old,
@@ -215,7 +222,12 @@ impl<'a> Content<'a> {
                 continue;
             }
             let place = base + i;
-            if !code && self.order != Order::Bytes && (old + i).is_multiple_of(4) && i + 4 <= end && !fixed[i + 1..i + 4].contains(&true) {
+            if !code
+                && self.order != Order::Bytes
+                && (old + i).is_multiple_of(4)
+                && i + 4 <= end
+                && !fixed[i + 1..i + 4].contains(&true)
+            {
                 let now = C::ENCODING.then(|| super::bytes::u32_at(want, place)).flatten().unwrap_or(0);
                 let was = super::bytes::u32_at(out, place).unwrap_or(0);
                 let turn = |w: u32| if self.order == Order::Big { w.swap_bytes() } else { w };
