@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Turns individual fixes into one cumulative, signed patch that people dare to install.
 #[derive(Debug, Parser)]
-#[command(name = "cumulate", version, propagate_version = true, disable_help_subcommand = true, after_help = EXITS)]
+#[command(name = "cumulate", version, disable_help_subcommand = true, after_help = EXITS)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
