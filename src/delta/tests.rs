@@ -256,7 +256,7 @@ proptest! {
             let made = encode(codec, Some(&old), &new, PROFILES[profile]).unwrap();
             prop_assert_eq!(&decode(&made.bytes, &old, ALL).unwrap(), &new);
         }
-        let made = best(Some(&old), &new, Profile::Fast).unwrap();
+        let made = best(Some(&old), &new, PROFILES[profile]).unwrap();
         prop_assert_eq!(&decode(&made.bytes, &old, ALL).unwrap(), &new);
     }
 

@@ -31,7 +31,8 @@ impl<'a> Map<'a> {
                 flat.push(c);
             } else if let Some(last) = flat.last_mut() {
                 if c.len > last.len {
-                    last.len = c.old - last.old;
+                    // What is left of a cut copy may begin behind the one that cuts it.
+                    last.len = c.old.saturating_sub(last.old);
                     if last.len == 0 {
                         flat.pop();
                     }
