@@ -351,27 +351,35 @@ def verify(path, key_files):
     return lines
 
 
+def varint(delta, at):
+    value = shift = 0
+    while True:
+        byte = delta[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, at
+
+
 def check_delta(delta, codec, after, memory):
     """The header that docs/delta-format.md specifies; `full` is decoded as well."""
-    tag, at = delta[0], 1
-    need(tag in (0, 1, 2, 3) and {0: "full", 1: "full", 2: "bsdiff", 3: "zstd"}[tag] == codec, "codec")
-    numbers = []
-    for _ in range(2):
-        value = shift = 0
-        while True:
-            byte = delta[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        numbers.append(value)
-    size, kib = numbers
-    need(size == after["size"] and size + kib * 1024 <= memory, "the delta's stated size or memory")
+    need(delta[0] >> 4 == 1, "delta version")
+    low, at = delta[0] & 15, 1
+    need({0: "full", 1: "full", 2: "bsdiff", 3: "zstd", 4: "stream"}.get(low) == codec, "codec")
+    size, at = varint(delta, at)
+    beyond = 0 if low == 0 else 393216
+    if codec in ("bsdiff", "stream"):
+        kib, at = varint(delta, at)
+        beyond = kib * 1024
+    need(size == after["size"] and size + beyond <= memory, "the delta's stated size or memory")
     if codec == "full":
-        stream = delta[at + 4 :]
-        data = stream if tag == 0 else zstandard.ZstdDecompressor().decompress(stream, max_output_size=size)
-        need(ref(data) == {"digest": after["digest"], "size": after["size"]}, "content")
+        check, payload = delta[at : at + 4], delta[at + 4 :]
+        if low == 1:
+            frame = payload if len(payload) >= 65536 else b"\x28\xb5\x2f\xfd" + payload
+            payload = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)
+        need(ref(payload) == {"digest": after["digest"], "size": after["size"]}, "content")
+        need(hashlib.sha256(payload).digest()[:4] == check, "check")
 
 
 if __name__ == "__main__":
