@@ -40,6 +40,11 @@ fn the_plan_of_the_demo() {
     let demo = Demo::new();
     let plan = demo.run(&["plan", "lantern", "--format", "json"]).expect(0).json();
     assert_eq!(plan["schema"], "cumulate.plan/1");
+    for args in [&["plan", "lantern"][..], &["inspect", "l.cup"], &["verify", "l.cup", "--pub", "release.pub"]] {
+        let begins = format!("{{\n  \"schema\": \"cumulate.{}/1\",", args[0]);
+        let out = demo.run(&[args, &["--format", "json"]].concat()).expect(0).stdout;
+        assert!(out.starts_with(&begins), "{out:.60}");
+    }
     let order = ["LAN-101", "LAN-102", "LAN-103", "LAN-104", "LAN-105", "LAN-107", "LAN-108", "LAN-109"];
     assert_eq!(plan["order"], serde_json::json!(order));
     let edges: Vec<_> = plan["edges"]
@@ -242,6 +247,24 @@ fn one_file_through_the_engine_and_back() {
         cumulate(dir.path(), &["delta", "decode", "old", "d", "-o", "other", "--format", "json"]).expect(3).json();
     assert_eq!(wrong["error"]["code"], "bad-delta");
     assert!(!dir.path().join("other").exists());
+}
+
+/// A patch that was cut off or that only none of ours would take must not pass as a delivered fix.
+#[test]
+fn a_fix_that_changes_nothing_is_denied() {
+    let demo = Demo::new();
+    fs::write(demo.path("lantern/fixes/CVE-2026-9999.patch"), "").unwrap();
+    let series = demo.path("lantern/fixes/series");
+    fs::write(&series, fs::read_to_string(&series).unwrap() + "CVE-2026-9999.patch\n").unwrap();
+    let run = demo.run(&["build", "lantern", "-o", "x.cup"]).expect(1);
+    assert!(run.stdout.contains("denied[empty-fix]: CVE-2026-9999"), "{}", run.stdout);
+    fs::write(&series, fs::read_to_string(&series).unwrap().replace("CVE-2026-9999.patch\n", "")).unwrap();
+    fs::remove_file(demo.path("lantern/fixes/CVE-2026-9999.patch")).unwrap();
+    let config = demo.path("lantern/cumulate.toml");
+    let text = fs::read_to_string(&config).unwrap() + "\n[[paths]]\nmatch = \"tools/*\"\nclass = \"site\"\n";
+    fs::write(&config, text).unwrap();
+    let run = demo.run(&["build", "lantern", "-o", "x.cup"]).expect(1);
+    assert!(run.stdout.contains("denied[never-written]: LAN-104"), "{}", run.stdout);
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub struct Output {
 /// Whose signatures count.
 #[derive(Debug, Args)]
 pub struct Trust {
-    /// A public key (PEM) whose signature is wanted; one of several is enough.
+    /// A public key (PEM) whose signature in role `release` is wanted; one of several is enough (other roles: --policy).
     #[arg(long = "pub", value_name = "FILE", num_args = 1..)]
     pub public: Vec<PathBuf>,
     /// A trust file with roles, keys, thresholds and expiry.

@@ -26,16 +26,19 @@ impl Out {
 
 /// Prints `{"schema": "cumulate.<schema>/1", …}` with the value's own fields behind it.
 pub fn json<T: Serialize>(schema: &str, value: &T) -> Result<()> {
-    let internal = |e: serde_json::Error| Error::new(ErrorCode::Internal, schema, e);
-    let mut object = serde_json::Map::new();
-    object.insert("schema".into(), format!("cumulate.{schema}/1").into());
-    match serde_json::to_value(value).map_err(internal)? {
-        serde_json::Value::Object(fields) => object.extend(fields),
-        other => {
-            object.insert("value".into(), other);
-        }
+    #[derive(Serialize)]
+    struct Named<'a, T> {
+        schema: String,
+        #[serde(flatten)]
+        value: &'a T,
     }
-    let text = serde_json::to_string_pretty(&object).map_err(internal)?;
+    let internal = |e: serde_json::Error| Error::new(ErrorCode::Internal, schema, e);
+    let mut text = serde_json::to_string_pretty(value).map_err(internal)?;
+    // Some results name their schema themselves; it comes first in all of them.
+    if !text.starts_with("{\n  \"schema\"") {
+        let named = Named { schema: format!("cumulate.{schema}/1"), value };
+        text = serde_json::to_string_pretty(&named).map_err(internal)?;
+    }
     print(&format!("{text}\n"))
 }
 

@@ -246,6 +246,15 @@ fn resumed(r: Option<Resumed>) -> &'static str {
     }
 }
 
+/// The ids behind a count, if there are any and not too many to read.
+fn named(ids: &[&str]) -> String {
+    match ids {
+        [] => String::new(),
+        [first @ .., _] if first.len() >= 12 => format!(": {} …", safe(&ids[..12].join(", "))),
+        _ => format!(": {}", safe(&ids.join(", "))),
+    }
+}
+
 fn apply_text(a: &Applied, dir: &Path) -> String {
     let mut text = resumed(a.resumed).to_owned();
     let release = format!("{} {}", safe(&a.component), safe(&a.version));
@@ -269,7 +278,7 @@ fn apply_text(a: &Applied, dir: &Path) -> String {
             safe(&fixed.join(", "))
         );
     } else {
-        text += &done(format!("{} is at {release} now, with {n} more: {}", dir.display(), safe(&fixed.join(", "))));
+        text += &done(format!("{} is at {release} now, with {n} more{}", dir.display(), named(&fixed)));
     }
     text
 }

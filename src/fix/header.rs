@@ -141,6 +141,7 @@ fn is_known(name: &str) -> bool {
         "bug",
         "forwarded",
         "last-update",
+        "last-updated",
         "applied-upstream",
         "reviewed-by",
         "acked-by",

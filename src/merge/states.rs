@@ -42,6 +42,9 @@ pub fn states(
 
 /// One state for all paths of a fix.
 fn sum(paths: Vec<(State, String)>) -> (State, String) {
+    if paths.is_empty() {
+        return (State::Unknown, "it changes nothing".into());
+    }
     if let Some(unknown) = paths.iter().find(|(s, _)| *s == State::Unknown) {
         return unknown.clone();
     }

@@ -254,7 +254,10 @@ impl<'a, 'i> Work<'a, 'i> {
         for &i in &ordered.order {
             let here = by_groups.entry(&replay.of_fix[i]).or_default();
             if replay.of_fix[i].is_empty() {
-                findings.push(Finding::new(Code::EmptyFix, self.fixes[i].id, "it changes nothing"));
+                findings.push(
+                    Finding::new(Code::EmptyFix, self.fixes[i].id, "it changes nothing")
+                        .next("restore the patch if it was cut off, or take the fix out"),
+                );
                 continue;
             }
             if let Some(other) = twin(here, i) {

@@ -106,7 +106,9 @@ codes! {
     /// The fix's changes are in the base already.
     Contained = "contained", Warn;
     /// The fix changes nothing.
-    EmptyFix = "empty-fix", Warn;
+    EmptyFix = "empty-fix", Deny;
+    /// A fix that changes only paths of class volatile or site, which nothing ever writes.
+    NeverWritten = "never-written", Deny;
     /// Metadata that contradicts itself or cannot be read.
     BadMetadata = "bad-metadata", Warn;
     /// A path of a base that is not in the target and that no fix deletes.

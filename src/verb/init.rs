@@ -17,15 +17,13 @@ pub struct Initialised {
 /// Writes `cumulate.toml` and `fixes/` into `dir`, which is made if it is not there.
 ///
 /// # Errors
-/// `exists` if either is there already, and nothing is changed.
+/// `exists` if the configuration is there already, and nothing is changed; fixes that lie there are kept.
 pub fn init(disk: &Disk, dir: &Path) -> Result<Initialised> {
     let config = dir.join("cumulate.toml");
     let fixes = dir.join("fixes");
-    for path in [&config, &fixes] {
-        if path.symlink_metadata().is_ok() {
-            return Err(Error::new(ErrorCode::Exists, path.display(), "it is there already and is never overwritten")
-                .next("edit it, or choose another folder"));
-        }
+    if config.symlink_metadata().is_ok() {
+        return Err(Error::new(ErrorCode::Exists, config.display(), "it is there already and is never overwritten")
+            .next("edit it, or choose another folder"));
     }
     disk.mkdir_all(&fixes)?;
     disk.create_new(&config, TEMPLATE.as_bytes(), 0o644)?;

@@ -57,6 +57,7 @@ pub fn target_of(
             .collect();
         bases.push(TargetBase { name: base.name.clone(), tree: ours(release, &base.installed().tree), states });
     }
+    never_written(release, &order, &merged, &mut bases, findings);
     let (tree, provenance) = match &track.track.target {
         None => (merged.tree.clone(), merged.provenance.clone()),
         Some(shipped) => {
@@ -76,6 +77,29 @@ pub fn target_of(
 fn ours(release: &Release, tree: &Tree) -> Tree {
     let mine = |p: &TreePath| matches!(release.classes.class(p), Class::Code | Class::Config);
     Tree { entries: tree.entries.iter().filter(|(p, _)| mine(p)).map(|(p, e)| (p.clone(), e.clone())).collect() }
+}
+
+/// A fix of volatile and site paths alone is never installed, and must not be reported as if it were.
+fn never_written(
+    release: &Release,
+    order: &[(&FixId, &crate::fix::Payload)],
+    merged: &Merged,
+    bases: &mut [TargetBase],
+    findings: &mut Vec<Finding>,
+) {
+    for (i, (id, _)) in order.iter().enumerate() {
+        let touched: Vec<&TreePath> =
+            merged.chains.iter().filter(|(_, c)| c.iter().any(|s| s.fix == Some(i))).map(|(p, _)| p).collect();
+        let foreign = |p: &&TreePath| matches!(release.classes.class(p), Class::Volatile | Class::Site);
+        if touched.is_empty() || !touched.iter().all(foreign) {
+            continue;
+        }
+        let why = format!("it changes only '{}' and the like, of a class that nothing ever writes", touched[0]);
+        for (_, state, reason) in bases.iter_mut().flat_map(|b| &mut b.states).filter(|(f, ..)| f == *id) {
+            (*state, *reason) = (State::Unknown, why.clone());
+        }
+        findings.push(Finding::new(Code::NeverWritten, id, why).next("correct [[paths]], or take the fix out"));
+    }
 }
 
 /// Paths that a base has, that the target lacks, and that no fix deletes.
