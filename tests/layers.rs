@@ -14,10 +14,6 @@ const OWN: &[(&str, &str)] = &[
     ("delta", "tree"), // the checks in a delta's header are digests
     ("trust", "report"),
     ("trust", "tree"), // digests
-    ("bundle", "fix"),
-    ("install", "plan"),
-    ("merge", "explain"),
-    ("route", "merge"),
 ];
 
 /// Outside libraries that belong to one room alone.

@@ -1,6 +1,6 @@
 //! Deltas remembered between builds, by what goes in: a cache that is only ever a cache.
 
-use crate::delta::{Encoded, Profile, header};
+use crate::delta::{Encoded, Profile, SETTINGS_VERSION, header};
 use crate::disk::Disk;
 use crate::tree::Digest;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub struct Memo<'a> {
 impl Memo<'_> {
     fn path(&self, old: Option<&Digest>, new: &Digest, profile: Profile) -> PathBuf {
         let key = format!(
-            "{} {profile:?} {} {}",
+            "{} {SETTINGS_VERSION} {profile:?} {} {}",
             env!("CARGO_PKG_VERSION"),
             old.map_or_else(|| "-".into(), Digest::hex),
             new.hex()
