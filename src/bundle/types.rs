@@ -155,6 +155,9 @@ pub struct FixState {
     pub reason: String,
 }
 
+/// How the reason of an `unknown` fix begins where the release excuses it on this track.
+pub const NOT_FOR_TRACK: &str = "not for this track: ";
+
 /// What a base gains by a fix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,6 +1,7 @@
 //! The command line: parse, call, render, progress, exit codes. It thinks nothing.
 
 mod args;
+mod inspecting;
 mod making;
 mod out;
 mod progress;
@@ -64,7 +65,7 @@ fn run(command: Command) -> crate::report::Result<u8> {
             using::verify(&bundle, &trust, bases.as_deref(), Out::new(output.format))
         }
         Command::Inspect { bundle, base, envelopes, output } => {
-            using::inspect(&bundle, base.as_deref(), envelopes.as_deref(), Out::new(output.format))
+            inspecting::inspect(&bundle, base.as_deref(), envelopes.as_deref(), Out::new(output.format))
         }
         Command::Apply { bundle, dir, trust, base, allow_unsigned, allow_downgrade, allow_drift, dry_run, output } => {
             using::apply(&using::ApplyArgs {

@@ -49,6 +49,11 @@ pub fn safe(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+/// The first 16 digits of a key's id: enough for people to tell keys apart.
+pub fn short(key: &str) -> String {
+    safe(&key.chars().take(16).collect::<String>())
+}
+
 /// Columns aligned by spaces; numbers (cells that begin with a digit) to the right.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

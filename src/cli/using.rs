@@ -2,7 +2,7 @@
 
 use super::args::{CheckFormat, Trust};
 use super::out::{Out, done, findings, heading, json, print};
-use super::render::{bytes, count, grouped, percent, safe, table};
+use super::render::{bytes, count, safe, short};
 use super::style::dim;
 use crate::bundle::State;
 use crate::disk::Disk;
@@ -10,7 +10,7 @@ use crate::install::{AllowDrift, Applied, Condition, Options, Outcome, Resumed, 
 use crate::report::{Error, ErrorCode, Level, Result};
 use crate::tree::{SourceOptions, read_source};
 use crate::trust::{Outcome as Signature, Policy, PublicKey};
-use crate::verb::{self, Belief, Checked, Inspect, VerifyReport};
+use crate::verb::{self, Belief, Checked, VerifyReport};
 use std::path::{Path, PathBuf};
 
 /// Seconds since 1970. The library reads no clock; expiry is judged against this.
@@ -104,109 +104,6 @@ fn verify_text(r: &VerifyReport) -> String {
     if !r.findings.iter().any(|f| f.level == Level::Deny) {
         text += &done(if r.partial { "verified, as far as this copy goes" } else { "verified" });
     }
-    text
-}
-
-fn short(key: &str) -> String {
-    safe(&key.chars().take(16).collect::<String>())
-}
-
-pub fn inspect(bundle: &Path, base: Option<&str>, envelopes: Option<&Path>, out: Out) -> Result<u8> {
-    let shown = verb::inspect(bundle, base)?;
-    if let Some(dir) = envelopes {
-        verb::write_envelopes(bundle, dir)?;
-    }
-    out.result("inspect", &shown, inspect_text)?;
-    Ok(0)
-}
-
-fn inspect_text(i: &Inspect) -> String {
-    let mut text = heading(format!(
-        "{} {}{}",
-        safe(&i.component),
-        safe(&i.version),
-        i.sequence.map_or(String::new(), |s| format!(" (sequence {s})"))
-    ));
-    text += &format!("made by {}, format {}, {}\n", safe(&i.generator), i.format, dim(i.root));
-    text += &format!(
-        "target {} ({}, {})\n",
-        i.target.tree,
-        count(i.target.files as usize, "path", "paths"),
-        bytes(i.target.bytes)
-    );
-    match i.signatures.len() {
-        0 => text += "not signed\n",
-        n => {
-            let by: Vec<String> =
-                i.signatures.iter().map(|s| format!("{} as {}", short(&s.key), safe(&s.role))).collect();
-            text += &format!(
-                "{} claimed (verify says which count): {}\n",
-                count(n, "signature", "signatures"),
-                by.join(", ")
-            );
-        }
-    }
-    text += &format!("\n{}", heading("Fixes, in order"));
-    let rows = i.fixes.iter().map(|f| {
-        let needs: Vec<&str> = i.edges.iter().filter(|e| e.fix == f.id).map(|e| e.needs.as_str()).collect();
-        let needs = if needs.is_empty() { String::new() } else { format!("needs {}", needs.join(", ")) };
-        vec![safe(&f.id), f.cves.join(" "), safe(&f.title), safe(&needs)]
-    });
-    text += &table(&rows.collect::<Vec<_>>());
-    for p in &i.order_pairs {
-        text += &format!(" {} stands before {} ({})\n", safe(&p.first), safe(&p.then), safe(&p.kind));
-    }
-    text += &format!("\n{}", heading("What each base gains, and what it costs"));
-    let mut rows = vec![
-        ["base", "gains", "has already", "unclear", "files", "download", "of target", "disk", "memory"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
-    for b in &i.bases {
-        let n = |want: &[State]| b.fixes.iter().filter(|f| want.contains(&f.state)).count().to_string();
-        rows.push(vec![
-            safe(&b.name),
-            n(&[State::Added, State::Partly]),
-            n(&[State::Contained]),
-            n(&[State::Unknown]),
-            format!("+{} ~{} -{}", b.added, b.changed, b.deleted),
-            bytes(b.download),
-            percent(b.download, i.target.bytes),
-            bytes(b.disk),
-            bytes(b.memory),
-        ]);
-    }
-    text += &table(&rows);
-    if let [b] = i.bases.as_slice() {
-        text += &one_base(b);
-    }
-    if !i.missing.is_empty() {
-        text += &format!("not in this copy: {}\n", safe(&i.missing.join(", ")));
-    }
-    text
-}
-
-fn one_base(b: &verb::BaseView) -> String {
-    let mut text = format!("\n{}", heading(format!("Fixes on {}", safe(&b.name))));
-    let word = |s| match s {
-        State::Contained => "contained",
-        State::Added => "added",
-        State::Partly => "partly",
-        State::Unknown => "unknown",
-    };
-    text +=
-        &table(&b.fixes.iter().map(|f| vec![safe(&f.id), word(f.state).into(), safe(&f.reason)]).collect::<Vec<_>>());
-    text += &format!("\n{}", heading("Steps"));
-    let rows = b
-        .paths
-        .iter()
-        .map(|p| vec![safe(&p.kind), grouped(p.stored), grouped(p.made), safe(&p.path), safe(&p.fixes.join(" "))]);
-    text += &table(
-        &[vec!["kind".into(), "stored".into(), "made".into(), "path".into(), "fixes".into()]]
-            .into_iter()
-            .chain(rows)
-            .collect::<Vec<_>>(),
-    );
     text
 }
 

@@ -2,7 +2,7 @@
 
 use crate::fix::FixId;
 use crate::patch::Reject;
-use crate::plan::{DropCause, OrderPair, PairKind, Proof, Reason, Refusal, Settled};
+use crate::plan::{Blocker, DropCause, OrderPair, PairKind, Proof, Reason, Refusal, Settled};
 use crate::report::{Code, Error, ErrorCode, Finding};
 use serde_json::{Value, json};
 
@@ -67,6 +67,26 @@ fn pair(p: &OrderPair) -> String {
     format!("{} and {}: {why} ('{}')", p.first, p.then, p.path)
 }
 
+/// Which fixes stand in the way of one that does not apply, and what to do about it.
+fn shut_out(fix: &FixId, blockers: &[Blocker]) -> (String, String) {
+    let named = |other_way: bool| {
+        let ids: Vec<FixId> = blockers.iter().filter(|b| b.other_way == other_way).map(|b| b.fix.clone()).collect();
+        list(&ids, ", ")
+    };
+    let (clash, late) = (named(false), named(true));
+    if !clash.is_empty() {
+        let why = format!(" together with {clash}: each applies alone, not both");
+        (why, format!("make {fix} anew on top of {clash}, or leave one of them out"))
+    } else if !late.is_empty() {
+        (
+            format!(" after {late}, only before"),
+            format!("put {fix} before {late}: after = [\"{fix}\"] in {late}, or in the series"),
+        )
+    } else {
+        (String::new(), "correct the patch for this base, add the fix that it needs, or leave it out".into())
+    }
+}
+
 /// What is wrong, and what to do: subject, sentence, next step, code.
 pub fn proof(p: &Proof) -> (String, String, String, Code) {
     let own = |f: &FixId| f.to_string();
@@ -104,12 +124,10 @@ pub fn proof(p: &Proof) -> (String, String, String, Code) {
             "leave one of them out".into(),
             Code::DeclaredConflict,
         ),
-        Proof::DoesNotApply { fix, refused } => (
-            own(fix),
-            format!("it does not apply: {}", reject(refused)),
-            "correct the patch for this base, add the fix that it needs, or leave it out".into(),
-            Code::DoesNotApply,
-        ),
+        Proof::DoesNotApply { fix, refused, blockers } => {
+            let (why, next) = shut_out(fix, blockers);
+            (own(fix), format!("it does not apply{why}: {}", reject(refused)), next, Code::DoesNotApply)
+        }
         Proof::OrderOpen { pairs } => (
             pairs.first().map(|p| own(&p.first)).unwrap_or_default(),
             format!("no order is decided between {}", pairs.iter().map(pair).collect::<Vec<_>>().join("; ")),

@@ -83,6 +83,31 @@ pub enum Payload {
     Overlay(Vec<Change>),
 }
 
+impl Payload {
+    /// The paths of every single part, one or two each (a rename or copy has two).
+    pub fn parts(&self) -> Vec<Vec<&TreePath>> {
+        match self {
+            Self::Patch(files) => files.iter().map(|f| f.old.iter().chain(&f.new).collect()).collect(),
+            Self::Overlay(changes) => changes.iter().map(Change::paths).collect(),
+        }
+    }
+
+    /// All paths that it names, with repetitions.
+    pub fn paths(&self) -> impl Iterator<Item = &TreePath> {
+        self.parts().into_iter().flatten()
+    }
+}
+
+impl Change {
+    /// The paths that it names, one or two.
+    pub fn paths(&self) -> Vec<&TreePath> {
+        match self {
+            Self::Put { path, .. } | Self::Link { path, .. } | Self::Delete { path } => vec![path],
+            Self::Rename { from, to } => vec![from, to],
+        }
+    }
+}
+
 /// What an overlay does to one path. Contents are in the store of the fixes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {

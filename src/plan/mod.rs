@@ -6,6 +6,8 @@
 //! `explain` words it.
 
 mod bits;
+mod blame;
+mod cell;
 mod needs;
 mod order;
 mod pairs;
@@ -13,10 +15,11 @@ mod paths;
 pub mod replay;
 mod resolve;
 mod select;
+mod settle;
 mod types;
 
 pub use resolve::plan;
 pub use types::{
-    CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, OrderPair, PairKind, Plan, PlanInput, Proof, Reason,
-    Refusal, Refused, Settled,
+    Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, OrderPair, PairKind, Plan, PlanInput, Proof,
+    Reason, Refusal, Refused, Settled,
 };

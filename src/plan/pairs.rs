@@ -1,7 +1,8 @@
 //! Pairs of fixes that do not need each other, but whose order matters.
 
 use super::bits::Bits;
-use super::replay::{Cell, Replay};
+use super::cell::Cell;
+use super::replay::Replay;
 use super::types::PairKind;
 use crate::tree::TreePath;
 use rayon::prelude::*;

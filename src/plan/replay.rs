@@ -4,6 +4,7 @@
 //! tree if it applies in every group that it names. States of a group are numbered by their
 //! content: fixes that commute meet in one state, and what was replayed once is looked up.
 
+use super::cell::Cell;
 use super::paths;
 use super::types::Candidate;
 use crate::fix::{Change, Payload};
@@ -11,42 +12,7 @@ use crate::patch::{Applied, FilePatch, FileState, Mode, Reject, RejectReason, ap
 use crate::report::Error;
 use crate::tree::{Bytes, Digest, Entry, Store, Tree, TreePath};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
-/// What stands at a path. The bytes of large files are read only if a patch wants them.
-#[derive(Debug, Clone)]
-pub struct Cell {
-    pub mode: Mode,
-    pub digest: Digest,
-    pub size: u64,
-    bytes: OnceLock<Bytes>,
-}
-
-impl Cell {
-    fn of_bytes(mode: Mode, bytes: Bytes) -> Self {
-        Self { mode, digest: Digest::of(&bytes), size: bytes.len() as u64, bytes: OnceLock::from(bytes) }
-    }
-
-    fn stored(mode: Mode, digest: Digest, size: u64) -> Self {
-        Self { mode, digest, size, bytes: OnceLock::new() }
-    }
-
-    /// What a tree has at a path; folders are no cells.
-    pub fn of_entry(entry: &Entry) -> Option<Self> {
-        match entry {
-            Entry::File { digest, size, exec } => {
-                Some(Self::stored(if *exec { Mode::Exec } else { Mode::File }, *digest, *size))
-            }
-            Entry::Symlink { target } => Some(Self::of_bytes(Mode::Symlink, target.as_bytes().into())),
-            Entry::Folder => None,
-        }
-    }
-
-    /// The bytes, if they were made by a patch or read for one.
-    pub fn made(&self) -> Option<&Bytes> {
-        self.bytes.get()
-    }
-}
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The cells of a group, as its paths are sorted.
 pub type Cells = Vec<Option<Arc<Cell>>>;
@@ -128,7 +94,7 @@ impl<'a> Replay<'a> {
                 Payload::Overlay(changes) => {
                     let mut split: BTreeMap<usize, Vec<&Change>> = BTreeMap::new();
                     for change in changes {
-                        split.entry(of_path[paths::of_change(change)[0]]).or_default().push(change);
+                        split.entry(of_path[change.paths()[0]]).or_default().push(change);
                     }
                     for (g, changes) in split {
                         groups[g].steps.insert(i, Step::Overlay(changes));
@@ -255,11 +221,11 @@ impl<'a> Replay<'a> {
 
     /// The bytes of a cell.
     pub fn bytes(&self, cell: &Cell) -> Option<Bytes> {
-        if let Some(bytes) = cell.bytes.get() {
+        if let Some(bytes) = cell.made() {
             return Some(bytes.clone());
         }
         match self.store.get(&cell.digest) {
-            Ok(bytes) => Some(cell.bytes.get_or_init(|| bytes).clone()),
+            Ok(bytes) => Some(cell.keep(bytes)),
             Err(error) => {
                 lock(&self.broken).get_or_insert(error);
                 None

@@ -1,6 +1,7 @@
 //! From fixes to a plan, or to a refusal with its proofs.
 
 use super::bits::Bits;
+use super::blame::blockers;
 use super::needs::{Needs, needs, refused_without};
 use super::order::{Before, Ordered, cycles, from_nothing, from_series};
 use super::pairs::pairs;
@@ -10,7 +11,7 @@ use super::types::{
     Candidate, DropCause, Dropped, Edge, EdgeKind, OrderPair, PairKind, Plan, PlanInput, Proof, Reason, Refusal,
     Settled,
 };
-use crate::fix::{FixId, Payload};
+use crate::fix::FixId;
 use crate::patch::RejectReason;
 use crate::report::{Code, Finding};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,17 +31,17 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
     }
 }
 
-struct Work<'a, 'i> {
-    input: &'i PlanInput<'a>,
+pub(super) struct Work<'a, 'i> {
+    pub(super) input: &'i PlanInput<'a>,
     /// Sorted by id; fixes go by their place here.
-    fixes: Vec<Candidate<'a>>,
-    alive: BTreeSet<usize>,
+    pub(super) fixes: Vec<Candidate<'a>>,
+    pub(super) alive: BTreeSet<usize>,
     /// Superseded fixes: by which one.
-    superseded: BTreeMap<usize, usize>,
+    pub(super) superseded: BTreeMap<usize, usize>,
     /// Fixes that another stands for: superseded, or the same under another id.
-    stands_for: BTreeMap<usize, usize>,
-    dropped: Vec<Dropped>,
-    findings: Vec<Finding>,
+    pub(super) stands_for: BTreeMap<usize, usize>,
+    pub(super) dropped: Vec<Dropped>,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl<'a, 'i> Work<'a, 'i> {
@@ -84,11 +85,11 @@ impl<'a, 'i> Work<'a, 'i> {
         self.fixes.binary_search_by(|c| c.id.cmp(id)).ok()
     }
 
-    fn id(&self, i: usize) -> FixId {
+    pub(super) fn id(&self, i: usize) -> FixId {
         self.fixes[i].id.clone()
     }
 
-    fn drop_fix(&mut self, i: usize, cause: DropCause) {
+    pub(super) fn drop_fix(&mut self, i: usize, cause: DropCause) {
         self.alive.remove(&i);
         self.dropped.push(Dropped { fix: self.id(i), cause });
     }
@@ -228,71 +229,14 @@ impl<'a, 'i> Work<'a, 'i> {
                     let proofs = ordered
                         .refused
                         .into_iter()
-                        .map(|(i, refused)| Proof::DoesNotApply { fix: self.id(i), refused })
+                        .map(|(i, refused)| {
+                            let blockers = blockers(replay, &ordered.order, i, |b| self.id(b));
+                            Proof::DoesNotApply { fix: self.id(i), refused, blockers }
+                        })
                         .collect();
                     return self.refuse(proofs);
                 }
             }
-        }
-    }
-
-    /// Says what is left out of the order and why, and what is odd about what stays.
-    fn settle_dropped(&mut self, replay: &Replay<'a>, ordered: &Ordered) {
-        for (old, new) in self.superseded.clone() {
-            self.drop_fix(old, DropCause::Superseded { by: self.id(new) });
-            let message = format!("left out: '{}' supersedes it", self.fixes[new].id);
-            self.findings.push(Finding::new(Code::Superseded, self.fixes[old].id, message));
-        }
-        let mut seen: Vec<(&Payload, usize)> = Vec::new();
-        let twin = |seen: &[(&Payload, usize)], i: usize| {
-            seen.iter()
-                .find(|(p, o)| *o != i && replay.of_fix[*o] == replay.of_fix[i] && same(p, self.fixes[i].payload))
-                .map(|(_, o)| *o)
-        };
-        let mut by_groups: BTreeMap<&[usize], Vec<(&Payload, usize)>> = BTreeMap::new();
-        let mut findings = Vec::new();
-        for &i in &ordered.order {
-            let here = by_groups.entry(&replay.of_fix[i]).or_default();
-            if replay.of_fix[i].is_empty() {
-                findings.push(
-                    Finding::new(Code::EmptyFix, self.fixes[i].id, "it changes nothing")
-                        .next("restore the patch if it was cut off, or take the fix out"),
-                );
-                continue;
-            }
-            if let Some(other) = twin(here, i) {
-                let message = format!("it has the same content as '{}', and both apply", self.fixes[other].id);
-                findings.push(Finding::new(Code::Duplicate, self.fixes[i].id, message).next("remove one of the two"));
-            }
-            here.push((self.fixes[i].payload, i));
-        }
-        seen.extend(by_groups.into_values().flatten());
-        let mut causes = Vec::new();
-        for &i in &ordered.contained {
-            causes.push(match twin(&seen, i) {
-                Some(other) => {
-                    let message = format!("left out: it has the same content as '{}'", self.fixes[other].id);
-                    findings
-                        .push(Finding::new(Code::Duplicate, self.fixes[i].id, message).next("remove one of the two"));
-                    (i, Some(other))
-                }
-                None => {
-                    let message = "left out: the tree has its changes already";
-                    findings.push(
-                        Finding::new(Code::Contained, self.fixes[i].id, message)
-                            .next("remove it from the release, or start from an older base"),
-                    );
-                    (i, None)
-                }
-            });
-        }
-        self.findings.extend(findings);
-        for (i, of) in causes {
-            if let Some(other) = of {
-                self.stands_for.insert(i, other);
-            }
-            let cause = of.map_or(DropCause::Contained, |o| DropCause::Duplicate { of: self.id(o) });
-            self.drop_fix(i, cause);
         }
     }
 
@@ -408,7 +352,15 @@ impl<'a, 'i> Work<'a, 'i> {
                 wrong.entry(fix).or_insert(refused);
             }
         }
-        wrong.into_iter().map(|(i, r)| Proof::DoesNotApply { fix: self.id(i), refused: (*r).clone() }).collect()
+        let kept: Vec<usize> = choice.keep.iter().map(|k| order[k]).collect();
+        wrong
+            .into_iter()
+            .map(|(i, r)| {
+                let before: Vec<usize> = kept.iter().copied().take_while(|k| *k != i).collect();
+                let blockers = blockers(replay, &before, i, |b| self.id(b));
+                Proof::DoesNotApply { fix: self.id(i), refused: (*r).clone(), blockers }
+            })
+            .collect()
     }
 
     fn edges(
@@ -448,26 +400,5 @@ fn kind_of(reason: &RejectReason) -> EdgeKind {
         | RejectReason::ParentIsFile(_)
         | RejectReason::WrongKind
         | RejectReason::DeleteLeavesContent => EdgeKind::File,
-    }
-}
-
-/// Whether two payloads do the same, wherever their parts stand in their files.
-fn same(a: &Payload, b: &Payload) -> bool {
-    match (a, b) {
-        (Payload::Overlay(a), Payload::Overlay(b)) => a == b,
-        (Payload::Patch(a), Payload::Patch(b)) => {
-            let strip = |files: &[crate::patch::FilePatch]| {
-                let mut files = files.to_vec();
-                for f in &mut files {
-                    f.line = 0;
-                    if let crate::patch::Body::Text(hunks) = &mut f.body {
-                        hunks.iter_mut().for_each(|h| h.line = 0);
-                    }
-                }
-                files
-            };
-            a.len() == b.len() && strip(a) == strip(b)
-        }
-        _ => false,
     }
 }

@@ -227,6 +227,14 @@ pub struct Refusal {
     pub findings: Vec<Finding>,
 }
 
+/// A fix that shuts another one out: before it, the other applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocker {
+    pub fix: FixId,
+    /// Whether both apply with this one second; where not, they clash.
+    pub other_way: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proof {
@@ -240,8 +248,8 @@ pub enum Proof {
     SeriesContradicts { fix: FixId, needs: FixId },
     /// Declared to exclude each other, both chosen.
     Excluded { fix: FixId, other: FixId },
-    /// A fix does not apply where its order puts it.
-    DoesNotApply { fix: FixId, refused: Refused },
+    /// A fix does not apply where its order puts it; the blockers are those without which it did.
+    DoesNotApply { fix: FixId, refused: Refused, blockers: Vec<Blocker> },
     /// No order decides these pairs.
     OrderOpen { pairs: Vec<OrderPair> },
     /// A selection names a fix that is not there.

@@ -1,9 +1,9 @@
 //! From the configuration to trees and fixes.
 
 use super::config::{BaseConfig, Config, DEFAULT_TRACK, TrackConfig};
-use super::paths::Classes;
+use super::paths::{Classes, unused_rules};
 use crate::fix::{Fix, FixSet, Variant, read_fixes};
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Source, SourceOptions, read_source};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ pub struct Release {
     pub classes: Classes,
     pub fixes: FixSet,
     pub tracks: Vec<Track>,
+    /// What is odd about the configuration and the fixes as they were read.
+    pub findings: Vec<Finding>,
 }
 
 /// One track with its bases, in the order of the configuration.
@@ -62,8 +64,14 @@ pub fn load(path: &Path) -> Result<Release> {
     let classes = Classes::new(&config)?;
     let fixes = read_fixes(&dir.join(config.release.fixes.as_deref().unwrap_or(Path::new("fixes"))))?;
     let declared = if config.tracks.is_empty() { vec![default_track()] } else { config.tracks.clone() };
-    let tracks = declared.into_iter().map(|t| load_track(&dir, &config, t)).collect::<Result<_>>()?;
-    Ok(Release { dir, config, classes, fixes, tracks })
+    let tracks: Vec<Track> = declared.into_iter().map(|t| load_track(&dir, &config, t)).collect::<Result<_>>()?;
+    let trees = tracks.iter().flat_map(|t| {
+        let bases = t.bases.iter().flat_map(|b| [Some(&b.source), b.shipped.as_ref()]);
+        bases.chain([t.target.as_ref()]).flatten().map(|s| &s.tree)
+    });
+    let mut findings = fixes.findings.clone();
+    findings.extend(unused_rules(&config, trees, &fixes)?);
+    Ok(Release { dir, config, classes, fixes, tracks, findings })
 }
 
 fn default_track() -> TrackConfig {

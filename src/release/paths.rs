@@ -1,9 +1,10 @@
 //! Which class a path has, and which paths may be retired.
 
-use super::config::Config;
+use super::config::{Config, NotFor};
 use crate::bundle::Class;
-use crate::report::{Error, ErrorCode, Result};
-use crate::tree::TreePath;
+use crate::fix::FixSet;
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
+use crate::tree::{Tree, TreePath};
 use globset::{GlobBuilder, GlobMatcher};
 
 /// The configuration's path rules, compiled.
@@ -29,6 +30,43 @@ impl Classes {
     pub fn retired(&self, path: &TreePath) -> bool {
         self.retired.iter().any(|g| g.is_match(path.as_str()))
     }
+}
+
+/// Rules of the configuration that fit nothing here: misspelt ones would otherwise pass in silence.
+pub fn unused_rules<'a>(
+    config: &Config,
+    trees: impl Iterator<Item = &'a Tree> + Clone,
+    fixes: &FixSet,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let patterns = config.paths.iter().map(|r| ("[[paths]]", &r.pattern));
+    for (table, pattern) in patterns.chain(config.retire.iter().map(|r| ("[[retire]]", &r.path))) {
+        let matcher = glob(pattern)?;
+        let fits = |p: &TreePath| matcher.is_match(p.as_str());
+        let touched = || fixes.fixes.iter().flat_map(|f| &f.variants).flat_map(|v| v.payload.paths()).any(fits);
+        if !trees.clone().any(|t| t.entries.keys().any(fits)) && !touched() {
+            findings.push(unused(pattern, format!("{table} fits no path of any base, target or fix")));
+        }
+    }
+    for rule in &config.not_for {
+        if !fixes.fixes.iter().any(|f| f.id.0 == rule.fix) {
+            findings.push(unused(&rule.fix, "[[not_for]] names a fix that is not there".into()));
+        } else if !tracks_of(config, rule) {
+            let what = format!("[[not_for]] fits no track: branch '{}', platform '{}'", rule.branch, rule.platform);
+            findings.push(unused(&rule.fix, what));
+        }
+    }
+    Ok(findings)
+}
+
+fn unused(subject: &str, message: String) -> Finding {
+    Finding::new(Code::UnusedRule, subject, message).next("correct the rule in cumulate.toml, or take it out")
+}
+
+fn tracks_of(config: &Config, rule: &NotFor) -> bool {
+    let fits = |stated: &str, have: &str| stated.is_empty() || stated == have;
+    let any = config.tracks.iter().any(|t| fits(&rule.branch, &t.branch) && fits(&rule.platform, &t.platform));
+    any || config.tracks.is_empty() && rule.branch.is_empty() && rule.platform.is_empty()
 }
 
 /// Compiles one pattern; `*` does not cross `/`, `**` does.

@@ -117,6 +117,8 @@ codes! {
     FixMissingOnTrack = "fix-missing-on-track", Deny;
     /// A shipped file changed that no fix claims.
     UnclaimedChange = "unclaimed-change", Deny;
+    /// A rule of the configuration that fits nothing: perhaps it is misspelt.
+    UnusedRule = "unused-rule", Warn;
     /// A fix of the previous bundle is gone.
     FixLost = "fix-lost", Deny;
     /// A size budget is exceeded.

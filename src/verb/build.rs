@@ -3,14 +3,14 @@
 use super::planned::{PlannedTrack, Selection, planned};
 use super::target::{Target, target_of};
 use crate::bundle::{
-    BaseDraft, Blobs, Draft, FixEntry, FixState, Graph, GraphEdge, GraphPair, Provenance, ProvenancePath, State,
-    TrackDraft, write_file, write_layout,
+    BaseDraft, Blobs, Draft, FixEntry, FixState, Graph, GraphEdge, GraphPair, NOT_FOR_TRACK, Provenance,
+    ProvenancePath, State, TrackDraft, write_file, write_layout,
 };
 use crate::delta::Profile;
 use crate::disk::Disk;
 use crate::explain;
 use crate::fix::{Fix, FixId};
-use crate::plan::{DropCause, Plan};
+use crate::plan::{DropCause, Dropped, Plan};
 use crate::release::Release;
 use crate::report::{Error, ErrorCode, Finding, Level, Result};
 use crate::route::{Memo, pack, route};
@@ -105,7 +105,7 @@ pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &P
     let key = request.key.map(|(path, role)| Ok::<_, Error>((SecretKey::read(path)?, role))).transpose()?;
     progress("planning", 0, 1);
     let tracks = planned(release, &request.selection)?;
-    let mut findings = release.fixes.findings.clone();
+    let mut findings = release.findings.clone();
     let mut targets = Vec::new();
     for (i, track) in tracks.iter().enumerate() {
         progress("merging", i as u64, tracks.len() as u64);
@@ -236,7 +236,7 @@ fn state_of(fix: &FixEntry, states: &BTreeMap<&str, (State, &str)>, track: &Plan
         Some((state, reason)) => (*state, (*reason).to_owned()),
         None => {
             let why = track.not_for.get(&FixId(fix.id.clone()));
-            let why = why.map_or_else(|| "this track has it not".into(), |w| format!("not for this track: {w}"));
+            let why = why.map_or_else(|| "this track has it not".into(), |w| format!("{NOT_FOR_TRACK}{w}"));
             (State::Unknown, why)
         }
     };
@@ -265,7 +265,42 @@ fn fix_entries(release: &Release, tracks: &[PlannedTrack<'_>]) -> Result<Vec<Fix
         }
     }
     let by_id: BTreeMap<&FixId, &Fix> = release.fixes.fixes.iter().map(|f| (&f.id, f)).collect();
-    Ok(order.into_iter().filter_map(|id| by_id.get(id)).map(|f| entry(f)).collect())
+    let mut entries: Vec<FixEntry> = order.iter().filter_map(|id| by_id.get(id)).map(|f| entry(f)).collect();
+    for dropped in plans.iter().flat_map(|p| &p.dropped) {
+        let stands = standing(dropped, &plans);
+        let Some(entry) = entries.iter_mut().find(|e| Some(e.id.as_str()) == stands.map(|s| s.0.as_str())) else {
+            continue;
+        };
+        if let Some(fix) = by_id.get(&dropped.fix).filter(|f| f.id.0 != entry.id) {
+            stand_for(entry, fix);
+        }
+    }
+    Ok(entries)
+}
+
+/// The fix of the order that stands for a dropped one, through others that were dropped in turn.
+fn standing<'a>(dropped: &'a Dropped, plans: &[&'a Plan]) -> Option<&'a FixId> {
+    let mut now = dropped;
+    for _ in 0..=plans.iter().map(|p| p.dropped.len()).sum() {
+        let (DropCause::Superseded { by: next } | DropCause::Duplicate { of: next }) = &now.cause else { return None };
+        match plans.iter().flat_map(|p| &p.dropped).find(|d| d.fix == *next) {
+            Some(further) => now = further,
+            None => return Some(next),
+        }
+    }
+    None
+}
+
+/// What a left-out fix was there for, its successor or twin answers for: nobody looks for a CVE in vain.
+fn stand_for(entry: &mut FixEntry, fix: &Fix) {
+    let add = |list: &mut Vec<String>, item: &String| {
+        if !list.contains(item) {
+            list.push(item.clone());
+        }
+    };
+    fix.meta.cves.iter().for_each(|c| add(&mut entry.cves, c));
+    fix.meta.links.iter().for_each(|l| add(&mut entry.links, l));
+    add(&mut entry.supersedes, &fix.id.0);
 }
 
 fn entry(fix: &Fix) -> FixEntry {

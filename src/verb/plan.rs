@@ -18,7 +18,7 @@ pub fn plan_view(release: &Release, tracks: &[PlannedTrack<'_>], with_matrix: bo
         let metas: BTreeMap<&FixId, &Meta> = t.candidates.iter().map(|c| (c.id, c.meta)).collect();
         let mut findings = t.findings.clone();
         if i == 0 {
-            findings.extend(release.fixes.findings.iter().cloned());
+            findings.extend(release.findings.iter().cloned());
         }
         let mut view = TrackView::new(&t.track.name, t.outcome.as_ref(), &metas, &findings);
         for f in &mut view.findings {
