@@ -114,3 +114,42 @@ fn a_fix_that_a_track_excuses_is_not_unclear_there() {
     let cells: Vec<&str> = row.split_whitespace().collect();
     assert_eq!(cells[2..6], ["1", "0", "1", "0"], "gains, has already, not for it, unclear:\n{shown}");
 }
+
+#[test]
+fn two_files_may_swap_their_names() {
+    let dir = tempfile::tempdir().unwrap();
+    release(dir.path(), "", &[]);
+    fs::write(dir.path().join("r/bases/1.0/g"), "other\n").unwrap();
+    fs::create_dir_all(dir.path().join("r/fixes/SWAP")).unwrap();
+    let meta = "title = \"swap\"\n[[rename]]\nfrom = \"f\"\nto = \"g\"\n[[rename]]\nfrom = \"g\"\nto = \"f\"\n";
+    fs::write(dir.path().join("r/fixes/SWAP/fix.toml"), meta).unwrap();
+    cumulate(dir.path(), &["build", "r", "-o", "c.cup"]).expect(0);
+    common::copy(&dir.path().join("r/bases/1.0"), &dir.path().join("i"));
+    cumulate(dir.path(), &["apply", "c.cup", "i", "--allow-unsigned"]).expect(0);
+    let read = |p: &str| fs::read_to_string(dir.path().join("i").join(p)).unwrap();
+    assert_eq!((read("f").as_str(), read("g").as_str()), ("other\n", TEN));
+    cumulate(dir.path(), &["rollback", "i"]).expect(0);
+    assert_eq!((read("f").as_str(), read("g").as_str()), (TEN, "other\n"));
+}
+
+/// The key never comes near the bundle: openssl signs what `--emit` wrote.
+#[test]
+fn a_signature_made_by_openssl_elsewhere_is_attached() {
+    let dir = tempfile::tempdir().unwrap();
+    release(dir.path(), "", &[("A", "", &five("two"))]);
+    let run = |args: &[&str]| cumulate(dir.path(), args);
+    run(&["build", "r", "-o", "c.cup"]).expect(0);
+    run(&["keygen", "--out", "k"]).expect(0);
+    run(&["keygen", "--out", "other"]).expect(0);
+    run(&["sign", "c.cup", "--emit", "to-sign.bin"]).expect(0);
+    run(&["sign", "c.cup", "--emit", "to-sign.bin"]).expect(2);
+    let openssl = ["pkeyutl", "-sign", "-rawin", "-inkey", "k.key", "-in", "to-sign.bin", "-out", "k.sig"];
+    let signed = std::process::Command::new("openssl").args(openssl).current_dir(dir.path()).status().unwrap();
+    assert!(signed.success());
+    run(&["sign", "c.cup", "--attach", "k.sig", "--pub", "other.pub"]).expect(4);
+    run(&["verify", "c.cup", "--pub", "k.pub"]).expect(4);
+    run(&["sign", "c.cup", "--attach", "k.sig", "--pub", "k.pub"]).expect(0);
+    run(&["verify", "c.cup", "--pub", "k.pub"]).expect(0);
+    run(&["sign", "c.cup"]).expect(2);
+    run(&["sign", "c.cup", "--attach", "k.sig"]).expect(2);
+}

@@ -1,5 +1,6 @@
 //! The command line as clap sees it: words, help and examples, no behaviour.
 
+use crate::release::Size;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -165,11 +166,25 @@ pub enum Command {
         out: Output,
     },
     /// Add a signature to a bundle.
-    #[command(after_help = "Examples:\n  cumulate sign redis-7.2.6.cup --key vetter.key --role vetter")]
+    #[command(
+        after_help = "Examples:\n  cumulate sign redis-7.2.6.cup --key vetter.key --role vetter\n\nWith a key that lives elsewhere (a token, another machine):\n  cumulate sign redis-7.2.6.cup --emit to-sign.bin\n  openssl pkeyutl -sign -rawin -inkey release.key -in to-sign.bin -out release.sig\n  cumulate sign redis-7.2.6.cup --attach release.sig --pub release.pub"
+    )]
     Sign {
+        /// The bundle: a .cup file or a layout folder.
         bundle: PathBuf,
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        /// The private key that signs here and now.
+        #[arg(long, value_name = "FILE", required_unless_present_any = ["emit", "attach"])]
+        key: Option<PathBuf>,
+        /// Write the exact bytes that a key elsewhere has to sign (pure Ed25519); never overwrites.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "attach"])]
+        emit: Option<PathBuf>,
+        /// Add a signature of 64 bytes that was made elsewhere over what --emit wrote.
+        #[arg(long, value_name = "FILE", conflicts_with = "key", requires = "public")]
+        attach: Option<PathBuf>,
+        /// The public key that the attached signature has to verify with.
+        #[arg(long = "pub", value_name = "FILE", requires = "attach")]
+        public: Option<PathBuf>,
+        /// What the signer vouches as: `release`, or a role that a policy names.
         #[arg(long, default_value = "release")]
         role: String,
         #[command(flatten)]
@@ -195,6 +210,7 @@ pub enum Command {
         after_help = "Examples:\n  cumulate inspect redis-7.2.6.cup\n  cumulate inspect redis-7.2.6.cup --base 7.2.3 --format json\n  cumulate inspect redis-7.2.6.cup --envelopes signatures/"
     )]
     Inspect {
+        /// The bundle: a .cup file or a layout folder, whole or with some bases.
         bundle: PathBuf,
         /// Only this base, with its steps.
         #[arg(long, value_name = "VERSION")]
@@ -236,6 +252,7 @@ pub enum Command {
     /// Go back to exactly what was there before the last apply.
     #[command(after_help = "Examples:\n  cumulate rollback /opt/redis")]
     Rollback {
+        /// The installation.
         dir: PathBuf,
         #[command(flatten)]
         output: Output,
@@ -243,6 +260,7 @@ pub enum Command {
     /// Show what is installed, what drifted and whether something was interrupted.
     #[command(after_help = "Examples:\n  cumulate status /opt/redis\n  cumulate status /opt/redis --format json")]
     Status {
+        /// The installation.
         dir: PathBuf,
         #[command(flatten)]
         output: Output,
@@ -330,9 +348,9 @@ pub enum DeltaCommand {
         delta: PathBuf,
         #[arg(short, long, value_name = "NEW")]
         output: PathBuf,
-        /// Most memory in bytes that decoding may need beyond OLD.
-        #[arg(long, value_name = "BYTES")]
-        memory: Option<u64>,
+        /// Most memory that decoding may need beyond OLD: bytes, or with a unit ("64 MiB").
+        #[arg(long, value_name = "SIZE")]
+        memory: Option<Size>,
         /// Replace an existing file.
         #[arg(long)]
         force: bool,

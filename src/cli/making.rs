@@ -49,8 +49,40 @@ pub fn keygen(prefix: &Path, out: Out) -> Result<u8> {
     Ok(0)
 }
 
-pub fn sign(bundle: &Path, key: &Path, role: &str, out: Out) -> Result<u8> {
-    let signed = verb::sign(bundle, key, role)?;
+/// Where a signature comes from.
+pub enum Signer {
+    Key(PathBuf),
+    Emit(PathBuf),
+    Attach { signature: PathBuf, public: PathBuf },
+}
+
+/// An Ed25519 signature is 64 bytes (RFC 8032); nothing longer is read.
+const SIGNATURE: u64 = 64;
+
+pub fn sign(bundle: &Path, by: Signer, role: &str, out: Out) -> Result<u8> {
+    let signed = match by {
+        Signer::Key(key) => verb::sign(bundle, &key, role)?,
+        Signer::Attach { signature, public } => {
+            let io = |e: std::io::Error| Error::io(signature.display(), &e);
+            let mut bytes = Vec::new();
+            let file = std::fs::File::open(&signature).map_err(io)?;
+            std::io::Read::read_to_end(&mut std::io::Read::take(file, SIGNATURE + 1), &mut bytes).map_err(io)?;
+            verb::attach(bundle, role, &public, &bytes)?
+        }
+        Signer::Emit(file) => {
+            let bytes = verb::emit(bundle, role)?;
+            Disk::real().create_new(&file, &bytes, 0o644)?;
+            let emitted = serde_json::json!({"emitted": file, "bytes": bytes.len(), "role": role});
+            out.result("sign", &emitted, |_| {
+                done(format!("{}: sign these {} bytes as they are, with pure Ed25519", file.display(), bytes.len()))
+                    + &format!(
+                        "Next: cumulate sign {} --attach SIGNATURE --pub KEY.pub --role {role}\n",
+                        bundle.display()
+                    )
+            })?;
+            return Ok(0);
+        }
+    };
     out.result("sign", &signed, |s| {
         let what = if s.added { "signed" } else { "was signed already" };
         done(format!("{} {} {what} as {} by {}", safe(&s.component), safe(&s.version), safe(&s.role), s.key_id))

@@ -9,6 +9,7 @@ mod render;
 mod style;
 mod using;
 
+use crate::report::{Error, ErrorCode};
 use args::{BaseCommand, Cli, Command, DeltaCommand};
 use clap::{CommandFactory as _, Parser as _};
 use out::Out;
@@ -60,7 +61,18 @@ fn run(command: Command) -> crate::report::Result<u8> {
                 out: Out::new(out.format),
             })
         }
-        Command::Sign { bundle, key, role, output } => making::sign(&bundle, &key, &role, Out::new(output.format)),
+        Command::Sign { bundle, key, emit, attach, public, role, output } => {
+            let by = match (key, emit, attach.zip(public)) {
+                (Some(key), ..) => making::Signer::Key(key),
+                (_, Some(emit), _) => making::Signer::Emit(emit),
+                (_, _, Some((signature, public))) => making::Signer::Attach { signature, public },
+                (None, None, None) => {
+                    return Err(Error::new(ErrorCode::Usage, "sign", "nothing says who signs")
+                        .next("give --key, --emit, or --attach with --pub"));
+                }
+            };
+            making::sign(&bundle, by, &role, Out::new(output.format))
+        }
         Command::Verify { bundle, trust, bases, output } => {
             using::verify(&bundle, &trust, bases.as_deref(), Out::new(output.format))
         }
@@ -89,7 +101,7 @@ fn run(command: Command) -> crate::report::Result<u8> {
             making::delta_encode(&old, &new, &output, profile.into(), force, Out::new(out.format))
         }
         Command::Delta(DeltaCommand::Decode { old, delta, output, memory, force, out }) => {
-            making::delta_decode(&old, &delta, &output, memory, force, Out::new(out.format))
+            making::delta_decode(&old, &delta, &output, memory.map(|s| s.0), force, Out::new(out.format))
         }
         Command::Man { out } => man(&out),
         Command::Completions { shell } => {

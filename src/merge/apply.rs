@@ -161,46 +161,46 @@ fn entry(state: Option<FileState>) -> (Option<Entry>, Option<Bytes>) {
     }
 }
 
+/// Everything leaves before anything arrives, so that two files of one overlay may swap their names; the plan's replay
+/// has the same rule on its cells.
 fn overlay(changes: &[fix::Change], tree: &Tree) -> std::result::Result<Changed, Reject> {
+    let reject = |path: &TreePath, reason| Err(Reject { path: path.clone(), hunk: None, line: 0, reason });
     let mut out = Changed::new();
     for change in changes {
-        let now = |path: &TreePath| match out.get(path) {
-            Some((entry, _)) => entry.clone(),
-            None => tree.get(path).cloned(),
-        };
-        let reject = |path: &TreePath, reason| Err(Reject { path: path.clone(), hunk: None, line: 0, reason });
-        let is_file = |path: &TreePath| matches!(now(path), Some(Entry::File { .. } | Entry::Symlink { .. }));
-        match change {
+        if let fix::Change::Delete { path } | fix::Change::Rename { from: path, .. } = change
+            && (tree.get(path).is_none() || out.insert(path.clone(), (None, None)).is_some())
+        {
+            return reject(path, RejectReason::Missing);
+        }
+    }
+    let gone: BTreeSet<TreePath> = out.keys().cloned().collect();
+    for change in changes {
+        let (path, entry) = match change {
+            fix::Change::Delete { .. } => continue,
             fix::Change::Put { path, mode, digest, size, built_on } => {
-                if built_on.is_some_and(|d| now(path).and_then(|e| e.digest()) != Some(d)) {
+                if built_on.is_some_and(|d| tree.get(path).and_then(Entry::digest) != Some(d)) {
                     return reject(path, RejectReason::WrongPreImage);
                 }
-                if let Some(parent) = path.ancestors().find(|a| is_file(a)) {
-                    return reject(path, RejectReason::ParentIsFile(parent));
-                }
-                let entry = Entry::File { digest: *digest, size: *size, exec: *mode == Mode::Exec };
-                out.insert(path.clone(), (Some(entry), None));
+                (path, Entry::File { digest: *digest, size: *size, exec: *mode == Mode::Exec })
             }
-            fix::Change::Link { path, target } => {
-                if let Some(parent) = path.ancestors().find(|a| is_file(a)) {
-                    return reject(path, RejectReason::ParentIsFile(parent));
-                }
-                out.insert(path.clone(), (Some(Entry::Symlink { target: target.clone() }), None));
-            }
-            fix::Change::Delete { path } => {
-                if now(path).is_none() {
-                    return reject(path, RejectReason::Missing);
-                }
-                out.insert(path.clone(), (None, None));
-            }
+            fix::Change::Link { path, target } => (path, Entry::Symlink { target: target.clone() }),
             fix::Change::Rename { from, to } => {
-                let Some(entry) = now(from) else { return reject(from, RejectReason::Missing) };
-                if now(to).is_some() {
+                if tree.get(to).is_some() && !gone.contains(to) {
                     return reject(to, RejectReason::Exists);
                 }
-                out.insert(from.clone(), (None, None));
-                out.insert(to.clone(), (Some(entry), None));
+                let Some(entry) = tree.get(from) else { return reject(from, RejectReason::Missing) };
+                (to, entry.clone())
             }
+        };
+        out.insert(path.clone(), (Some(entry), None));
+    }
+    let is_file = |path: &TreePath| {
+        let now = out.get(path).map_or_else(|| tree.get(path), |(entry, _)| entry.as_ref());
+        matches!(now, Some(Entry::File { .. } | Entry::Symlink { .. }))
+    };
+    for path in out.iter().filter(|(_, (entry, _))| entry.is_some()).map(|(path, _)| path) {
+        if let Some(parent) = path.ancestors().find(is_file) {
+            return reject(path, RejectReason::ParentIsFile(parent));
         }
     }
     Ok(out)

@@ -143,10 +143,15 @@ impl<'de> Deserialize<'de> for Size {
         }
         match Raw::deserialize(d)? {
             Raw::Number(n) => Ok(Size(n)),
-            Raw::Text(t) => parse_size(&t).map(Size).ok_or_else(|| {
-                serde::de::Error::custom(format!("'{t}' is no size; write bytes, \"300 KiB\" or \"2 MB\""))
-            }),
+            Raw::Text(t) => t.parse().map_err(serde::de::Error::custom),
         }
+    }
+}
+
+impl std::str::FromStr for Size {
+    type Err = String;
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        parse_size(text).map(Size).ok_or_else(|| format!("'{text}' is no size; write bytes, \"300 KiB\" or \"2 MB\""))
     }
 }
 

@@ -8,7 +8,7 @@ mod load;
 mod paths;
 
 pub use config::{
-    BaseConfig, Budget, Component, Config, DEFAULT_TRACK, NotFor, PathRule, ReleaseSection, Retire, TrackConfig,
+    BaseConfig, Budget, Component, Config, DEFAULT_TRACK, NotFor, PathRule, ReleaseSection, Retire, Size, TrackConfig,
 };
 pub use load::{Base, Release, Track, load, variant_for};
 pub use paths::Classes;

@@ -102,6 +102,11 @@ pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &P
         return Err(Error::new(ErrorCode::Exists, path.display(), "it is there already")
             .next("choose another name, or replace it with --force"));
     }
+    let folder = request.output.path().parent().filter(|p| !p.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|f| !f.is_dir()) {
+        return Err(Error::new(ErrorCode::Usage, folder.display(), "there is no such folder to write to")
+            .next("make it, or choose another output"));
+    }
     let key = request.key.map(|(path, role)| Ok::<_, Error>((SecretKey::read(path)?, role))).transpose()?;
     progress("planning", 0, 1);
     let tracks = planned(release, &request.selection)?;

@@ -137,7 +137,7 @@ fn steps(bundle: &Bundle, folder: bool) -> Vec<Step> {
         (
             "every manifest and envelope has the stated size and digest before it is parsed",
             "swapped or changed manifests; input that aims at the parser",
-            format!("{} manifests, {} envelopes", at_hand + 1, bundle.envelopes().len()),
+            format!("{}, {}", many(at_hand + 1, "manifest"), many(bundle.envelopes().len(), "envelope")),
         ),
         (
             "the format's major version and every needed feature are known",
@@ -157,22 +157,22 @@ fn steps(bundle: &Bundle, folder: bool) -> Vec<Step> {
         (
             "enough different trusted keys signed this very root manifest in each required role",
             "a forged or re-signed release; one key counted twice; a signature of another role, release or document",
-            format!("{counted} signatures count"),
+            format!("counted: {}", many(counted, "signature")),
         ),
         (
             "every blob has the stated size and digest",
             "truncated, changed or exchanged packs and documents",
-            format!("{} blobs, {bytes} bytes", blobs.len()),
+            format!("{}, {bytes} bytes", many(blobs.len(), "blob")),
         ),
         (
             "the listing of each track is the target that the root manifest states",
             "files slipped in or left out; paths that leave the tree",
-            format!("{} tracks", root.tracks.len()),
+            many(root.tracks.len(), "track"),
         ),
         (
             "each base's steps stay inside its packs and, undone, give exactly the base",
             "steps that write, read or delete elsewhere; a wrong base taken for the right one",
-            format!("{at_hand} routes"),
+            many(at_hand, "route"),
         ),
         (
             "stated download, disk, memory, paths and file sizes are kept",
@@ -181,4 +181,8 @@ fn steps(bundle: &Bundle, folder: bool) -> Vec<Step> {
         ),
     ];
     (1u32..).zip(rows).map(|(number, (check, stops, found))| Step { number, check, stops, found }).collect()
+}
+
+fn many(n: usize, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
