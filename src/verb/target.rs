@@ -62,7 +62,7 @@ pub fn target_of(
         None => (merged.tree.clone(), merged.provenance.clone()),
         Some(shipped) => {
             let claims = claims(track, plan)?;
-            let provenance = claimed(&track.track.bases, &shipped.tree, &claims, findings);
+            let provenance = claimed(release, &track.track.bases, &shipped.tree, &claims, findings);
             (shipped.tree.clone(), provenance)
         }
     };
@@ -75,8 +75,12 @@ pub fn target_of(
 
 /// A tree without what is none of ours.
 fn ours(release: &Release, tree: &Tree) -> Tree {
-    let mine = |p: &TreePath| matches!(release.classes.class(p), Class::Code | Class::Config);
-    Tree { entries: tree.entries.iter().filter(|(p, _)| mine(p)).map(|(p, e)| (p.clone(), e.clone())).collect() }
+    let mine = tree.entries.iter().filter(|(p, _)| is_ours(release, p));
+    Tree { entries: mine.map(|(p, e)| (p.clone(), e.clone())).collect() }
+}
+
+fn is_ours(release: &Release, path: &TreePath) -> bool {
+    matches!(release.classes.class(path), Class::Code | Class::Config)
 }
 
 /// A fix of volatile and site paths alone is never installed, and must not be reported as if it were.
@@ -146,8 +150,10 @@ fn claims(track: &PlannedTrack<'_>, plan: &Plan) -> Result<Claims> {
     Ok(out)
 }
 
-/// Which fixes claim which shipped path; a change that none claims is a finding.
+/// Which fixes claim which shipped path; a change that none claims is a finding, unless nothing ever writes there
+/// or the configuration lets the path go.
 fn claimed(
+    release: &Release,
     bases: &[Base],
     shipped: &Tree,
     claims: &Claims,
@@ -158,12 +164,14 @@ fn claimed(
     for base in bases {
         let old = &base.installed().tree;
         let paths: BTreeSet<&TreePath> = old.entries.keys().chain(shipped.entries.keys()).collect();
-        for path in paths.into_iter().filter(|p| old.get(p) != shipped.get(p)) {
+        let differs = |p: &&TreePath| old.get(p) != shipped.get(p) && is_ours(release, p);
+        for path in paths.into_iter().filter(differs) {
             let by: Vec<FixId> =
                 claims.iter().filter(|(_, set)| set.is_match(path.as_str())).map(|(id, _)| id.clone()).collect();
-            if by.is_empty() {
+            let retired = shipped.get(path).is_none() && release.classes.retired(path);
+            if by.is_empty() && !retired {
                 unclaimed.entry(path).or_default().push(&base.name);
-            } else {
+            } else if !by.is_empty() {
                 provenance.insert(path.clone(), by);
             }
         }
