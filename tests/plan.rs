@@ -1,5 +1,8 @@
 //! Situations of plans, each a small component made on the spot.
 
+mod common;
+
+use common::diff;
 use cumulate::explain;
 use cumulate::fix::{Change, FixId, Meta, Payload};
 use cumulate::merge::merge;
@@ -15,25 +18,6 @@ fn path(p: &str) -> TreePath {
 /// `text` of twenty lines, `l01` to `l20`.
 fn twenty() -> String {
     (1..=20).map(|i| format!("l{i:02}\n")).collect()
-}
-
-/// One unified hunk with three lines of context that turns `old` into `new`.
-fn diff(file: &str, old: &str, new: &str) -> String {
-    let (a, b): (Vec<&str>, Vec<&str>) = (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
-    let head = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
-    let most = a.len().min(b.len()) - head;
-    let tail = a.iter().rev().zip(b.iter().rev()).take(most).take_while(|(x, y)| x == y).count();
-    let (from, end) = (head.saturating_sub(3), (a.len() - tail + 3).min(a.len()));
-    let after = end - (a.len() - tail);
-    let count = |n: usize| n - from - tail + after;
-    let mut out = format!("diff --git a/{file} b/{file}\n--- a/{file}\n+++ b/{file}\n");
-    out += &format!("@@ -{},{} +{},{} @@\n", from + 1, count(a.len()), from + 1, count(b.len()));
-    let mut lines = |sign: char, list: &[&str]| list.iter().for_each(|l| out += &format!("{sign}{l}"));
-    lines(' ', &a[from..head]);
-    lines('-', &a[head..a.len() - tail]);
-    lines('+', &b[head..b.len() - tail]);
-    lines(' ', &a[a.len() - tail..end]);
-    out
 }
 
 #[derive(Default)]

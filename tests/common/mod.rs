@@ -108,3 +108,22 @@ pub fn assert_same(found: &Path, wanted: &Path) {
     let wrong: Vec<_> = a.keys().chain(b.keys()).filter(|p| a.get(*p) != b.get(*p)).take(10).collect();
     assert!(wrong.is_empty(), "{} differs from {} at {wrong:?}", found.display(), wanted.display());
 }
+
+/// One unified hunk with three lines of context that turns `old` into `new`.
+pub fn diff(file: &str, old: &str, new: &str) -> String {
+    let (a, b): (Vec<&str>, Vec<&str>) = (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
+    let head = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
+    let most = a.len().min(b.len()) - head;
+    let tail = a.iter().rev().zip(b.iter().rev()).take(most).take_while(|(x, y)| x == y).count();
+    let (from, end) = (head.saturating_sub(3), (a.len() - tail + 3).min(a.len()));
+    let after = end - (a.len() - tail);
+    let count = |n: usize| n - from - tail + after;
+    let mut out = format!("diff --git a/{file} b/{file}\n--- a/{file}\n+++ b/{file}\n");
+    out += &format!("@@ -{},{} +{},{} @@\n", from + 1, count(a.len()), from + 1, count(b.len()));
+    let mut lines = |sign: char, list: &[&str]| list.iter().for_each(|l| out += &format!("{sign}{l}"));
+    lines(' ', &a[from..head]);
+    lines('-', &a[head..a.len() - tail]);
+    lines('+', &b[head..b.len() - tail]);
+    lines(' ', &a[a.len() - tail..end]);
+    out
+}
