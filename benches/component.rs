@@ -16,6 +16,13 @@ struct Cost {
     kib: u64,
 }
 
+impl Cost {
+    /// One process after the other: times add up, the peak is the largest.
+    fn add(&mut self, other: Cost) {
+        *self = Cost { cpu: self.cpu + other.cpu, kib: self.kib.max(other.kib) };
+    }
+}
+
 fn main() {
     let sets: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let sets = if sets.is_empty() { vec!["deb-libxml2-2.9.10".into(), "npm-esbuild-linux-0.25".into()] } else { sets };
@@ -23,7 +30,7 @@ fn main() {
         std::env::var_os("CUMULATE_CORPUS").map_or_else(|| PathBuf::from("../shared/corpus/data"), PathBuf::from);
     let profile = std::env::var("CUMULATE_PROFILE").unwrap_or_else(|_| "balanced".into());
     println!(
-        "profile {profile}; bytes per base: cumulate (download), bsdiff 4.3 and zstd 19 --patch-from over the same changed files\n"
+        "profile {profile}; bytes per base: whole download (manifests, listing and deltas), its deltas alone, and the patches of bsdiff 4.3 and zstd 19 --patch-from over the same changed files; ratio = deltas / bsdiff\n"
     );
     for set in &sets {
         bench(&corpus.join(set), set, &profile);
@@ -57,9 +64,10 @@ fn bench(set: &Path, name: &str, profile: &str) {
     let size = fs::metadata(dir.join("b.cup")).unwrap().len();
     println!("{name}: {} bases, bundle {size} B, build {:.1} s CPU, {} MiB", bases.len(), build.cpu, build.kib / 1024);
     println!(
-        "{:>24} {:>12} {:>12} {:>12} {:>7} {:>10} {:>9} {:>10}",
-        "base", "cumulate", "bsdiff", "zstd", "ratio", "apply s", "MiB", "bspatch s"
+        "{:>10} {:>10} {:>10} {:>10} {:>10} {:>7} {:>8} {:>5} {:>10} {:>5}",
+        "base", "download", "deltas", "bsdiff", "zstd", "ratio", "apply s", "MiB", "bspatch s", "MiB"
     );
+    let (mut bsdiff, mut zstd) = (Cost::default(), Cost::default());
     for base in &bases {
         let old = set.join("bases").join(base);
         let installed = dir.join("installed");
@@ -67,24 +75,26 @@ fn bench(set: &Path, name: &str, profile: &str) {
         let status = Command::new("cp").args(["-a"]).arg(&old).arg(&installed).status().unwrap();
         assert!(status.success());
         let apply = cost(Command::new(exe).current_dir(dir).args(["apply", "b.cup", "installed", "--allow-unsigned"]));
-        let download = inspect["bases"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|b| b["name"] == *base)
-            .and_then(|b| b["download"].as_u64())
-            .unwrap_or(0);
+        let mine = inspect["bases"].as_array().unwrap().iter().find(|b| b["name"] == *base).unwrap();
+        let download = mine["download"].as_u64().unwrap();
+        let deltas: u64 = mine["steps"].as_object().unwrap().values().map(|k| k["stored"].as_u64().unwrap()).sum();
         let peers = peers(&old, &set.join("target"), dir);
         let show = |n: Option<u64>| n.map_or("absent".into(), |n| n.to_string());
-        let ratio = peers.bsdiff.map_or(String::new(), |b| format!("{:.2}", download as f64 / b.max(1) as f64));
+        let ratio = peers.bsdiff.map_or(String::new(), |b| format!("{:.3}", deltas as f64 / b.max(1) as f64));
         println!(
-            "{base:>24} {download:>12} {:>12} {:>12} {ratio:>7} {:>10.2} {:>9} {:>10.2}",
+            "{base:>10} {download:>10} {deltas:>10} {:>10} {:>10} {ratio:>7} {:>8.2} {:>5} {:>10.2} {:>5}",
             show(peers.bsdiff),
             show(peers.zstd),
             apply.cpu,
             apply.kib / 1024,
-            peers.bspatch.cpu
+            peers.bspatch.cpu,
+            peers.bspatch.kib / 1024,
         );
+        bsdiff.add(peers.encode);
+        zstd.add(peers.zstd_encode);
+    }
+    for (tool, c) in [("bsdiff", bsdiff), ("zstd", zstd)] {
+        println!("encoding for all bases, {tool}: {:.1} s CPU, {} MiB", c.cpu, c.kib / 1024);
     }
 }
 
@@ -92,6 +102,8 @@ fn bench(set: &Path, name: &str, profile: &str) {
 struct Peers {
     bsdiff: Option<u64>,
     zstd: Option<u64>,
+    encode: Cost,
+    zstd_encode: Cost,
     bspatch: Cost,
 }
 
@@ -99,22 +111,23 @@ struct Peers {
 fn peers(old: &Path, new: &Path, dir: &Path) -> Peers {
     let (a, b) = (files(old), files(new));
     let empty = dir.join("empty");
-    fs::write(&empty, b"").unwrap();
+    // One byte: Debian's bsdiff cannot map an empty file.
+    fs::write(&empty, b"\n").unwrap();
     let has =
         |tool: &str| Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     let (bsdiff, zstd) = (has("bsdiff"), has("zstd"));
-    let mut sum = Peers { bsdiff: bsdiff.then_some(0), zstd: zstd.then_some(0), bspatch: Cost::default() };
+    let mut sum = Peers { bsdiff: bsdiff.then_some(0), zstd: zstd.then_some(0), ..Peers::default() };
     for (path, bytes) in &b {
-        if a.get(path) == Some(bytes) {
+        if a.get(path) == Some(bytes) || bytes.is_empty() {
             continue;
         }
         let from = if a.contains_key(path) { old.join(path) } else { empty.clone() };
         let (to, patch, out) = (new.join(path), dir.join("peer.patch"), dir.join("peer.out"));
         if let Some(total) = &mut sum.bsdiff {
-            assert!(Command::new("bsdiff").args([&from, &to, &patch]).status().unwrap().success());
+            sum.encode.add(cost(Command::new("bsdiff").args([&from, &to, &patch])));
             *total += fs::metadata(&patch).unwrap().len();
             let c = cost(Command::new("bspatch").args([&from, &out, &patch]));
-            sum.bspatch = Cost { cpu: sum.bspatch.cpu + c.cpu, kib: sum.bspatch.kib.max(c.kib) };
+            sum.bspatch.add(c);
         }
         if let Some(total) = &mut sum.zstd {
             let mut c = Command::new("zstd");
@@ -122,7 +135,7 @@ fn peers(old: &Path, new: &Path, dir: &Path) -> Peers {
             if from != empty {
                 c.arg(format!("--patch-from={}", from.display()));
             }
-            assert!(c.arg(&to).arg("-o").arg(&patch).status().unwrap().success());
+            sum.zstd_encode.add(cost(c.arg(&to).arg("-o").arg(&patch)));
             *total += fs::metadata(&patch).unwrap().len();
         }
     }

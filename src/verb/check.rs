@@ -138,7 +138,7 @@ fn identity(bundle: &Bundle, release: &Release) -> Gate {
     gate(
         "release",
         format!(
-            "{} {}, {} bases, {} signatures",
+            "{} {}, {} bases, signatures: {}",
             root.component,
             root.release.version,
             root.bases.len(),
@@ -272,7 +272,7 @@ fn tracks(bundle: &Bundle, release: &Release) -> Gate {
             );
         }
     }
-    gate("fixes on tracks", format!("{} fixes, {} tracks", release.fixes.fixes.len(), release.tracks.len()), findings)
+    gate("fixes on tracks", format!("fixes: {}, tracks: {}", release.fixes.fixes.len(), release.tracks.len()), findings)
 }
 
 fn excused(config: &Config, fix: &str, track: &Track) -> bool {
