@@ -2,7 +2,7 @@
 
 mod installing;
 
-use cumulate::disk::Disk;
+use cumulate::disk::{Disk, FaultPlan};
 use cumulate::install::{AllowDrift, Condition, Options, Outcome, apply, memory, rollback, status};
 use cumulate::report::{Code, ErrorCode};
 use installing::*;
@@ -467,4 +467,61 @@ fn a_full_disk_is_seen_before_anything_is_written() {
     assert_eq!((e.code, e.exit()), (ErrorCode::NoSpace, 6));
     assert_eq!(listing(dir.path()), before);
     assert!(!dir.path().join(".cumulate").exists());
+}
+
+/// Rolling back code must not hang on somebody's edit of a config file, nor lose it.
+#[test]
+fn a_config_edit_after_the_apply_is_set_aside_by_a_rollback() {
+    let dir = scratch();
+    lay(dir.path(), &base());
+    apply(&Disk::real(), dir.path(), &made().release(), &Options::default()).unwrap();
+    for (n, aside) in ["etc/app.conf.edited", "etc/app.conf.edited.2"].into_iter().enumerate() {
+        write(dir.path(), "etc/app.conf", &format!("mine {n}"));
+        let done = rollback(&Disk::real(), dir.path()).unwrap();
+        assert_eq!(done.kept, [path(aside)]);
+        assert_eq!(fs::read_to_string(dir.path().join(aside)).unwrap(), format!("mine {n}"));
+        let mut back = tree_of(dir.path());
+        back.entries.retain(|p, _| !p.as_str().contains(".edited"));
+        assert_eq!(back, tree(&base()), "everything else is exactly as before");
+        apply(&Disk::real(), dir.path(), &made().release(), &Options::default()).unwrap();
+    }
+    fs::remove_file(dir.path().join("etc/app.conf")).unwrap();
+    assert!(rollback(&Disk::real(), dir.path()).unwrap().kept.is_empty());
+    assert!(dir.path().join("etc/app.conf").exists(), "deleting it does not stop a rollback either");
+}
+
+/// Stopped after any disk operation, the edit is whole in one of its two places and the rollback can be finished.
+#[test]
+fn a_rollback_that_sets_an_edit_aside_can_be_stopped_anywhere() {
+    for at in 0.. {
+        let dir = scratch();
+        lay(dir.path(), &base());
+        apply(&Disk::real(), dir.path(), &made().release(), &Options::default()).unwrap();
+        write(dir.path(), "etc/app.conf", "mine");
+        let stopped = rollback(&Disk::with_faults(FaultPlan::stop_after(at)), dir.path());
+        let read = |p: &str| fs::read_to_string(dir.path().join(p)).ok();
+        let whole = [read("etc/app.conf"), read("etc/app.conf.edited")].contains(&Some("mine".into()));
+        assert!(whole, "the edit is lost after {at} operations");
+        if stopped.is_ok() {
+            assert!(at > 3, "there was something to stop");
+            return;
+        }
+        let restoring = status(&Disk::real(), dir.path()).unwrap().state == Condition::Interrupted;
+        let finished = rollback(&Disk::real(), dir.path());
+        assert!(finished.is_ok(), "after {at} operations (interrupted: {restoring}): {finished:?}");
+        let mut back = tree_of(dir.path());
+        back.entries.retain(|p, _| !p.as_str().contains(".edited"));
+        assert_eq!(back, tree(&base()), "after {at} operations");
+    }
+}
+
+#[test]
+fn a_drifted_installation_of_this_very_release_is_told_so() {
+    let dir = scratch();
+    lay(dir.path(), &base());
+    apply(&Disk::real(), dir.path(), &made().release(), &Options::default()).unwrap();
+    write(dir.path(), "lib/a", "edited");
+    let e = apply(&Disk::real(), dir.path(), &made().release(), &Options::default()).unwrap_err();
+    assert_eq!((e.code, e.exit()), (ErrorCode::Drift, 5));
+    assert!(e.message.contains("is installed already, but 1 path(s) changed since: lib/a"), "{e}");
 }

@@ -249,7 +249,7 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Go back to exactly what was there before the last apply.
+    /// Go back to exactly what was there before the last apply; config files edited since are kept as FILE.edited.
     #[command(after_help = "Examples:\n  cumulate rollback /opt/redis")]
     Rollback {
         /// The installation.

@@ -200,6 +200,9 @@ fn rollback_text(r: &RolledBack, dir: &Path) -> String {
             count(r.steps, "step", "steps")
         )),
     };
+    for kept in &r.kept {
+        text += &format!("your edit is kept as {}; the old version is back in its place\n", safe(kept.as_str()));
+    }
     if let Some(to) = &r.to {
         text +=
             &format!("installed now: {}; one can go back {} more\n", name(to), count(r.left as usize, "time", "times"));
@@ -236,13 +239,17 @@ fn status_text(s: &Status, dir: &Path) -> String {
         text += &format!("drifted: {} ({})\n", safe(d.path.as_str()), safe(&d.found));
     }
     for p in &s.config {
-        text += &format!("edited here: {}\n", safe(p.as_str()));
+        let gone = if p.under(dir).symlink_metadata().is_ok() { "edited here" } else { "deleted here" };
+        text += &format!("{gone}, and kept so: {}\n", safe(p.as_str()));
     }
     for p in &s.beside {
-        text += &format!("waits beside your edit: {}\n", safe(p.as_str()));
+        text += &format!("waits beside your edit, not in effect until you merge it: {}\n", safe(p.as_str()));
     }
     if s.installed.is_some() && s.drift.is_empty() {
-        text += &done("every file is as it was installed");
+        text += &done(match s.config.is_empty() {
+            true => "every file is as it was installed",
+            false => "every other file is as it was installed",
+        });
     }
     if !s.rollback.is_empty() {
         text += &format!("one can roll back {}\n", count(s.rollback.len(), "time", "times"));

@@ -119,6 +119,11 @@ pub fn recognise(
     if mostly && !touched && drift == AllowDrift::Untouched {
         return matched(release, i, base.is_some(), differences);
     }
+    if let Some(tree) = installed
+        && let Some(route) = release.routes.iter().find(|r| chosen(r) && r.after.digest() == tree)
+    {
+        return Err(drifted_target(release, route, scan));
+    }
     Err(refusal(release, route, scan, &differences, mostly && !touched))
 }
 
@@ -197,6 +202,23 @@ pub fn list(differences: &[Difference]) -> String {
         lines.push(format!("and {} more", differences.len() - SHOWN));
     }
     lines.join(", ")
+}
+
+/// The record says that the target is installed, and the disk says otherwise in some places.
+fn drifted_target(release: &Release<'_>, route: &Route, scan: &Scan) -> Error {
+    let differences: Vec<Difference> = differing(&route.after, route, scan)
+        .map(|path| {
+            let found = scan.get(path).map_or_else(|| "missing".into(), |s| s.found.words());
+            Difference { path: path.clone(), found, touched: false }
+        })
+        .collect();
+    let what = list(&differences);
+    Error::new(
+        ErrorCode::Drift,
+        &release.component,
+        format!("{} is installed already, but {} path(s) changed since: {what}", release.version, differences.len()),
+    )
+    .next(format!("put these files back as {} has them; 'cumulate status' lists them", release.version))
 }
 
 fn refusal(release: &Release<'_>, route: &Route, scan: &Scan, differences: &[Difference], untouched: bool) -> Error {

@@ -2,9 +2,11 @@
 
 use super::commit::{Expect, backward, forward, strangers};
 use super::recognise::list;
+use super::scan;
 use super::state::{Doing, Generation, Installed, Journal, State};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
+use crate::tree::TreePath;
 use serde::Serialize;
 
 /// What was done about an interrupted run before the command's own work.
@@ -26,13 +28,13 @@ pub fn finish(disk: &Disk, state: &State) -> Result<Option<Resumed>> {
         Doing::Staging => discard(disk, state, journal.generation).map(|()| Some(Resumed::Discarded)),
         Doing::Applying => {
             let generation = state.generation(journal.generation)?;
-            refuse_strangers(state, &generation)?;
+            refuse_strangers(state, &generation, journal.doing)?;
             complete(disk, state, &generation)?;
             Ok(Some(Resumed::FinishedApply))
         }
         Doing::Restoring => {
             let generation = state.generation(journal.generation)?;
-            refuse_strangers(state, &generation)?;
+            refuse_strangers(state, &generation, journal.doing)?;
             restore(disk, state, &generation)?;
             Ok(Some(Resumed::FinishedRollback))
         }
@@ -46,7 +48,7 @@ pub fn undo(disk: &Disk, state: &State) -> Result<Option<Resumed>> {
         return discard(disk, state, journal.generation).map(|()| Some(Resumed::Discarded));
     }
     let generation = state.generation(journal.generation)?;
-    refuse_strangers(state, &generation)?;
+    refuse_strangers(state, &generation, journal.doing)?;
     if journal.doing == Doing::Applying {
         state.write_journal(disk, &Journal { doing: Doing::Restoring, generation: journal.generation })?;
     }
@@ -54,8 +56,19 @@ pub fn undo(disk: &Disk, state: &State) -> Result<Option<Resumed>> {
     Ok(Some(Resumed::FinishedRollback))
 }
 
-fn refuse_strangers(state: &State, generation: &Generation) -> Result<()> {
-    let found = strangers(&state.dir, generation, Expect::BeforeOrAfter)?;
+fn refuse_strangers(state: &State, generation: &Generation, doing: Doing) -> Result<()> {
+    let mut found = strangers(&state.dir, generation, Expect::BeforeOrAfter)?;
+    // A rollback sets edited config files aside before it puts the old ones in their places.
+    let aside = |path: &TreePath| Ok::<_, Error>(scan::stamp(&path.under(&state.dir))?.is_none());
+    if doing == Doing::Restoring {
+        let mut others = Vec::new();
+        for difference in found {
+            if !(generation.config.contains(&difference.path) && aside(&difference.path)?) {
+                others.push(difference);
+            }
+        }
+        found = others;
+    }
     if found.is_empty() {
         return Ok(());
     }

@@ -5,12 +5,13 @@ use super::commit::{Expect, in_the_way, strangers};
 use super::preflight;
 use super::recognise::list;
 use super::resume::{self, Resumed};
-use super::scan;
+use super::scan::{self, Found};
 use super::stage::{keeps_old, slot};
 use super::state::{Doing, Generation, Journal, State};
+use super::steps::{Op, What};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
-use crate::tree::Digest;
+use crate::tree::{Digest, Entry, TreePath};
 use serde::Serialize;
 use std::path::Path;
 
@@ -30,6 +31,9 @@ pub struct RolledBack {
     pub steps: usize,
     /// How many more times one can go back.
     pub left: u64,
+    /// Where local edits of config files lie now that the old versions are back in their places.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<TreePath>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,7 +60,7 @@ impl Release {
 }
 
 /// Goes back to exactly what was there before the last apply: contents, full modes, owners, times,
-/// links and folders. An interrupted run is undone (or, if it was a rollback, finished) instead.
+/// links and folders. Config files that the site edited since are set aside as `PATH.edited`. An interrupted run is undone (or, if it was a rollback, finished) instead.
 ///
 /// # Errors
 /// `no-rollback` if there is nothing to go back to; `drift` with the list of files that were changed
@@ -82,9 +86,11 @@ pub fn rollback(disk: &Disk, dir: &Path) -> Result<RolledBack> {
     let prepared_only = journal.is_some_and(|j| j.doing == Doing::Staging);
     let generation = if prepared_only { None } else { Some(state.generation(number)?) };
     preflight::reachable(disk, dir, generation.as_ref().map_or(&[], |g| &g.ops))?;
+    let mut kept = Vec::new();
     let outcome = match (journal, &generation) {
         (None, Some(generation)) => {
-            check(&state, generation)?;
+            let edits = check(&state, generation)?;
+            kept = keep_edits(disk, dir, &edits)?;
             state.write_journal(disk, &Journal { doing: Doing::Restoring, generation: number })?;
             resume::restore(disk, &state, generation)?;
             Undone::RolledBack
@@ -102,12 +108,21 @@ pub fn rollback(disk: &Disk, dir: &Path) -> Result<RolledBack> {
         from: generation.as_ref().map(Release::of),
         to: state.current(&installed)?.as_ref().map(Release::of),
         left: installed.generation,
+        kept,
     })
 }
 
-/// Everything is as the apply left it, and the old files are all there.
-fn check(state: &State, generation: &Generation) -> Result<()> {
-    let changed = strangers(&state.dir, generation, Expect::After)?;
+/// Everything is as the apply left it, but for config files of the site, and the old files are all there. Returns the
+/// config files whose local edits have to be kept.
+fn check(state: &State, generation: &Generation) -> Result<Vec<TreePath>> {
+    let (mut edits, mut changed) = (Vec::new(), Vec::new());
+    for difference in strangers(&state.dir, generation, Expect::After)? {
+        match config_edit(state, generation, &difference.path)? {
+            Some(Found::Missing) => {}
+            Some(_) => edits.push(difference.path),
+            None => changed.push(difference),
+        }
+    }
     if !changed.is_empty() {
         return Err(Error::new(
             ErrorCode::Drift,
@@ -129,5 +144,41 @@ fn check(state: &State, generation: &Generation) -> Result<()> {
             .next("install the version you want from its own package"));
         }
     }
-    Ok(())
+    Ok(edits)
+}
+
+/// What stands at a config path that the site edited or deleted, if it can be set aside: a file, or nothing.
+fn config_edit(state: &State, generation: &Generation, path: &TreePath) -> Result<Option<Found>> {
+    // Where undoing puts a file in the place of a whole folder, nothing can be set aside in that folder.
+    let folder = |op: &Op| op.what == What::Folder && path.ancestors().any(|a| a == op.path);
+    if !generation.config.contains(path) || generation.ops.iter().any(folder) {
+        return Ok(None);
+    }
+    let found = scan::look(&path.under(&state.dir))?.found;
+    Ok(matches!(found, Found::Missing | Found::Entry(Entry::File { .. })).then_some(found))
+}
+
+/// Moves edited config files aside, durably, before the journal says that their places are being restored.
+fn keep_edits(disk: &Disk, dir: &Path, edits: &[TreePath]) -> Result<Vec<TreePath>> {
+    let mut kept = Vec::new();
+    for path in edits {
+        let aside = free_name(dir, path)?;
+        disk.rename_new(&path.under(dir), &aside.under(dir))?;
+        disk.sync_folder(&path.parent().map_or_else(|| dir.to_path_buf(), |p| p.under(dir)))?;
+        kept.push(aside);
+    }
+    Ok(kept)
+}
+
+/// `PATH.edited`, or the first `PATH.edited.N` that is free.
+fn free_name(dir: &Path, path: &TreePath) -> Result<TreePath> {
+    let names = (1..100).map(|n| if n == 1 { format!("{path}.edited") } else { format!("{path}.edited.{n}") });
+    for name in names {
+        let aside = TreePath::parse(&name).map_err(|e| Error::new(ErrorCode::BadPath, path, e))?;
+        if scan::stamp(&aside.under(dir))?.is_none() {
+            return Ok(aside);
+        }
+    }
+    Err(Error::new(ErrorCode::Drift, path, "a local edit cannot be set aside: every name beside it is taken")
+        .next("move the .edited files away, then run the command again"))
 }
