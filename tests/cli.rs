@@ -53,7 +53,7 @@ fn the_plan_of_the_demo() {
         .iter()
         .map(|e| format!("{} {} {}", e["fix"], e["needs"], e["kind"]))
         .collect();
-    assert_eq!(edges, [r#""LAN-102" "LAN-101" "hunk""#, r#""LAN-109" "LAN-102" "hunk""#]);
+    assert_eq!(edges, [r#""LAN-102" "LAN-101" "hunk""#, r#""LAN-109" "LAN-102" "context""#]);
     assert_eq!(plan["order_pairs"][0]["first"], "LAN-108");
     assert_eq!(plan["order_pairs"][0]["kind"], "conflict");
     assert_eq!(plan["fixes"]["LAN-109"]["requires_all"], serde_json::json!(["LAN-101", "LAN-102"]));

@@ -110,7 +110,7 @@ pub enum Command {
     },
     /// Show the fixes in order, every edge with its reason.
     #[command(
-        after_help = "Examples:\n  cumulate plan\n  cumulate plan releases/7.2.6 --format dot | dot -Tsvg > plan.svg\n  cumulate plan --only CVE-FIX-12        # and what it needs\n  cumulate plan --matrix                 # fix by track"
+        after_help = "Examples:\n  cumulate plan\n  cumulate plan releases/7.2.6 --format dot | dot -Tsvg > plan.svg\n  cumulate plan --only CVE-FIX-12        # and what it needs\n  cumulate plan --matrix                 # fix by track\n  cumulate plan --explain FIX-3 FIX-12   # why FIX-12 needs FIX-3, down to the lines"
     )]
     Plan {
         /// The release folder.
@@ -119,8 +119,11 @@ pub enum Command {
         #[command(flatten)]
         selection: Selection,
         /// Show which fix reaches which track, and how.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "explain")]
         matrix: bool,
+        /// Explain why FIX needs NEEDED: the path, the hunks of both, the lines concerned, and the other order tried.
+        #[arg(long, num_args = 2, value_names = ["NEEDED", "FIX"])]
+        explain: Vec<String>,
         /// How results are printed.
         #[arg(long, value_enum, default_value = "text")]
         format: PlanFormat,

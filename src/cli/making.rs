@@ -1,16 +1,15 @@
-//! Commands of those who make releases: init, base, keygen, plan, build, sign, delta.
+//! Commands of those who make releases: init, base, keygen, build, sign, delta.
 
-use super::args::{PlanFormat, ProfileArg, Selection as SelectionArgs};
-use super::out::{Out, done, findings, heading, json, print, say};
+use super::args::{ProfileArg, Selection as SelectionArgs};
+use super::out::{Out, done, findings, heading, say};
+use super::planning::selection;
 use super::progress::Progress;
 use super::render::{bytes, count, percent, safe, table};
 use crate::delta::Profile;
 use crate::disk::Disk;
-use crate::explain;
-use crate::fix::FixId;
 use crate::release;
-use crate::report::{Error, ErrorCode, Level, Result};
-use crate::verb::{self, Built, DeltaResult, Output, Request, Selection};
+use crate::report::{Error, ErrorCode, Result};
+use crate::verb::{self, Built, DeltaResult, Output, Request};
 use std::path::{Path, PathBuf};
 
 pub fn init(dir: &Path, out: Out) -> Result<u8> {
@@ -89,27 +88,6 @@ pub fn sign(bundle: &Path, by: Signer, role: &str, out: Out) -> Result<u8> {
             + &format!("  {} now\n", count(s.signatures, "signature", "signatures"))
     })?;
     Ok(0)
-}
-
-fn selection(args: &SelectionArgs) -> Selection {
-    let ids = |v: &[String]| v.iter().map(|s| FixId(s.clone())).collect();
-    Selection { only: ids(&args.only), without: ids(&args.without) }
-}
-
-pub fn plan(dir: &Path, args: &SelectionArgs, matrix: bool, format: PlanFormat) -> Result<u8> {
-    let release = release::load(dir)?;
-    let tracks = verb::planned(&release, &selection(args))?;
-    let view = verb::plan_view(&release, &tracks, matrix)?;
-    match format {
-        PlanFormat::Json => json("plan", &view)?,
-        PlanFormat::Dot => print(&explain::dot(&view))?,
-        PlanFormat::Text => {
-            print(&explain::text(&view))?;
-            print(&findings(&view.all_findings()))?;
-        }
-    }
-    let denied = view.refused() || view.all_findings().iter().any(|f| f.level == Level::Deny);
-    Ok(u8::from(denied))
 }
 
 /// `build` with its options.

@@ -4,6 +4,7 @@ mod args;
 mod inspecting;
 mod making;
 mod out;
+mod planning;
 mod progress;
 mod render;
 mod style;
@@ -44,7 +45,10 @@ fn run(command: Command) -> crate::report::Result<u8> {
             making::base_add(&dir, &version, &from, track.as_deref(), Out::new(output.format))
         }
         Command::Keygen { out, output } => making::keygen(&out, Out::new(output.format)),
-        Command::Plan { dir, selection, matrix, format } => making::plan(&dir, &selection, matrix, format),
+        Command::Plan { dir, selection, matrix, explain, format } => match explain.as_slice() {
+            [needed, fix] => planning::explain(&dir, &selection, needed, fix, format),
+            _ => planning::plan(&dir, &selection, matrix, format),
+        },
         Command::Build { dir, output, layout, key, role, profile, threads, cache, no_cache, force, selection, out } => {
             making::build(&making::BuildArgs {
                 dir,

@@ -2,8 +2,10 @@
 
 mod render;
 mod view;
+mod why;
 mod words;
 
 pub use render::{dot, text};
 pub use view::{EdgeView, FixView, MatrixRow, PairView, PlanView, TrackView};
+pub use why::{LinkView, PairParts, PartView, StandView, TouchView, WhyView, why_text};
 pub use words::{drop_cause, proof, reason, reason_json, refusal_error, refusal_findings, reject};

@@ -50,11 +50,11 @@ pub fn drop_cause(cause: &DropCause) -> String {
     }
 }
 
-fn list(ids: &[FixId], between: &str) -> String {
+pub(super) fn list(ids: &[FixId], between: &str) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
 }
 
-fn pair(p: &OrderPair) -> String {
+pub(super) fn pair(p: &OrderPair) -> String {
     let why = match p.kind {
         // Where only one order applies, that one is taken: open ones are whole files.
         PairKind::Conflict if p.settled == Settled::Open => {

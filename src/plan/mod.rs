@@ -8,6 +8,8 @@
 mod bits;
 mod blame;
 mod cell;
+mod edges;
+mod footing;
 mod needs;
 mod order;
 mod pairs;
@@ -17,9 +19,11 @@ mod resolve;
 mod select;
 mod settle;
 mod types;
+mod why;
 
 pub use resolve::plan;
 pub use types::{
     Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, OrderPair, PairKind, Plan, PlanInput, Proof,
     Reason, Refusal, Refused, Settled,
 };
+pub use why::{Link, Part, Stand, Touch, Trial, Why, why};

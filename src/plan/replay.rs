@@ -184,13 +184,21 @@ impl<'a> Replay<'a> {
     /// Where hunks land: applies one fix to a state again and says so. Overlays have no hunks.
     pub fn placed(&self, g: usize, state: StateId, fix: usize) -> Option<(&[FilePatch], Applied)> {
         let cells = self.cells(g, state);
-        let files: &[FilePatch] = match self.groups[g].steps.get(&fix)? {
-            Step::Patch(files) => files,
-            Step::Whole(files) => files,
-            Step::Overlay(_) => return None,
-        };
+        if matches!(self.groups[g].steps.get(&fix)?, Step::Overlay(_)) {
+            return None;
+        }
+        let files = self.patches(g, fix);
         let applied = apply_all(files, |p| self.read(&self.groups[g], &cells, p)).ok()?;
         Some((files, applied))
+    }
+
+    /// The parts of a fix's patch in this group; an overlay has none.
+    pub fn patches(&self, g: usize, fix: usize) -> &[FilePatch] {
+        match self.groups[g].steps.get(&fix) {
+            Some(Step::Patch(files)) => files,
+            Some(Step::Whole(files)) => files,
+            Some(Step::Overlay(_)) | None => &[],
+        }
     }
 
     /// Where a fix renames a path of the group to.

@@ -2,17 +2,13 @@
 
 use super::bits::Bits;
 use super::blame::blockers;
-use super::needs::{Needs, needs, refused_without};
+use super::needs::{Needs, needs};
 use super::order::{Before, Ordered, cycles, from_nothing, from_series};
 use super::pairs::pairs;
 use super::replay::Replay;
 use super::select::{Choice, select};
-use super::types::{
-    Candidate, DropCause, Dropped, Edge, EdgeKind, OrderPair, PairKind, Plan, PlanInput, Proof, Reason, Refusal,
-    Settled,
-};
+use super::types::{Candidate, DropCause, Dropped, OrderPair, PairKind, Plan, PlanInput, Proof, Refusal, Settled};
 use crate::fix::FixId;
-use crate::patch::RejectReason;
 use crate::report::{Code, Finding};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -361,44 +357,5 @@ impl<'a, 'i> Work<'a, 'i> {
                 Proof::DoesNotApply { fix: self.id(i), refused: (*r).clone(), blockers }
             })
             .collect()
-    }
-
-    fn edges(
-        &self,
-        replay: &Replay<'_>,
-        order: &[usize],
-        declared: &[Vec<usize>],
-        graph: &Needs,
-        keep: &Bits,
-    ) -> Vec<Edge> {
-        let mut out = Vec::new();
-        for k in keep.iter() {
-            let mut to: BTreeSet<usize> = graph.direct[k].iter().copied().collect();
-            to.extend(&declared[k]);
-            for n in to {
-                let (kind, reason) = if declared[k].contains(&n) {
-                    (EdgeKind::Declared, Reason::Requires)
-                } else {
-                    match refused_without(replay, order, graph, k, n) {
-                        Some((_, _, refused)) => (kind_of(&refused.reason), Reason::Rejected((*refused).clone())),
-                        None => (EdgeKind::Hunk, Reason::Together),
-                    }
-                };
-                out.push(Edge { fix: self.id(order[k]), needs: self.id(order[n]), kind, reason });
-            }
-        }
-        out
-    }
-}
-
-fn kind_of(reason: &RejectReason) -> EdgeKind {
-    match reason {
-        RejectReason::HunkNotFound => EdgeKind::Hunk,
-        RejectReason::WrongPreImage | RejectReason::BadBinary | RejectReason::NoBinaryData => EdgeKind::Content,
-        RejectReason::Missing
-        | RejectReason::Exists
-        | RejectReason::ParentIsFile(_)
-        | RejectReason::WrongKind
-        | RejectReason::DeleteLeavesContent => EdgeKind::File,
     }
 }

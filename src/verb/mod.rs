@@ -16,6 +16,7 @@ mod sign;
 mod status;
 mod target;
 mod verify;
+mod why;
 
 pub use apply::{Belief, apply};
 pub use base_add::{BaseAdded, base_add};
@@ -32,3 +33,4 @@ pub use rollback::rollback;
 pub use sign::{Signed, attach, emit, sign};
 pub use status::status;
 pub use verify::{BaseState, Step, VerifyReport, verify};
+pub use why::{Explanation, explanation};

@@ -1,0 +1,59 @@
+//! `plan` in its forms, and the selection that `build` takes too.
+
+use super::args::{PlanFormat, Selection as SelectionArgs};
+use super::out::{findings, json, print};
+use super::render::safe;
+use crate::explain;
+use crate::fix::FixId;
+use crate::release;
+use crate::report::{Error, ErrorCode, Level, Result};
+use crate::verb::{self, Selection};
+use std::path::Path;
+
+pub fn selection(args: &SelectionArgs) -> Selection {
+    let ids = |v: &[String]| v.iter().map(|s| FixId(s.clone())).collect();
+    Selection { only: ids(&args.only), without: ids(&args.without) }
+}
+
+pub fn plan(dir: &Path, args: &SelectionArgs, matrix: bool, format: PlanFormat) -> Result<u8> {
+    if matrix && format == PlanFormat::Dot {
+        return Err(Error::new(ErrorCode::Usage, "--matrix", "a graph has no place for the matrix")
+            .next("leave --matrix out, or take --format text or json"));
+    }
+    let release = release::load(dir)?;
+    let tracks = verb::planned(&release, &selection(args))?;
+    let view = verb::plan_view(&release, &tracks, matrix)?;
+    match format {
+        PlanFormat::Json => json("plan", &view)?,
+        PlanFormat::Dot => print(&explain::dot(&view))?,
+        PlanFormat::Text => {
+            print(&explain::text(&view))?;
+            print(&findings(&view.all_findings()))?;
+        }
+    }
+    let denied = view.refused() || view.all_findings().iter().any(|f| f.level == Level::Deny);
+    Ok(u8::from(denied))
+}
+
+pub fn explain(dir: &Path, args: &SelectionArgs, needed: &str, fix: &str, format: PlanFormat) -> Result<u8> {
+    if !matches!(format, PlanFormat::Text | PlanFormat::Json) {
+        return Err(Error::new(ErrorCode::Usage, "--explain", "an explanation is text or json")
+            .next("leave --format out, or take --format json"));
+    }
+    let release = release::load(dir)?;
+    let tracks = verb::planned(&release, &selection(args))?;
+    let said = verb::explanation(&release, &tracks, &FixId(needed.to_owned()), &FixId(fix.to_owned()))?;
+    if format == PlanFormat::Json {
+        json("plan-explain", &said)?;
+        return Ok(0);
+    }
+    let mut text = String::new();
+    for t in &said.tracks {
+        if said.tracks.len() > 1 {
+            text += &format!("track {}\n", safe(&t.track));
+        }
+        explain::why_text(t, &mut text);
+    }
+    print(&text)?;
+    Ok(0)
+}
