@@ -6,6 +6,6 @@ mod why;
 mod words;
 
 pub use render::{dot, text};
-pub use view::{EdgeView, FixView, MatrixRow, PairView, PlanView, TrackView};
+pub use view::{EdgeView, FixView, HintView, MatrixRow, PairView, PlanView, TrackView};
 pub use why::{LinkView, PairParts, PartView, StandView, TouchView, WhyView, why_text};
-pub use words::{drop_cause, proof, reason, reason_json, refusal_error, refusal_findings, reject};
+pub use words::{drop_cause, hint, proof, reason, reason_json, refusal_error, refusal_findings, reject};

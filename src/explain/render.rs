@@ -38,6 +38,9 @@ fn one(track: &TrackView, out: &mut String) {
         for e in track.edges.iter().filter(|e| e.fix == *id) {
             let _ = writeln!(out, "        needs {} ({}): {}", safe(&e.needs), e.kind, safe(&e.text));
         }
+        for h in track.hints.iter().filter(|h| h.fix == *id && !h.proved) {
+            let _ = writeln!(out, "        perhaps needs {} ({}): {}", safe(&h.on), h.kind, safe(&h.text));
+        }
         for p in track.order_pairs.iter().filter(|p| p.then == *id) {
             let _ = writeln!(
                 out,

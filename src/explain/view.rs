@@ -1,8 +1,8 @@
 //! A plan as JSON shows it.
 
-use super::words::{drop_cause, reason, reason_json, refusal_findings};
+use super::words::{drop_cause, hint, reason, reason_json, refusal_findings};
 use crate::fix::{FixId, Meta};
-use crate::plan::{Plan, Refusal};
+use crate::plan::{Hint, HintKind, Plan, Refusal};
 use crate::report::Finding;
 use serde::Serialize;
 use serde_json::Value;
@@ -44,6 +44,8 @@ pub struct TrackView {
     pub refused: bool,
     pub order: Vec<String>,
     pub edges: Vec<EdgeView>,
+    /// What text suggests and does not prove.
+    pub hints: Vec<HintView>,
     pub fixes: BTreeMap<String, FixView>,
     pub order_pairs: Vec<PairView>,
     /// Fix to reason.
@@ -61,6 +63,29 @@ pub struct EdgeView {
     pub reason: Value,
     /// The reason in words.
     pub text: String,
+}
+
+/// `fix` perhaps needs `on`, or belongs with it.
+#[derive(Debug, Clone, Serialize)]
+pub struct HintView {
+    pub fix: String,
+    pub on: String,
+    /// `identifier`, `file-name` or `trailer`.
+    pub kind: &'static str,
+    pub words: Vec<String>,
+    /// Whether an edge says so too.
+    pub proved: bool,
+    pub text: String,
+}
+
+impl HintView {
+    pub fn new(h: &Hint) -> Self {
+        let words = match &h.kind {
+            HintKind::Uses { word, more, .. } => [word].into_iter().chain(more).cloned().collect(),
+            HintKind::Names { .. } => Vec::new(),
+        };
+        Self { fix: h.fix.0.clone(), on: h.on.0.clone(), kind: h.kind.as_str(), words, proved: h.proved, text: hint(h) }
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -99,6 +124,7 @@ impl TrackView {
             refused: outcome.is_err(),
             order: Vec::new(),
             edges: Vec::new(),
+            hints: Vec::new(),
             fixes: BTreeMap::new(),
             order_pairs: Vec::new(),
             dropped: BTreeMap::new(),
@@ -127,6 +153,7 @@ impl TrackView {
                 text: reason(&e.reason, &e.needs),
             })
             .collect();
+        self.hints = plan.hints.iter().map(HintView::new).collect();
         let closure = plan.requires_all();
         for id in &plan.order {
             let mut needs: Vec<&FixId> = closure.get(id).map(BTreeSet::iter).into_iter().flatten().collect();

@@ -1,9 +1,10 @@
 //! Why one fix needs another, as text and as JSON: the path, the hunks of both, and the other order.
 
+use super::view::HintView;
 use super::words::{drop_cause, list, pair, reason, reject};
 use crate::fix::FixId;
 use crate::patch::LineKind;
-use crate::plan::{DropCause, Link, Part, Stand, Touch, Trial, Why};
+use crate::plan::{DropCause, Hint, Link, Part, Plan, Stand, Touch, Trial, Why};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -23,6 +24,8 @@ pub struct WhyView {
     pub text: String,
     /// From the fix that needs to the one that is needed.
     pub path: Vec<LinkView>,
+    /// What text suggests between the two, and does not prove.
+    pub hints: Vec<HintView>,
     /// Where the relation is a pair: `conflict`, `clash` or `ambiguous`, with the parts of both on the path concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pair: Option<PairParts>,
@@ -81,9 +84,16 @@ pub struct PairParts {
 
 impl WhyView {
     /// `needed` and `fix` as they were asked about.
-    pub fn new(track: &str, why: &Why, needed: &FixId, fix: &FixId) -> Self {
-        let mut view =
-            Self { track: track.to_owned(), relation: "needs", text: String::new(), path: Vec::new(), pair: None };
+    pub fn new(track: &str, plan: &Plan, why: &Why, needed: &FixId, fix: &FixId) -> Self {
+        let between = |h: &&Hint| [&h.fix, &h.on] == [fix, needed] || [&h.fix, &h.on] == [needed, fix];
+        let mut view = Self {
+            track: track.to_owned(),
+            relation: "needs",
+            text: String::new(),
+            path: Vec::new(),
+            hints: plan.hints.iter().filter(between).map(HintView::new).collect(),
+            pair: None,
+        };
         match why {
             Why::Needs(path) => (view.text, view.path) = (needs(path), path.iter().map(link).collect()),
             Why::NeededBy(path) => {
@@ -181,6 +191,9 @@ fn touch(t: &Touch) -> TouchView {
 /// The answer as people read it.
 pub fn why_text(view: &WhyView, out: &mut String) {
     let _ = writeln!(out, "{}", safe(&view.text));
+    for h in &view.hints {
+        let _ = writeln!(out, "hint ({}): {} perhaps needs {}: {}", h.kind, safe(&h.fix), safe(&h.on), safe(&h.text));
+    }
     for l in &view.path {
         let _ = writeln!(out, "\n{} needs {} ({}): {}", safe(&l.fix), safe(&l.needs), l.kind, safe(&l.text));
         let mut shown: Option<&PartView> = None;

@@ -2,7 +2,7 @@
 
 use crate::fix::FixId;
 use crate::patch::Reject;
-use crate::plan::{Blocker, DropCause, OrderPair, PairKind, Proof, Reason, Refusal, Settled};
+use crate::plan::{Blocker, DropCause, Hint, HintKind, OrderPair, PairKind, Proof, Reason, Refusal, Settled};
 use crate::report::{Code, Error, ErrorCode, Finding};
 use serde_json::{Value, json};
 
@@ -35,6 +35,20 @@ pub fn reason_json(reason: &Reason) -> Value {
         }),
         Reason::Together => json!({"why": "together"}),
         Reason::BuiltOn { path, digest } => json!({"why": "built-on", "path": path, "digest": digest}),
+    }
+}
+
+/// What suggests that one fix belongs with another.
+pub fn hint(h: &Hint) -> String {
+    match &h.kind {
+        HintKind::Uses { word, more, introduced, used, .. } => {
+            let more = if more.is_empty() { String::new() } else { format!(" (also '{}')", more.join("', '")) };
+            format!(
+                "it uses '{word}'{more} in '{}' (line {} of the patch), which only {} introduces, in '{}' (line {} of its patch)",
+                used.path, used.line, h.on, introduced.path, introduced.line
+            )
+        }
+        HintKind::Names { commit } => format!("a trailer says that it repairs or completes {} ({commit})", h.on),
     }
 }
 

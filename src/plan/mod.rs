@@ -10,6 +10,7 @@ mod blame;
 mod cell;
 mod edges;
 mod footing;
+mod hints;
 mod needs;
 mod order;
 mod pairs;
@@ -23,7 +24,7 @@ mod why;
 
 pub use resolve::plan;
 pub use types::{
-    Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, OrderPair, PairKind, Plan, PlanInput, Proof,
-    Reason, Refusal, Refused, Settled,
+    Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, OrderPair, PairKind, Place,
+    Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,
 };
 pub use why::{Link, Part, Stand, Touch, Trial, Why, why};

@@ -2,6 +2,7 @@
 
 use super::bits::Bits;
 use super::blame::blockers;
+use super::hints::{hints, left_behind};
 use super::needs::{Needs, needs};
 use super::order::{Before, Ordered, cycles, from_nothing, from_series};
 use super::pairs::pairs;
@@ -253,12 +254,12 @@ impl<'a, 'i> Work<'a, 'i> {
                     return self.refuse(vec![Proof::SelectionContradicts { chain }]);
                 }
             };
-        let kept = |p: &OrderPair| {
+        let kept_pair = |p: &OrderPair| {
             [&p.first, &p.then]
                 .iter()
                 .all(|id| self.number(id).and_then(|i| place.get(&i)).is_some_and(|k| choice.keep.has(*k)))
         };
-        let order_pairs: Vec<OrderPair> = order_pairs.into_iter().filter(|p| kept(p)).collect();
+        let order_pairs: Vec<OrderPair> = order_pairs.into_iter().filter(|p| kept_pair(p)).collect();
         let open: Vec<OrderPair> = order_pairs.iter().filter(|p| p.settled == Settled::Open).cloned().collect();
         if !open.is_empty() {
             return self.refuse(vec![Proof::OrderOpen { pairs: open }]);
@@ -272,6 +273,14 @@ impl<'a, 'i> Work<'a, 'i> {
         if !proofs.is_empty() {
             return self.refuse(proofs);
         }
+        let hints = match hints(&self, order, &graph.all) {
+            Ok(hints) => hints,
+            Err(error) => return self.refuse(vec![Proof::Unreadable { error }]),
+        };
+        let kept = |id: &FixId| self.number(id).and_then(|i| place.get(&i)).is_some_and(|k| choice.keep.has(*k));
+        let left = left_behind(&hints, |h| (kept(&h.fix), kept(&h.on)));
+        let hints = hints.into_iter().filter(|h| kept(&h.fix) && kept(&h.on)).collect();
+        self.findings.extend(left);
         let edges = self.edges(replay, order, &declared, &graph, &choice.keep);
         let Choice { keep, came_along, dropped } = choice;
         let name = |k: usize| self.fixes[order[k]].id.clone();
@@ -284,6 +293,7 @@ impl<'a, 'i> Work<'a, 'i> {
         Ok(Plan {
             order: keep.iter().map(name).collect(),
             edges,
+            hints,
             order_pairs,
             dropped: self.dropped,
             came_along: came_along

@@ -45,6 +45,8 @@ pub struct Plan {
     pub order: Vec<FixId>,
     /// Direct needs, by fix in order, then by needed fix in order.
     pub edges: Vec<Edge>,
+    /// What text suggests and does not prove, between fixes in `order`; it changes nothing.
+    pub hints: Vec<Hint>,
     /// Pairs that do not need each other, but whose order matters.
     pub order_pairs: Vec<OrderPair>,
     /// Fixes that were given and are not in `order`.
@@ -110,6 +112,43 @@ impl EdgeKind {
             Self::Context => "context",
         }
     }
+}
+
+/// `fix` perhaps needs `on`, or belongs with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    pub fix: FixId,
+    pub on: FixId,
+    pub kind: HintKind,
+    /// Whether one of the two needs the other anyway.
+    pub proved: bool,
+}
+
+/// What a hint rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HintKind {
+    /// The added lines of the fix use a name that only the other introduces, perhaps more of them; `file` where it is
+    /// the name of a file.
+    Uses { word: String, more: Vec<String>, file: bool, introduced: Place, used: Place },
+    /// A `Fixes:` or `Stable-dep-of:` trailer of the fix names the commit that the other is.
+    Names { commit: String },
+}
+
+impl HintKind {
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Uses { file: false, .. } => "identifier",
+            Self::Uses { file: true, .. } => "file-name",
+            Self::Names { .. } => "trailer",
+        }
+    }
+}
+
+/// A line of a patch, and the path that it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub path: TreePath,
+    pub line: u32,
 }
 
 /// What can be printed and replayed about a need.

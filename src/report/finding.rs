@@ -133,6 +133,8 @@ codes! {
     UnsignedBundle = "unsigned-bundle", Warn;
     /// Something the gate needs is missing, so it could not run.
     GateCannotRun = "gate-cannot-run", Deny;
+    /// A selection leaves out a fix that text suggests another needs, or that repairs it.
+    HintLeftBehind = "hint-left-behind", Warn;
     /// A file of the installation differs from what is recorded.
     Drifted = "drifted", Warn;
     /// A local edit of a config file was kept.

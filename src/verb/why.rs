@@ -33,7 +33,7 @@ pub fn explanation(release: &Release, tracks: &[PlannedTrack<'_>], needed: &FixI
     for t in tracks {
         let plan = t.outcome.as_ref().map_err(refusal_error)?;
         let input = PlanInput::new(t.candidates.clone(), &t.track.bases[t.track.from].source.tree, &t.store);
-        views.push(WhyView::new(&t.track.name, &why(&input, plan, needed, fix), needed, fix));
+        views.push(WhyView::new(&t.track.name, plan, &why(&input, plan, needed, fix), needed, fix));
     }
     Ok(Explanation {
         component: release.config.component.name.clone(),

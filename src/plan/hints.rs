@@ -1,0 +1,248 @@
+//! What text cannot prove but suggests: a fix uses a word that only another introduces, or names its commit.
+//!
+//! A hint never changes an order. Words count if they look like names in code, stand in added lines, and stand
+//! nowhere in the start tree nor in the added lines of a fix before the one that introduces them.
+
+use super::bits::Bits;
+use super::resolve::Work;
+use super::types::{Hint, HintKind, Place};
+use crate::fix::Payload;
+use crate::patch::{Body, FilePatch, LineKind};
+use crate::report::{Code, Error, Finding};
+use crate::tree::{Digest, Entry, Store, Tree};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Shorter words are too common to mean anything.
+const SHORTEST: usize = 4;
+/// Larger files of the start tree are data, not source: they define no names.
+const LARGEST: u64 = 1 << 20;
+/// A run of this many base64 letters is coded data.
+const CODED: usize = 48;
+/// Further words named in one hint.
+const MORE: usize = 4;
+
+/// A word as a place in the order uses it.
+struct Use {
+    fix: usize,
+    on: usize,
+    introduced: Place,
+    used: Place,
+    file: bool,
+}
+
+/// All hints between fixes of an order, by place; `all` has the proved needs.
+///
+/// # Errors
+/// `io`, `source-changed` where a file of the start tree cannot be read.
+pub(super) fn hints(work: &Work<'_, '_>, order: &[usize], all: &[Bits]) -> Result<Vec<Hint>, Error> {
+    let mut uses: BTreeMap<&[u8], Vec<Use>> = BTreeMap::new();
+    let mut introduced: HashMap<&[u8], (usize, Place)> = HashMap::new();
+    let mut files: HashMap<&[u8], (usize, Place)> = HashMap::new();
+    let there: HashSet<&[u8]> = work.input.start.entries.keys().map(|p| p.name().as_bytes()).collect();
+    for (k, i) in order.iter().enumerate() {
+        let Payload::Patch(parts) = work.fixes[*i].payload else { continue };
+        for (word, place) in added(parts) {
+            let known = files.get(word).map(|f| (f, true)).or_else(|| introduced.get(word).map(|w| (w, false)));
+            match known {
+                Some(((on, at), file)) if *on != k => {
+                    let (introduced, used) = (at.clone(), place);
+                    uses.entry(word).or_default().push(Use { fix: k, on: *on, introduced, used, file });
+                }
+                Some(_) => {}
+                None if is_name(word) => {
+                    introduced.insert(word, (k, place));
+                }
+                None => {}
+            }
+        }
+        for part in parts.iter().filter(|p| p.old.is_none() || p.rename || p.copy) {
+            let Some(path) = part.new.as_ref().filter(|p| p.name().len() >= SHORTEST) else { continue };
+            if !there.contains(path.name().as_bytes()) {
+                let place = Place { path: path.clone(), line: part.line };
+                files.entry(path.name().as_bytes()).or_insert((k, place));
+            }
+        }
+    }
+    let wanted: HashSet<&[u8]> = uses.iter().filter(|(_, u)| u.iter().any(|u| !u.file)).map(|(w, _)| *w).collect();
+    let known = in_tree(&wanted, work.input.start, work.input.store)?;
+    uses.retain(|word, list| {
+        list.retain(|u| u.file || !known.contains(word));
+        !list.is_empty()
+    });
+    let mut by_pair: BTreeMap<(usize, usize), HintKind> = BTreeMap::new();
+    for (word, list) in uses {
+        for u in list {
+            let text = String::from_utf8_lossy(word).into_owned();
+            match by_pair.entry((u.fix, u.on)) {
+                std::collections::btree_map::Entry::Occupied(mut there) => {
+                    if let HintKind::Uses { more, .. } = there.get_mut()
+                        && more.len() < MORE
+                    {
+                        more.push(text);
+                    }
+                }
+                std::collections::btree_map::Entry::Vacant(free) => {
+                    let Use { introduced, used, file, .. } = u;
+                    free.insert(HintKind::Uses { word: text, more: Vec::new(), file, introduced, used });
+                }
+            }
+        }
+    }
+    let id = |k: usize| work.id(order[k]);
+    let mut out: Vec<((usize, usize), HintKind)> = by_pair.into_iter().collect();
+    out.extend(trailers(work, order));
+    out.sort_by_key(|(pair, _)| *pair);
+    Ok(out
+        .into_iter()
+        .map(|((k, n), kind)| Hint { fix: id(k), on: id(n), kind, proved: all[k].has(n) || all[n].has(k) })
+        .collect())
+}
+
+/// `Fixes:` and `Stable-dep-of:` that name the commit of another fix.
+fn trailers(work: &Work<'_, '_>, order: &[usize]) -> Vec<((usize, usize), HintKind)> {
+    let commits: Vec<String> = order.iter().map(|i| work.fixes[*i].meta.commit.to_ascii_lowercase()).collect();
+    let mut out = Vec::new();
+    for (k, i) in order.iter().enumerate() {
+        for named in &work.fixes[*i].meta.fixes_commits {
+            let named = named.to_ascii_lowercase();
+            let is = |c: &String| c.len() >= 7 && named.len() >= 7 && (c.starts_with(&named) || named.starts_with(c));
+            if let Some(n) = commits.iter().position(is).filter(|n| *n != k) {
+                out.push(((k, n), HintKind::Names { commit: commits[n].clone() }));
+            }
+        }
+    }
+    out
+}
+
+/// What a selection leaves behind although a hint speaks for it.
+pub(super) fn left_behind(hints: &[Hint], keeps: impl Fn(&Hint) -> (bool, bool)) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for h in hints.iter().filter(|h| !h.proved) {
+        let (fix, on) = keeps(h);
+        let (subject, left, message) = match (&h.kind, fix, on) {
+            (HintKind::Uses { word, introduced, used, .. }, true, false) => {
+                let what = format!(
+                    "it uses '{word}' ('{}', line {} of the patch), which only {} introduces ('{}', line {} of its patch), and that is left out",
+                    used.path, used.line, h.on, introduced.path, introduced.line
+                );
+                (&h.fix, &h.on, what)
+            }
+            (HintKind::Names { commit }, false, true) => {
+                let what =
+                    format!("{} says in a trailer that it repairs or completes it ({commit}), and is left out", h.fix);
+                (&h.on, &h.fix, what)
+            }
+            (HintKind::Names { commit }, true, false) => {
+                let what =
+                    format!("it says in a trailer that it repairs or completes {} ({commit}), which is left out", h.on);
+                (&h.fix, &h.on, what)
+            }
+            _ => continue,
+        };
+        out.push(
+            Finding::new(Code::HintLeftBehind, subject, message)
+                .next(format!("select {left} too, or make sure that {subject} does without it"))
+                .details(serde_json::json!({"left": left})),
+        );
+    }
+    out
+}
+
+/// The words that a patch adds and that it does not have in the lines it takes out or keeps, each with its first place.
+fn added(parts: &[FilePatch]) -> BTreeMap<&[u8], Place> {
+    let mut out: BTreeMap<&[u8], Place> = BTreeMap::new();
+    let mut old: HashSet<&[u8]> = HashSet::new();
+    for part in parts {
+        let (Some(path), Body::Text(hunks)) = (part.new.as_ref(), &part.body) else { continue };
+        if is_prose(path.name()) {
+            continue;
+        }
+        for hunk in hunks {
+            for (i, line) in hunk.lines.iter().enumerate() {
+                if line.kind != LineKind::Add {
+                    old.extend(words(&line.bytes));
+                    continue;
+                }
+                let at = || hunk.line.saturating_add(1).saturating_add(u32::try_from(i).unwrap_or(u32::MAX));
+                // Keys and certificates are no source.
+                let coded =
+                    line.bytes.split(u8::is_ascii_whitespace).any(|w| w.len() >= CODED && w.iter().all(is_coded));
+                for word in words(&line.bytes).filter(|_| !coded) {
+                    out.entry(word).or_insert_with(|| Place { path: path.clone(), line: at() });
+                }
+            }
+        }
+    }
+    out.retain(|word, _| !old.contains(word));
+    out
+}
+
+/// Names and file names in a line: runs of letters, digits and `_`, and such runs joined by `.` or `-`.
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let joined = line.split(|b| !(is_word(*b) || *b == b'.' || *b == b'-')).filter(|w| w.contains(&b'.'));
+    let joined = joined.map(|w| {
+        let from = w.iter().position(|b| is_word(*b)).unwrap_or(w.len());
+        let to = w.iter().rposition(|b| is_word(*b)).map_or(from, |i| i + 1);
+        &w[from..to]
+    });
+    let plain = line.split(|b| !is_word(*b));
+    plain.chain(joined).filter(|w| w.len() >= SHORTEST && !w[0].is_ascii_digit())
+}
+
+fn is_coded(b: &u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\'' | b'"')
+}
+
+fn is_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_'
+}
+
+/// Whether a word looks like a name in code: plain words stand in comments and messages of anybody's.
+fn is_name(word: &[u8]) -> bool {
+    if !word.iter().all(|b| is_word(*b)) || word.iter().all(u8::is_ascii_hexdigit) {
+        return false;
+    }
+    let camel = word.windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
+    let capitals = !word.iter().any(u8::is_ascii_lowercase);
+    let letters = word.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    letters >= 3
+        && (camel || capitals || word[1..word.len() - 1].contains(&b'_') || word.iter().any(u8::is_ascii_digit))
+}
+
+/// Files of prose use any word.
+fn is_prose(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let end = lower.rsplit_once('.').map_or("", |(_, e)| e);
+    matches!(end, "md" | "txt" | "rst" | "adoc" | "html" | "xml" | "po" | "pot" | "1" | "3" | "5" | "8" | "log" | "d")
+        || ["changelog", "changes", "news", "readme", "release-notes", "authors", "copying", "thanks"]
+            .iter()
+            .any(|p| lower.starts_with(p))
+}
+
+/// Which of the words stand in a tree.
+fn in_tree<'w>(wanted: &HashSet<&'w [u8]>, tree: &Tree, store: &Store) -> Result<HashSet<&'w [u8]>, Error> {
+    if wanted.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let contents: BTreeSet<Digest> = tree
+        .entries
+        .values()
+        .filter_map(|e| match e {
+            Entry::File { digest, size, .. } if *size <= LARGEST => Some(*digest),
+            _ => None,
+        })
+        .collect();
+    let found = contents.into_par_iter().map(|digest| -> Result<HashSet<&'w [u8]>, Error> {
+        let bytes = store.get(&digest)?;
+        if memchr::memchr(0, &bytes[..bytes.len().min(8192)]).is_some() {
+            return Ok(HashSet::new());
+        }
+        let plain = bytes.split(|b| !is_word(*b)).filter(|w| w.len() >= SHORTEST);
+        Ok(plain.filter_map(|w| wanted.get(w).copied()).collect())
+    });
+    found.try_reduce(HashSet::new, |mut a, b| {
+        a.extend(b);
+        Ok(a)
+    })
+}
