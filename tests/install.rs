@@ -525,3 +525,37 @@ fn a_drifted_installation_of_this_very_release_is_told_so() {
     assert_eq!((e.code, e.exit()), (ErrorCode::Drift, 5));
     assert!(e.message.contains("is installed already, but 1 path(s) changed since: lib/a"), "{e}");
 }
+
+#[test]
+fn a_later_release_with_the_same_target_is_recorded_and_can_be_rolled_back() {
+    let dir = scratch();
+    lay(dir.path(), &base());
+    let disk = Disk::real();
+    let go = |made: Made, dry_run| {
+        apply(&disk, dir.path(), &made.release(), &Options { dry_run, ..Options::default() }).unwrap()
+    };
+    let of_target = |version: &str, sequence| Made::new(version, &[("1.1", &base())], &target(), &[]).sequence(sequence);
+    go(of_target("2.0", 7), false);
+    let files = listing(dir.path());
+    let name = |s: &cumulate::install::Status| s.installed.as_ref().map(|r| (r.version.clone(), r.base.clone()));
+
+    let dry = go(of_target("2.1", 8), true);
+    assert_eq!((dry.outcome, dry.steps.len()), (Outcome::DryRun, 0));
+    assert_eq!(listing(dir.path()), files, "a dry run writes nothing");
+    let done = go(of_target("2.1", 8), false);
+    assert_eq!((done.outcome, done.steps.len()), (Outcome::Recorded, 0));
+    assert_eq!(tree_of(dir.path()), tree(&target()));
+    let now = status(&disk, dir.path()).unwrap();
+    assert_eq!(name(&now), Some(("2.1".into(), "2.0".into())));
+    assert_eq!((now.sequence, now.drift.len()), (Some(8), 0));
+    assert_eq!(memory(dir.path()).unwrap().sequences["acme"], 8);
+
+    assert_eq!(go(of_target("2.1", 8), false).outcome, Outcome::NothingToDo);
+    let older = apply(&disk, dir.path(), &of_target("2.0", 7).release(), &Options::default()).unwrap_err();
+    assert_eq!(older.code, ErrorCode::Downgrade);
+
+    rollback(&disk, dir.path()).unwrap();
+    assert_eq!(name(&status(&disk, dir.path()).unwrap()), Some(("2.0".into(), "1.1".into())));
+    rollback(&disk, dir.path()).unwrap();
+    assert_eq!(tree_of(dir.path()), tree(&base()));
+}

@@ -159,6 +159,14 @@ fn apply_text(a: &Applied, dir: &Path) -> String {
         text += &done(format!("{} is at {release} already, nothing to do", dir.display()));
         return text + &findings(&a.findings);
     }
+    if a.outcome == Outcome::Recorded {
+        text += &done(format!("{} has every file of {release} already; it is recorded as that now", dir.display()));
+        return text + &findings(&a.findings);
+    }
+    if a.bases.is_empty() {
+        let what = format!("{} has every file of {release} already; apply would only record it", dir.display());
+        return text + &done(what) + &findings(&a.findings);
+    }
     text += &format!("recognised base {}\n", safe(&a.bases.join(", also called ")));
     for s in &a.steps {
         let from = s.from.as_ref().filter(|f| **f != s.path).map_or(String::new(), |f| format!(" from {f}"));

@@ -8,7 +8,7 @@ use super::scan::{Scan, scan};
 use super::stage::{back_up, stage};
 use super::state::{Doing, FolderWas, Generation, Installed, Journal, State};
 use super::steps::{self, Op, What, Work};
-use crate::bundle::{Action, Class, FixState};
+use crate::bundle::{self, Action, Class, FixState};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, TreePath};
@@ -38,6 +38,8 @@ pub enum Outcome {
     Applied,
     /// The installation is at the target already.
     NothingToDo,
+    /// The files are at the target already; that they are now this later release is recorded.
+    Recorded,
     /// It would be applied.
     DryRun,
 }
@@ -115,6 +117,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         Recognised::AtTarget(i) => (i, None, Vec::new()),
         Recognised::Base { route, names, drift } => (route, Some(names), drift),
     };
+    let later = names.is_none() && current.as_ref().is_some_and(|g| succeeds(release, g));
     let route = release
         .routes
         .get(index)
@@ -138,11 +141,14 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         target: route.after.digest(),
         steps: work.ops.iter().enumerate().map(|(n, op)| done(op, work.makings.get(&n))).collect(),
         disk: if work.ops.is_empty() { 0 } else { space },
-        fixes: route.fixes.clone(),
+        fixes: match &current {
+            Some(current) if later => there_already(&route.fixes, current),
+            _ => route.fixes.clone(),
+        },
         resumed,
         findings: work.findings.clone(),
     };
-    if work.ops.is_empty() {
+    if work.ops.is_empty() && !later {
         return Ok(applied);
     }
     preflight::check(disk, dir, &work.ops, space)?;
@@ -150,10 +156,38 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         applied.outcome = Outcome::DryRun;
         return Ok(applied);
     }
-    let generation = generation(&state, release, route, &work, &installed, current.as_ref(), options)?;
+    let mut generation = generation(&state, release, route, &work, &installed, current.as_ref(), options)?;
+    if let Some(current) = current.filter(|_| later) {
+        generation.base = current.version;
+        generation.before = current.after;
+        generation.fixes.clone_from(&applied.fixes);
+    }
     run(disk, &state, release, index, &work, &generation, &seen)?;
-    applied.outcome = Outcome::Applied;
+    applied.outcome = if later { Outcome::Recorded } else { Outcome::Applied };
     Ok(applied)
+}
+
+/// Whether the release comes after the one that is installed: by sequence, or where neither states one, by being
+/// another version.
+fn succeeds(release: &Release<'_>, current: &Generation) -> bool {
+    match (release.sequence, current.sequence) {
+        (Some(new), Some(old)) => new > old,
+        (Some(_), None) => true,
+        (None, Some(_)) => false,
+        (None, None) => release.version != current.version,
+    }
+}
+
+/// The fixes of a release whose target is there already: what the earlier applies added keeps its state, the rest is
+/// contained, for nothing is written.
+fn there_already(fixes: &[FixState], current: &Generation) -> Vec<FixState> {
+    let before: BTreeMap<&str, &FixState> = current.fixes.iter().map(|f| (f.id.as_str(), f)).collect();
+    let state = |f: &FixState| match before.get(f.id.as_str()) {
+        Some(was) => (*was).clone(),
+        None if f.state == bundle::State::Unknown => f.clone(),
+        None => FixState { state: bundle::State::Contained, ..f.clone() },
+    };
+    fixes.iter().map(state).collect()
 }
 
 /// The folder itself, whatever links lead there.
