@@ -534,7 +534,8 @@ fn a_later_release_with_the_same_target_is_recorded_and_can_be_rolled_back() {
     let go = |made: Made, dry_run| {
         apply(&disk, dir.path(), &made.release(), &Options { dry_run, ..Options::default() }).unwrap()
     };
-    let of_target = |version: &str, sequence| Made::new(version, &[("1.1", &base())], &target(), &[]).sequence(sequence);
+    let of_target =
+        |version: &str, sequence| Made::new(version, &[("1.1", &base())], &target(), &[]).sequence(sequence);
     go(of_target("2.0", 7), false);
     let files = listing(dir.path());
     let name = |s: &cumulate::install::Status| s.installed.as_ref().map(|r| (r.version.clone(), r.base.clone()));

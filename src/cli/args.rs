@@ -168,6 +168,25 @@ pub enum Command {
         #[command(flatten)]
         out: Output,
     },
+    /// Write the merged sources as a folder, for a build that lies between them and what is installed.
+    #[command(
+        after_help = "Examples:\n  cumulate merge --out merged      # then build it, and name the result as the track's target\n  cumulate merge releases/7.2.6 --track el9 --out /tmp/el9"
+    )]
+    Merge {
+        /// The release folder.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// The folder to write; it must not exist.
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+        /// The track, where the release has several.
+        #[arg(long)]
+        track: Option<String>,
+        #[command(flatten)]
+        selection: Selection,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Add a signature to a bundle.
     #[command(
         after_help = "Examples:\n  cumulate sign redis-7.2.6.cup --key vetter.key --role vetter\n\nWith a key that lives elsewhere (a token, another machine):\n  cumulate sign redis-7.2.6.cup --emit to-sign.bin\n  openssl pkeyutl -sign -rawin -inkey release.key -in to-sign.bin -out release.sig\n  cumulate sign redis-7.2.6.cup --attach release.sig --pub release.pub"

@@ -90,6 +90,28 @@ pub fn sign(bundle: &Path, by: Signer, role: &str, out: Out) -> Result<u8> {
     Ok(0)
 }
 
+pub fn merge(dir: &Path, output: &Path, track: Option<&str>, args: &SelectionArgs, out: Out) -> Result<u8> {
+    let release = release::load_sources(dir)?;
+    let made = verb::merge_sources(&Disk::real(), &release, &selection(args), track, output)?;
+    out.result("merge", &made, |m| {
+        let text = findings(&m.findings);
+        match &m.output {
+            None => text + "nothing was written: a denied finding stands against it\n",
+            Some(at) => {
+                let what = format!("{} {}", safe(&m.component), safe(&m.version));
+                text + &done(format!(
+                    "{}: the sources of {what}, {} over base {} ({})",
+                    at.display(),
+                    count(m.fixes.len(), "fix", "fixes"),
+                    safe(&m.from),
+                    count(m.paths, "path", "paths")
+                )) + &format!("  {}\n", m.tree)
+            }
+        }
+    })?;
+    Ok(u8::from(made.output.is_none()))
+}
+
 /// `build` with its options.
 pub struct BuildArgs {
     pub dir: PathBuf,

@@ -65,6 +65,9 @@ fn run(command: Command) -> crate::report::Result<u8> {
                 out: Out::new(out.format),
             })
         }
+        Command::Merge { dir, out, track, selection, output } => {
+            making::merge(&dir, &out, track.as_deref(), &selection, Out::new(output.format))
+        }
         Command::Sign { bundle, key, emit, attach, public, role, output } => {
             let by = match (key, emit, attach.zip(public)) {
                 (Some(key), ..) => making::Signer::Key(key),
@@ -128,6 +131,7 @@ fn wants_json(command: &Command) -> bool {
         Command::Init { output, .. }
         | Command::Base(BaseCommand::Add { output, .. })
         | Command::Keygen { output, .. }
+        | Command::Merge { output, .. }
         | Command::Sign { output, .. }
         | Command::Verify { output, .. }
         | Command::Inspect { output, .. }

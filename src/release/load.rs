@@ -58,9 +58,28 @@ impl Base {
 /// # Errors
 /// `config` for what the file gets wrong, and whatever reading bases and fixes gives.
 pub fn load(path: &Path) -> Result<Release> {
-    let file = if path.is_dir() { path.join("cumulate.toml") } else { path.to_path_buf() };
+    let file = config_file(path);
+    assemble(&file, Config::read(&file)?)
+}
+
+/// Reads a release folder without its shipped trees: before a build lies what has to be built.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_sources(path: &Path) -> Result<Release> {
+    let file = config_file(path);
+    let mut config = Config::read(&file)?;
+    config.bases.iter_mut().for_each(|b| b.shipped = None);
+    config.tracks.iter_mut().for_each(|t| t.target = None);
+    assemble(&file, config)
+}
+
+fn config_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("cumulate.toml") } else { path.to_path_buf() }
+}
+
+fn assemble(file: &Path, config: Config) -> Result<Release> {
     let dir = file.parent().map(Path::to_path_buf).unwrap_or_default();
-    let config = Config::read(&file)?;
     let classes = Classes::new(&config)?;
     let fixes = read_fixes(&dir.join(config.release.fixes.as_deref().unwrap_or(Path::new("fixes"))))?;
     let declared = if config.tracks.is_empty() { vec![default_track()] } else { config.tracks.clone() };

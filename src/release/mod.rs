@@ -10,5 +10,5 @@ mod paths;
 pub use config::{
     BaseConfig, Budget, Component, Config, DEFAULT_TRACK, NotFor, PathRule, ReleaseSection, Retire, Size, TrackConfig,
 };
-pub use load::{Base, Release, Track, load, variant_for};
+pub use load::{Base, Release, Track, load, load_sources, variant_for};
 pub use paths::Classes;

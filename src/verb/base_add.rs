@@ -1,5 +1,6 @@
 //! `base add`: one more supported version in `cumulate.toml`.
 
+use super::lay::lay;
 use crate::bundle::{self, Action};
 use crate::disk::Disk;
 use crate::install::Release as Installable;
@@ -113,29 +114,6 @@ fn rebuild(bundle: &bundle::Bundle, release: &Installable<'_>, name: &str, base:
         }
     }
     Ok(made)
-}
-
-fn lay(disk: &Disk, dir: &Path, source: &Source) -> Result<()> {
-    if dir.symlink_metadata().is_ok() {
-        return Err(Error::new(ErrorCode::Exists, dir.display(), "it is there already")
-            .next("move it away, or add it as the base"));
-    }
-    disk.mkdir_all(dir)?;
-    for (path, entry) in &source.tree.entries {
-        let full = path.under(dir);
-        if let Some(parent) = full.parent() {
-            disk.mkdir_all(parent)?;
-        }
-        match entry {
-            Entry::File { digest, exec, .. } => {
-                let bytes = source.store.get(digest)?;
-                disk.create_new(&full, &bytes, if *exec { 0o755 } else { 0o644 })?;
-            }
-            Entry::Symlink { target } => disk.symlink(target, &full)?,
-            Entry::Folder => disk.mkdir_all(&full)?,
-        }
-    }
-    Ok(())
 }
 
 /// The source as seen from the release folder, where it lies below it or beside it; else absolute.
