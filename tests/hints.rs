@@ -85,7 +85,8 @@ fn the_places_of_a_hint_are_lines_of_the_patches() {
 fn a_selection_that_leaves_a_hinted_fix_behind_is_told() {
     let dir = tempfile::tempdir().unwrap();
     release(dir.path());
-    let table: &[(&[&str], &[(&str, &str, &str)])] = &[
+    type Told = &'static [(&'static str, &'static str, &'static str)];
+    let table: &[(&[&str], Told)] = &[
         (&["--without", "A"], &[("B", "A", "drop_all_rights"), ("C", "A", "repairs or completes A")]),
         (&["--only", "B"], &[("B", "A", "which only A introduces ('a.c', line 11 of its patch)")]),
         (&["--only", "A"], &[("A", "C", "C says in a trailer that it repairs")]),
