@@ -28,7 +28,14 @@ pub enum Format {
 pub enum PlanFormat {
     Text,
     Json,
+    /// For Graphviz.
     Dot,
+    /// For documents that render Mermaid.
+    Mermaid,
+    /// One picture.
+    Svg,
+    /// One page that explains itself: graph, reasons, order, files; no network.
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -110,7 +117,7 @@ pub enum Command {
     },
     /// Show the fixes in order, every edge with its reason.
     #[command(
-        after_help = "Examples:\n  cumulate plan\n  cumulate plan releases/7.2.6 --format dot | dot -Tsvg > plan.svg\n  cumulate plan --only CVE-FIX-12        # and what it needs\n  cumulate plan --matrix                 # fix by track\n  cumulate plan --explain FIX-3 FIX-12   # why FIX-12 needs FIX-3, down to the lines"
+        after_help = "Examples:\n  cumulate plan\n  cumulate plan releases/7.2.6 --format dot | dot -Tsvg > plan.svg\n  cumulate plan --only CVE-FIX-12        # and what it needs\n  cumulate plan --matrix                 # fix by track\n  cumulate plan --format html > plan.html\n  cumulate plan --explain FIX-3 FIX-12   # why FIX-12 needs FIX-3, down to the lines"
     )]
     Plan {
         /// The release folder.

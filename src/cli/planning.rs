@@ -16,7 +16,7 @@ pub fn selection(args: &SelectionArgs) -> Selection {
 }
 
 pub fn plan(dir: &Path, args: &SelectionArgs, matrix: bool, format: PlanFormat) -> Result<u8> {
-    if matrix && format == PlanFormat::Dot {
+    if matrix && !matches!(format, PlanFormat::Text | PlanFormat::Json) {
         return Err(Error::new(ErrorCode::Usage, "--matrix", "a graph has no place for the matrix")
             .next("leave --matrix out, or take --format text or json"));
     }
@@ -26,6 +26,9 @@ pub fn plan(dir: &Path, args: &SelectionArgs, matrix: bool, format: PlanFormat) 
     match format {
         PlanFormat::Json => json("plan", &view)?,
         PlanFormat::Dot => print(&explain::dot(&view))?,
+        PlanFormat::Mermaid => print(&explain::mermaid(&view))?,
+        PlanFormat::Svg => print(&explain::svg(&view))?,
+        PlanFormat::Html => print(&explain::html(&view))?,
         PlanFormat::Text => {
             print(&explain::text(&view))?;
             print(&findings(&view.all_findings()))?;

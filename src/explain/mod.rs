@@ -1,11 +1,17 @@
 //! Plans and their proofs in plain sentences, as JSON, as graphs. It words what `plan` proved and proves nothing.
 
+mod graph;
+mod layout;
+mod page;
 mod render;
+mod svg;
 mod view;
 mod why;
 mod words;
 
-pub use render::{dot, text};
+pub use graph::{dot, mermaid, svg};
+pub use page::html;
+pub use render::text;
 pub use view::{EdgeView, FixView, HintView, MatrixRow, PairView, PlanView, TrackView};
 pub use why::{LinkView, PairParts, PartView, StandView, TouchView, WhyView, why_text};
 pub use words::{drop_cause, hint, proof, reason, reason_json, refusal_error, refusal_findings, reject};

@@ -1,10 +1,10 @@
-//! A plan as text and as a graph for Graphviz.
+//! A plan as text.
 
 use super::view::{PlanView, TrackView};
 use std::fmt::Write as _;
 
 /// Control characters from titles never reach a terminal.
-fn safe(text: &str) -> String {
+pub(super) fn safe(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
@@ -74,36 +74,4 @@ fn matrix(view: &PlanView, out: &mut String) {
         }
     }
     out.push('\n');
-}
-
-/// The graph: an arrow from a fix to what it needs, a dashed one for an order pair.
-pub fn dot(view: &PlanView) -> String {
-    let quote = |s: &str| format!("\"{}\"", safe(s).replace('\\', "\\\\").replace('"', "\\\""));
-    let mut out = String::from("digraph plan {\n  rankdir=RL;\n  node [shape=box, fontname=\"sans-serif\"];\n");
-    for track in view.tracks() {
-        let _ = writeln!(out, "  subgraph {} {{", quote(&format!("cluster_{}", track.track)));
-        let node =
-            |id: &str| quote(&if view.more.is_empty() { id.to_owned() } else { format!("{}:{id}", track.track) });
-        for id in &track.order {
-            let title = track.fixes.get(id).map(|f| f.title.as_str()).unwrap_or_default();
-            let _ = writeln!(out, "    {} [label={}, tooltip={}];", node(id), quote(id), quote(title));
-        }
-        for e in &track.edges {
-            let _ = writeln!(
-                out,
-                "    {} -> {} [label={}, tooltip={}];",
-                node(&e.fix),
-                node(&e.needs),
-                quote(e.kind),
-                quote(&e.text)
-            );
-        }
-        for p in &track.order_pairs {
-            let _ =
-                writeln!(out, "    {} -> {} [style=dashed, label={}];", node(&p.then), node(&p.first), quote(p.kind));
-        }
-        out.push_str("  }\n");
-    }
-    out.push_str("}\n");
-    out
 }

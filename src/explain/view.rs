@@ -1,7 +1,7 @@
 //! A plan as JSON shows it.
 
 use super::words::{drop_cause, hint, reason, reason_json, refusal_findings};
-use crate::fix::{FixId, Meta};
+use crate::fix::{FixId, Meta, Payload};
 use crate::plan::{Hint, HintKind, Plan, Refusal};
 use crate::report::Finding;
 use serde::Serialize;
@@ -92,6 +92,10 @@ impl HintView {
 pub struct FixView {
     pub title: String,
     pub cves: Vec<String>,
+    /// `critical` to `none`; empty where it is not known.
+    pub severity: &'static str,
+    /// Every path that it names, sorted.
+    pub paths: Vec<String>,
     pub requires_all: Vec<String>,
 }
 
@@ -112,11 +116,11 @@ pub struct MatrixRow {
 }
 
 impl TrackView {
-    /// `metas` has the metadata of every fix of the track.
+    /// `metas` has the metadata and the payload of every fix of the track.
     pub fn new(
         track: &str,
         outcome: Result<&Plan, &Refusal>,
-        metas: &BTreeMap<&FixId, &Meta>,
+        metas: &BTreeMap<&FixId, (&Meta, &Payload)>,
         findings: &[Finding],
     ) -> Self {
         let mut view = Self {
@@ -138,7 +142,7 @@ impl TrackView {
         view
     }
 
-    fn fill(&mut self, plan: &Plan, metas: &BTreeMap<&FixId, &Meta>) {
+    fn fill(&mut self, plan: &Plan, metas: &BTreeMap<&FixId, (&Meta, &Payload)>) {
         let names = |ids: &[FixId]| ids.iter().map(|i| i.0.clone()).collect::<Vec<_>>();
         self.order = names(&plan.order);
         let place: BTreeMap<&FixId, usize> = plan.order.iter().enumerate().map(|(i, f)| (f, i)).collect();
@@ -160,8 +164,10 @@ impl TrackView {
             needs.sort_by_key(|n| place.get(n));
             let meta = metas.get(id);
             let fix = FixView {
-                title: meta.map(|m| m.title.clone()).unwrap_or_default(),
-                cves: meta.map(|m| m.cves.clone()).unwrap_or_default(),
+                title: meta.map(|m| m.0.title.clone()).unwrap_or_default(),
+                cves: meta.map(|m| m.0.cves.clone()).unwrap_or_default(),
+                severity: meta.and_then(|m| m.0.severity.known()).unwrap_or_default(),
+                paths: meta.map(|m| paths(m.1)).unwrap_or_default(),
                 requires_all: needs.iter().map(|n| n.0.clone()).collect(),
             };
             self.fixes.insert(id.0.clone(), fix);
@@ -181,4 +187,9 @@ impl TrackView {
         self.came_along = plan.came_along.iter().map(|c| (c.fix.0.clone(), names(&c.chain))).collect();
         self.findings.extend(plan.findings.iter().cloned());
     }
+}
+
+fn paths(payload: &Payload) -> Vec<String> {
+    let all: BTreeSet<&str> = payload.paths().map(|p| p.as_str()).collect();
+    all.into_iter().map(str::to_owned).collect()
 }

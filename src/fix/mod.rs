@@ -4,7 +4,9 @@ mod header;
 mod manifest;
 mod read;
 mod series;
+mod severity;
 mod types;
 
 pub use read::{FixSet, read_fixes};
+pub use severity::WORDS as SEVERITIES;
 pub use types::{Change, Fix, FixId, Meta, Payload, Severity, Variant};

@@ -2,7 +2,7 @@
 
 use super::planned::PlannedTrack;
 use crate::explain::{MatrixRow, PlanView, TrackView};
-use crate::fix::{Fix, FixId, Meta};
+use crate::fix::{Fix, FixId, Meta, Payload};
 use crate::plan::DropCause;
 use crate::release::{Release, variant_for};
 use crate::report::{Error, ErrorCode, Result};
@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 pub fn plan_view(release: &Release, tracks: &[PlannedTrack<'_>], with_matrix: bool) -> Result<PlanView> {
     let mut views: Vec<TrackView> = Vec::new();
     for (i, t) in tracks.iter().enumerate() {
-        let metas: BTreeMap<&FixId, &Meta> = t.candidates.iter().map(|c| (c.id, c.meta)).collect();
+        let metas: BTreeMap<&FixId, (&Meta, &Payload)> =
+            t.candidates.iter().map(|c| (c.id, (c.meta, c.payload))).collect();
         let mut findings = t.findings.clone();
         if i == 0 {
             findings.extend(release.findings.iter().cloned());
