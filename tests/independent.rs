@@ -7,8 +7,8 @@ mod support;
 
 use cumulate::bundle;
 use cumulate::disk::Disk;
-use cumulate::trust::{Policy, PublicKey, SecretKey};
-use cumulate::verb::{attach, emit, keygen, sign, verify, write_envelopes};
+use cumulate::trust::{KeySource, Place, Policy, PublicKey, SecretKey};
+use cumulate::verb::{attach, emit, keygen, keygen_encrypted, sign, verify, write_envelopes};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -97,6 +97,35 @@ fn openssl_reads_our_keys_and_we_read_its() {
         openssl(&args);
         let e = SecretKey::read(Path::new(&file)).unwrap_err();
         assert_eq!(e.code, cumulate::report::ErrorCode::BadKey, "{algorithm}");
+    }
+}
+
+#[test]
+#[ignore = "independent: needs openssl"]
+fn openssl_and_we_encrypt_for_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    fs::write(at("pass"), "battery staple\n").unwrap();
+    let place = Place::File(at("pass").into());
+    let made = keygen_encrypted(&dir.path().join("ours"), Some(&place)).unwrap();
+    let pass = format!("file:{}", at("pass"));
+    let public = openssl(&["pkey", "-in", &at("ours.key"), "-passin", &pass, "-pubout"]);
+    assert_eq!(public, fs::read(&made.public).unwrap());
+    openssl(&["genpkey", "-algorithm", "ed25519", "-out", &at("plain")]);
+    let plain = SecretKey::read(at("plain")).unwrap();
+    let ways: [&[&str]; 5] = [
+        &["-v2", "aes256"],
+        &["-v2", "aes-128-cbc"],
+        &["-v2", "aes256", "-v2prf", "hmacWithSHA512", "-iter", "100000"],
+        &["-scrypt"],
+        &["-scrypt", "-scrypt_N", "8192", "-scrypt_r", "16", "-scrypt_p", "2"],
+    ];
+    for way in ways {
+        let (from, to) = (at("plain"), at("sealed"));
+        openssl(&[&["pkcs8", "-topk8", "-in", &from, "-out", &to, "-passout", &pass], way].concat());
+        let key = Place::File(at("sealed").into());
+        let read = SecretKey::read(KeySource { key, passphrase: Some(place.clone()) }).unwrap();
+        assert_eq!(read.id(), plain.id(), "{way:?}");
     }
 }
 

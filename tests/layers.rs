@@ -20,6 +20,7 @@ const OWN: &[(&str, &str)] = &[
 const PRIVATE: &[(&str, &str)] = &[
     ("petgraph", "plan"),
     ("ed25519_dalek", "trust"),
+    ("pkcs8", "trust"),
     ("bsdiff", "delta"),
     ("libsais", "delta"),
     ("clap", "cli"),

@@ -2,6 +2,7 @@
 
 use crate::release::Size;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Turns individual fixes into one cumulative, signed patch that people dare to install.
@@ -106,12 +107,15 @@ pub enum Command {
     Base(BaseCommand),
     /// Make a signing key pair that openssl reads.
     #[command(
-        after_help = "Examples:\n  cumulate keygen --out release        # release.key (keep it secret), release.pub\n  openssl pkey -in release.key -noout -text"
+        after_help = "Examples:\n  cumulate keygen --out release        # release.key (keep it secret), release.pub\n  openssl pkey -in release.key -noout -text\n  cumulate keygen --out release --passphrase file:passphrase"
     )]
     Keygen {
         /// PREFIX.key and PREFIX.pub are written; neither may exist.
         #[arg(long, value_name = "PREFIX")]
         out: PathBuf,
+        /// Encrypt the private key with the passphrase that lies there: `file:PATH`, `fd:N`, or `-`.
+        #[arg(long, value_name = "WHERE")]
+        passphrase: Option<OsString>,
         #[command(flatten)]
         output: Output,
     },
@@ -149,9 +153,12 @@ pub enum Command {
         /// Write an OCI layout folder instead of a file.
         #[arg(long, value_name = "FOLDER", conflicts_with = "output")]
         layout: Option<PathBuf>,
-        /// The private key that signs; without one the bundle is unsigned.
-        #[arg(long, value_name = "FILE")]
+        /// The private key that signs: a file, `fd:N`, or `-` for standard input; without one the bundle is unsigned.
+        #[arg(long, value_name = "KEY")]
         key: Option<PathBuf>,
+        /// Where the passphrase of an encrypted key is: `file:PATH`, `fd:N`, or `-`; its first line counts.
+        #[arg(long, value_name = "WHERE", requires = "key")]
+        passphrase: Option<OsString>,
         /// The role in which the key signs.
         #[arg(long, default_value = "release", requires = "key")]
         role: String,
@@ -196,14 +203,17 @@ pub enum Command {
     },
     /// Add a signature to a bundle.
     #[command(
-        after_help = "Examples:\n  cumulate sign redis-7.2.6.cup --key vetter.key --role vetter\n\nWith a key that lives elsewhere (a token, another machine):\n  cumulate sign redis-7.2.6.cup --emit to-sign.bin\n  openssl pkeyutl -sign -rawin -inkey release.key -in to-sign.bin -out release.sig\n  cumulate sign redis-7.2.6.cup --attach release.sig --pub release.pub"
+        after_help = "Examples:\n  cumulate sign redis-7.2.6.cup --key vetter.key --role vetter\n  cumulate sign redis-7.2.6.cup --key vetter.key --passphrase fd:3 3< passphrase\n  vault-tool read release-key | cumulate sign redis-7.2.6.cup --key -\n\nWith a key that lives elsewhere (a token, another machine):\n  cumulate sign redis-7.2.6.cup --emit to-sign.bin\n  openssl pkeyutl -sign -rawin -inkey release.key -in to-sign.bin -out release.sig\n  cumulate sign redis-7.2.6.cup --attach release.sig --pub release.pub"
     )]
     Sign {
         /// The bundle: a .cup file or a layout folder.
         bundle: PathBuf,
-        /// The private key that signs here and now.
-        #[arg(long, value_name = "FILE", required_unless_present_any = ["emit", "attach"])]
+        /// The private key that signs here and now: a file, `fd:N`, or `-` for standard input.
+        #[arg(long, value_name = "KEY", required_unless_present_any = ["emit", "attach"])]
         key: Option<PathBuf>,
+        /// Where the passphrase of an encrypted key is: `file:PATH`, `fd:N`, or `-`; its first line counts.
+        #[arg(long, value_name = "WHERE", conflicts_with_all = ["emit", "attach"])]
+        passphrase: Option<OsString>,
         /// Write the exact bytes that a key elsewhere has to sign (pure Ed25519); never overwrites.
         #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "attach"])]
         emit: Option<PathBuf>,

@@ -9,7 +9,9 @@ use crate::delta::Profile;
 use crate::disk::Disk;
 use crate::release;
 use crate::report::{Error, ErrorCode, Result};
+use crate::trust::{KeySource, Place};
 use crate::verb::{self, Built, DeltaResult, Output, Request};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 pub fn init(dir: &Path, out: Out) -> Result<u8> {
@@ -39,8 +41,15 @@ pub fn base_add(dir: &Path, version: &str, from: &Path, track: Option<&str>, out
     Ok(0)
 }
 
-pub fn keygen(prefix: &Path, out: Out) -> Result<u8> {
-    let made = verb::keygen(prefix)?;
+/// Where the private key comes from, as the arguments say it.
+pub fn key_source(key: &Path, passphrase: Option<&OsStr>) -> Result<KeySource> {
+    let passphrase = passphrase.map(Place::of_passphrase).transpose()?;
+    Ok(KeySource { key: Place::of_key(key.as_os_str()), passphrase })
+}
+
+pub fn keygen(prefix: &Path, passphrase: Option<&OsStr>, out: Out) -> Result<u8> {
+    let passphrase = passphrase.map(Place::of_passphrase).transpose()?;
+    let made = verb::keygen_encrypted(prefix, passphrase.as_ref())?;
     out.result("keygen", &made, |k| {
         done(format!("{} (keep it secret)", k.private.display()))
             + &done(format!("{}, key {}", k.public.display(), k.key_id))
@@ -50,7 +59,7 @@ pub fn keygen(prefix: &Path, out: Out) -> Result<u8> {
 
 /// Where a signature comes from.
 pub enum Signer {
-    Key(PathBuf),
+    Key(KeySource),
     Emit(PathBuf),
     Attach { signature: PathBuf, public: PathBuf },
 }
@@ -60,7 +69,7 @@ const SIGNATURE: u64 = 64;
 
 pub fn sign(bundle: &Path, by: Signer, role: &str, out: Out) -> Result<u8> {
     let signed = match by {
-        Signer::Key(key) => verb::sign(bundle, &key, role)?,
+        Signer::Key(key) => verb::sign(bundle, key, role)?,
         Signer::Attach { signature, public } => {
             let io = |e: std::io::Error| Error::io(signature.display(), &e);
             let mut bytes = Vec::new();
@@ -118,6 +127,7 @@ pub struct BuildArgs {
     pub output: Option<PathBuf>,
     pub layout: Option<PathBuf>,
     pub key: Option<PathBuf>,
+    pub passphrase: Option<OsString>,
     pub role: String,
     pub profile: Option<ProfileArg>,
     pub threads: Option<usize>,
@@ -144,12 +154,13 @@ pub fn build(a: &BuildArgs) -> Result<u8> {
     };
     let release = release::load(&a.dir)?;
     let cache = (!a.no_cache).then(|| a.cache.clone().unwrap_or_else(|| release.dir.join(".cumulate-cache")));
+    let key = a.key.as_deref().map(|k| key_source(k, a.passphrase.as_deref())).transpose()?;
     let request = Request {
         selection: selection(&a.selection),
         profile: a.profile.map(Profile::from),
         output,
         force: a.force,
-        key: a.key.as_deref().map(|k| (k, a.role.as_str())),
+        key: key.map(|k| (k, a.role.as_str())),
         cache,
         created: source_date_epoch()?,
     };

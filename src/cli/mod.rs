@@ -44,33 +44,48 @@ fn run(command: Command) -> crate::report::Result<u8> {
         Command::Base(BaseCommand::Add { version, from, dir, track, output }) => {
             making::base_add(&dir, &version, &from, track.as_deref(), Out::new(output.format))
         }
-        Command::Keygen { out, output } => making::keygen(&out, Out::new(output.format)),
+        Command::Keygen { out, passphrase, output } => {
+            making::keygen(&out, passphrase.as_deref(), Out::new(output.format))
+        }
         Command::Plan { dir, selection, matrix, explain, format } => match explain.as_slice() {
             [needed, fix] => planning::explain(&dir, &selection, needed, fix, format),
             _ => planning::plan(&dir, &selection, matrix, format),
         },
-        Command::Build { dir, output, layout, key, role, profile, threads, cache, no_cache, force, selection, out } => {
-            making::build(&making::BuildArgs {
-                dir,
-                output,
-                layout,
-                key,
-                role,
-                profile,
-                threads,
-                cache,
-                no_cache,
-                force,
-                selection,
-                out: Out::new(out.format),
-            })
-        }
+        Command::Build {
+            dir,
+            output,
+            layout,
+            key,
+            passphrase,
+            role,
+            profile,
+            threads,
+            cache,
+            no_cache,
+            force,
+            selection,
+            out,
+        } => making::build(&making::BuildArgs {
+            dir,
+            output,
+            layout,
+            key,
+            passphrase,
+            role,
+            profile,
+            threads,
+            cache,
+            no_cache,
+            force,
+            selection,
+            out: Out::new(out.format),
+        }),
         Command::Merge { dir, out, track, selection, output } => {
             making::merge(&dir, &out, track.as_deref(), &selection, Out::new(output.format))
         }
-        Command::Sign { bundle, key, emit, attach, public, role, output } => {
+        Command::Sign { bundle, key, passphrase, emit, attach, public, role, output } => {
             let by = match (key, emit, attach.zip(public)) {
-                (Some(key), ..) => making::Signer::Key(key),
+                (Some(key), ..) => making::Signer::Key(making::key_source(&key, passphrase.as_deref())?),
                 (_, Some(emit), _) => making::Signer::Emit(emit),
                 (_, _, Some((signature, public))) => making::Signer::Attach { signature, public },
                 (None, None, None) => {

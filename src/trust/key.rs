@@ -1,5 +1,7 @@
 //! Ed25519 keys in the files that `openssl` reads: PKCS#8 and SubjectPublicKeyInfo, both PEM.
 
+use super::encrypted;
+use super::source::{KeySource, Place, passphrase, read_text};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
@@ -7,8 +9,6 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use std::fmt;
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// Longest key file that is read, in bytes; a real one has about 120.
-const MAX_KEY_FILE: u64 = 16 << 10;
 /// RFC 8410: PrivateKeyInfo version 0, id-Ed25519, an octet string in an octet string; then the seed.
 const PKCS8_PREFIX: [u8; 16] =
     [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
@@ -50,7 +50,7 @@ impl PublicKey {
     /// # Errors
     /// `io` if it cannot be read, else `bad-key`.
     pub fn read(path: &std::path::Path) -> Result<Self> {
-        Self::from_pem(&read_text(path)?, path.display())
+        Self::from_pem(&read_text(&Place::File(path.to_owned()))?, path.display())
     }
 
     /// # Errors
@@ -120,22 +120,32 @@ impl SecretKey {
         Self::from_key(SigningKey::from_bytes(&seed), "the new key")
     }
 
-    /// Reads a PKCS#8 PEM file.
+    /// Reads PKCS#8 PEM, plain or encrypted.
     ///
     /// # Errors
-    /// `io` if it cannot be read, else `bad-key`.
-    pub fn read(path: &std::path::Path) -> Result<Self> {
-        Self::from_pem(&read_text(path)?, path.display())
+    /// `io` if it cannot be read, `usage` if key and passphrase come from one place, else `bad-key`.
+    pub fn read(source: impl Into<KeySource>) -> Result<Self> {
+        let source = source.into();
+        let (text, passphrase) = source.read()?;
+        Self::decode(&text, passphrase.as_deref().map(Vec::as_slice), &source.key)
     }
 
     /// # Errors
     /// `bad-key`, about `subject`: encrypted, no PKCS#8, not Ed25519.
     pub fn from_pem(text: &str, subject: impl fmt::Display) -> Result<Self> {
-        match label(text) {
-            Some("PRIVATE KEY") => {}
-            Some("ENCRYPTED PRIVATE KEY") => {
-                return Err(bad(subject, "the private key is encrypted, which this version does not read")
-                    .next("decrypt it into a protected place first: openssl pkey -in KEY -out PLAIN"));
+        Self::decode(text, None, &subject)
+    }
+
+    fn decode(text: &str, passphrase: Option<&[u8]>, subject: &dyn fmt::Display) -> Result<Self> {
+        let key = match label(text) {
+            Some("PRIVATE KEY") if passphrase.is_some() => {
+                return Err(bad(subject, "a passphrase is given, but the private key is not encrypted")
+                    .next("leave --passphrase out, or encrypt it: openssl pkcs8 -topk8 -v2 aes256 -in KEY -out NEW"));
+            }
+            Some("PRIVATE KEY") => SigningKey::from_pkcs8_pem(text).map_err(|e| unusable(&subject, "private", &e))?,
+            Some(encrypted::LABEL) => {
+                let document = encrypted::open(text, passphrase, subject)?;
+                SigningKey::from_pkcs8_der(document.as_bytes()).map_err(|e| unusable(&subject, "private", &e))?
             }
             Some("PUBLIC KEY") => {
                 return Err(bad(subject, "this is a public key").next("give the private one, PREFIX.key, here"));
@@ -144,8 +154,7 @@ impl SecretKey {
                 return Err(bad(subject, "this is a key of OpenSSH").next("make one with `cumulate keygen`"));
             }
             other => return Err(not_pem(subject, other, "PRIVATE KEY")),
-        }
-        let key = SigningKey::from_pkcs8_pem(text).map_err(|e| unusable(&subject, "private", &e))?;
+        };
         Self::from_key(key, subject)
     }
 
@@ -164,11 +173,23 @@ impl SecretKey {
 
     /// PKCS#8 PEM, version 0 without the public key, which every `openssl` reads.
     pub fn to_pem(&self) -> Zeroizing<String> {
+        pem("PRIVATE KEY", &*self.to_der())
+    }
+
+    /// The same, encrypted with the passphrase that lies there.
+    ///
+    /// # Errors
+    /// `io`, `bad-key` for an empty passphrase.
+    pub fn to_encrypted_pem(&self, place: &Place) -> Result<Zeroizing<String>> {
+        encrypted::seal(&*self.to_der(), &passphrase(place)?)
+    }
+
+    fn to_der(&self) -> Zeroizing<[u8; 48]> {
         let mut der = Zeroizing::new([0u8; 48]);
         let (prefix, seed) = der.split_at_mut(16);
         prefix.copy_from_slice(&PKCS8_PREFIX);
         seed.copy_from_slice(self.key.as_bytes());
-        pem("PRIVATE KEY", &*der)
+        der
     }
 
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
@@ -202,24 +223,7 @@ fn label(text: &str) -> Option<&str> {
     text.lines().find_map(|l| l.trim_end().strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
 }
 
-fn read_text(path: &std::path::Path) -> Result<Zeroizing<String>> {
-    use std::io::Read as _;
-    let io = |e: std::io::Error| Error::io(path.display(), &e);
-    let file = std::fs::File::open(path).map_err(io)?;
-    // The capacity holds everything, so that no copy of the secret is left behind by growing.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE as usize + 1));
-    file.take(MAX_KEY_FILE + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > MAX_KEY_FILE {
-        return Err(bad(path.display(), format!("longer than {MAX_KEY_FILE} bytes, so not a key")));
-    }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
-        Err(_) => Err(bad(path.display(), "not a PEM file: there are bytes in it that are no text")
-            .next("convert it: openssl pkey -inform DER -in KEY -out KEY.pem")),
-    }
-}
-
-fn bad(subject: impl fmt::Display, why: impl fmt::Display) -> Error {
+pub(super) fn bad(subject: impl fmt::Display, why: impl fmt::Display) -> Error {
     Error::new(ErrorCode::BadKey, subject, why).next("make a pair with `cumulate keygen --out PREFIX`")
 }
 
@@ -230,6 +234,6 @@ fn not_pem(subject: impl fmt::Display, label: Option<&str>, wanted: &str) -> Err
     }
 }
 
-fn unusable(subject: &impl fmt::Display, which: &str, e: &dyn fmt::Display) -> Error {
+fn unusable(subject: &dyn fmt::Display, which: &str, e: &dyn fmt::Display) -> Error {
     bad(subject, format!("not a usable Ed25519 {which} key: {e}"))
 }

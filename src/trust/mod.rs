@@ -32,9 +32,11 @@
 //!
 //! Times are passed in by the caller; this room reads no clock.
 
+mod encrypted;
 mod envelope;
 mod key;
 mod policy;
+mod source;
 mod statement;
 mod time;
 mod verify;
@@ -42,6 +44,7 @@ mod verify;
 pub use envelope::{Envelope, MAX_ENVELOPE, MAX_SIGNATURES, PAYLOAD_TYPE};
 pub use key::{KeyId, PublicKey, SecretKey};
 pub use policy::{Policy, RELEASE, Role};
+pub use source::{KeySource, Place};
 pub use statement::{Claim, PREDICATE_TYPE, Statement};
 pub use time::show_time;
 pub use verify::{Outcome, RoleState, SignatureState, TrustReport};

@@ -15,7 +15,7 @@ use crate::release::Release;
 use crate::report::{Error, ErrorCode, Finding, Level, Result};
 use crate::route::{Memo, pack, route};
 use crate::tree::{Digest, Store};
-use crate::trust::{Envelope, SecretKey};
+use crate::trust::{Envelope, KeySource, SecretKey};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub struct Request<'a> {
     /// Replace a bundle that is there.
     pub force: bool,
     /// A private key and the role it signs in.
-    pub key: Option<(&'a Path, &'a str)>,
+    pub key: Option<(KeySource, &'a str)>,
     /// Where finished deltas are remembered.
     pub cache: Option<PathBuf>,
     /// Seconds since 1970 that the bundle states as its time.
@@ -107,7 +107,7 @@ pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &P
         return Err(Error::new(ErrorCode::Usage, folder.display(), "there is no such folder to write to")
             .next("make it, or choose another output"));
     }
-    let key = request.key.map(|(path, role)| Ok::<_, Error>((SecretKey::read(path)?, role))).transpose()?;
+    let key = request.key.as_ref().map(|(k, role)| Ok::<_, Error>((SecretKey::read(k.clone())?, role))).transpose()?;
     progress("planning", 0, 1);
     let tracks = planned(release, &request.selection)?;
     let mut findings = release.findings.clone();

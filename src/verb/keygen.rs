@@ -2,7 +2,7 @@
 
 use crate::disk::Disk;
 use crate::report::{Error, Result};
-use crate::trust::{KeyId, SecretKey};
+use crate::trust::{KeyId, Place, SecretKey};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -20,8 +20,16 @@ pub struct Keygen {
 /// Makes `PREFIX.key` and `PREFIX.pub`.
 ///
 /// # Errors
-/// `exists` if one of them is there, `io`, `no-space`; then no half of a pair is left behind.
+/// As [`keygen_encrypted`].
 pub fn keygen(prefix: &Path) -> Result<Keygen> {
+    keygen_encrypted(prefix, None)
+}
+
+/// The same, with the private key encrypted if a passphrase is given.
+///
+/// # Errors
+/// `exists` if one of them is there, `io`, `no-space`; then no half of a pair is left behind.
+pub fn keygen_encrypted(prefix: &Path, passphrase: Option<&Place>) -> Result<Keygen> {
     let with = |ending: &str| {
         let mut name = prefix.as_os_str().to_owned();
         name.push(ending);
@@ -38,7 +46,8 @@ pub fn keygen(prefix: &Path) -> Result<Keygen> {
         .next("choose another prefix, or move it away"));
     }
     let key = SecretKey::generate()?;
-    disk.create_new(&private, key.to_pem().as_bytes(), 0o600)?;
+    let text = passphrase.map_or_else(|| Ok(key.to_pem()), |place| key.to_encrypted_pem(place))?;
+    disk.create_new(&private, text.as_bytes(), 0o600)?;
     if let Err(e) = disk.create_new(&public, key.public().to_pem().as_bytes(), 0o644) {
         disk.unlink(&private)?;
         return Err(e);

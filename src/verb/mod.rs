@@ -27,7 +27,7 @@ pub use check::{Checked, Gate, check};
 pub use delta::{DeltaResult, decode as delta_decode, encode as delta_encode};
 pub use init::{Initialised, init};
 pub use inspect::{BaseView, Inspect, Kind, PathView, inspect, write_envelopes};
-pub use keygen::{Keygen, keygen};
+pub use keygen::{Keygen, keygen, keygen_encrypted};
 pub use merge::{MergedSources, merge_sources};
 pub use plan::plan_view;
 pub use planned::{PlannedTrack, Selection, planned};

@@ -4,7 +4,7 @@ use crate::bundle::{self, Bundle};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
-use crate::trust::{Envelope, KeyId, PublicKey, SecretKey, Statement};
+use crate::trust::{Envelope, KeyId, KeySource, PublicKey, SecretKey, Statement};
 use serde::Serialize;
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub struct Signed {
 ///
 /// # Errors
 /// `usage` for an impossible role, `bad-key`; as [`bundle::open`] and [`bundle::add_envelope`].
-pub fn sign(path: &Path, key: &Path, role: &str) -> Result<Signed> {
+pub fn sign(path: &Path, key: impl Into<KeySource>, role: &str) -> Result<Signed> {
     check_role(role)?;
     let key = SecretKey::read(key)?;
     let bundle = bundle::open(path)?.accept_unsigned()?;
