@@ -83,11 +83,11 @@ pub struct Trust {
 
 #[derive(Debug, Args)]
 pub struct Selection {
-    /// Only these fixes and what they need.
-    #[arg(long, value_name = "ID", num_args = 1.., value_delimiter = ',')]
+    /// Only these fixes and what they need: ID, cve:CVE-2024-1234, severity:high (or worse), path:GLOB, date:FROM..TO.
+    #[arg(long, value_name = "WHAT", num_args = 1.., value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Without these fixes and what needs them.
-    #[arg(long, value_name = "ID", num_args = 1.., value_delimiter = ',')]
+    /// Without these fixes and what needs them; the same words, but severity:low (or milder).
+    #[arg(long, value_name = "WHAT", num_args = 1.., value_delimiter = ',')]
     pub without: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ pub enum Command {
     },
     /// Show the fixes in order, every edge with its reason.
     #[command(
-        after_help = "Examples:\n  cumulate plan\n  cumulate plan releases/7.2.6 --format dot | dot -Tsvg > plan.svg\n  cumulate plan --only CVE-FIX-12        # and what it needs\n  cumulate plan --matrix                 # fix by track\n  cumulate plan --format html > plan.html\n  cumulate plan --explain FIX-3 FIX-12   # why FIX-12 needs FIX-3, down to the lines"
+        after_help = "Examples:\n  cumulate plan\n  cumulate plan releases/7.2.6 --format dot | dot -Tsvg > plan.svg\n  cumulate plan --only FIX-12            # and what it needs\n  cumulate plan --only cve:CVE-2024-1234 severity:high 'path:src/**'\n  cumulate plan --matrix                 # fix by track\n  cumulate plan --format html > plan.html\n  cumulate plan --explain FIX-3 FIX-12   # why FIX-12 needs FIX-3, down to the lines"
     )]
     Plan {
         /// The release folder.

@@ -101,7 +101,7 @@ pub fn sign(bundle: &Path, by: Signer, role: &str, out: Out) -> Result<u8> {
 
 pub fn merge(dir: &Path, output: &Path, track: Option<&str>, args: &SelectionArgs, out: Out) -> Result<u8> {
     let release = release::load_sources(dir)?;
-    let made = verb::merge_sources(&Disk::real(), &release, &selection(args), track, output)?;
+    let made = verb::merge_sources(&Disk::real(), &release, &selection(args)?, track, output)?;
     out.result("merge", &made, |m| {
         let text = findings(&m.findings);
         match &m.output {
@@ -156,7 +156,7 @@ pub fn build(a: &BuildArgs) -> Result<u8> {
     let cache = (!a.no_cache).then(|| a.cache.clone().unwrap_or_else(|| release.dir.join(".cumulate-cache")));
     let key = a.key.as_deref().map(|k| key_source(k, a.passphrase.as_deref())).transpose()?;
     let request = Request {
-        selection: selection(&a.selection),
+        selection: selection(&a.selection)?,
         profile: a.profile.map(Profile::from),
         output,
         force: a.force,
@@ -179,7 +179,7 @@ pub fn build(a: &BuildArgs) -> Result<u8> {
 }
 
 /// The time that a reproducible build states (reproducible-builds.org); a value that is no number is refused.
-fn source_date_epoch() -> Result<Option<u64>> {
+pub fn source_date_epoch() -> Result<Option<u64>> {
     let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(None) };
     let parsed = value.to_str().and_then(|v| v.parse().ok());
     parsed.map(Some).ok_or_else(|| {

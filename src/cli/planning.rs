@@ -1,18 +1,26 @@
 //! `plan` in its forms, and the selection that `build` takes too.
 
 use super::args::{PlanFormat, Selection as SelectionArgs};
+use super::making::source_date_epoch;
 use super::out::{findings, json, print};
 use super::render::safe;
+use super::using::now;
 use crate::explain;
 use crate::fix::FixId;
-use crate::release;
+use crate::release::{self, Day};
 use crate::report::{Error, ErrorCode, Level, Result};
-use crate::verb::{self, Selection};
+use crate::trust::show_time;
+use crate::verb::{self, Pick, Selection};
 use std::path::Path;
 
-pub fn selection(args: &SelectionArgs) -> Selection {
-    let ids = |v: &[String]| v.iter().map(|s| FixId(s.clone())).collect();
-    Selection { only: ids(&args.only), without: ids(&args.without) }
+/// # Errors
+/// `usage` for a word that selects nothing that there is.
+pub fn selection(args: &SelectionArgs) -> Result<Selection> {
+    let picks = |words: &[String]| words.iter().map(|w| Pick::parse(w)).collect::<Result<Vec<_>>>();
+    // A build that states its time is the same on every day.
+    let now = source_date_epoch()?.unwrap_or_else(now);
+    let today = show_time(now).get(..10).map(|d| Day(d.to_owned()));
+    Ok(Selection { only: picks(&args.only)?, without: picks(&args.without)?, today })
 }
 
 pub fn plan(dir: &Path, args: &SelectionArgs, matrix: bool, format: PlanFormat) -> Result<u8> {
@@ -21,7 +29,7 @@ pub fn plan(dir: &Path, args: &SelectionArgs, matrix: bool, format: PlanFormat) 
             .next("leave --matrix out, or take --format text or json"));
     }
     let release = release::load(dir)?;
-    let tracks = verb::planned(&release, &selection(args))?;
+    let tracks = verb::planned(&release, &selection(args)?)?;
     let view = verb::plan_view(&release, &tracks, matrix)?;
     match format {
         PlanFormat::Json => json("plan", &view)?,
@@ -44,7 +52,7 @@ pub fn explain(dir: &Path, args: &SelectionArgs, needed: &str, fix: &str, format
             .next("leave --format out, or take --format json"));
     }
     let release = release::load(dir)?;
-    let tracks = verb::planned(&release, &selection(args))?;
+    let tracks = verb::planned(&release, &selection(args)?)?;
     let said = verb::explanation(&release, &tracks, &FixId(needed.to_owned()), &FixId(fix.to_owned()))?;
     if format == PlanFormat::Json {
         json("plan-explain", &said)?;

@@ -14,7 +14,7 @@ use crate::verb::{self, Belief, Checked, VerifyReport};
 use std::path::{Path, PathBuf};
 
 /// Seconds since 1970. The library reads no clock; expiry is judged against this.
-fn now() -> u64 {
+pub fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 

@@ -51,6 +51,9 @@ fn one(track: &TrackView, out: &mut String) {
                 safe(&p.path)
             );
         }
+        if let Some(by) = track.selected.get(id).filter(|by| by.as_slice() != [id.as_str()]) {
+            let _ = writeln!(out, "        chosen by {}", safe(&by.join(", ")));
+        }
         if let Some(chain) = track.came_along.get(id) {
             let _ = writeln!(out, "        came along: {}", safe(&chain.join(" needs ")));
         }

@@ -50,6 +50,9 @@ pub struct TrackView {
     pub order_pairs: Vec<PairView>,
     /// Fix to reason.
     pub dropped: BTreeMap<String, String>,
+    /// Where a selection was given: fix to the words that named it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub selected: BTreeMap<String, Vec<String>>,
     /// Fix to the chain from a fix that was named.
     pub came_along: BTreeMap<String, Vec<String>>,
     pub findings: Vec<Finding>,
@@ -132,6 +135,7 @@ impl TrackView {
             fixes: BTreeMap::new(),
             order_pairs: Vec::new(),
             dropped: BTreeMap::new(),
+            selected: BTreeMap::new(),
             came_along: BTreeMap::new(),
             findings: findings.to_vec(),
         };

@@ -60,6 +60,11 @@ pub fn drop_cause(cause: &DropCause) -> String {
         DropCause::Contained => "the base that the fixes start from has it already".into(),
         DropCause::NotFor { reason } => format!("not for this track: {reason}"),
         DropCause::NotSelected => "not selected, and nothing selected needs it".into(),
+        DropCause::Held { reason, chain } if chain.len() > 1 => {
+            format!("needs what is held back: {} ({reason})", list(chain, " needs "))
+        }
+        DropCause::Held { reason, .. } => format!("held back: {reason}"),
+        DropCause::Without { chain } if chain.len() == 1 => "left out by the selection".into(),
         DropCause::Without { chain } => format!("needs what was left out: {}", list(chain, " needs ")),
     }
 }
@@ -158,6 +163,12 @@ pub fn proof(p: &Proof) -> (String, String, String, Code) {
             own(fix),
             "the selection names it, and there is no such fix".into(),
             "correct the id".into(),
+            Code::MissingRequirement,
+        ),
+        Proof::SelectionContradicts { chain } if chain.len() == 1 => (
+            chain.first().map(own).unwrap_or_default(),
+            "the selection wants it, and it is left out or held back".into(),
+            "leave it out of --only, or take it out of --without and of 'hold'".into(),
             Code::MissingRequirement,
         ),
         Proof::SelectionContradicts { chain } => (

@@ -12,6 +12,7 @@ mod edges;
 mod footing;
 mod hints;
 mod needs;
+mod newer;
 mod order;
 mod pairs;
 mod paths;
@@ -22,7 +23,7 @@ mod settle;
 mod types;
 mod why;
 
-pub use resolve::plan;
+pub use newer::plan;
 pub use types::{
     Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, OrderPair, PairKind, Place,
     Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,

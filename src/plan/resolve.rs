@@ -13,12 +13,9 @@ use crate::fix::FixId;
 use crate::report::{Code, Finding};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Puts fixes in order and says why, for one track.
-///
-/// # Errors
-/// Every proof that there is no plan: it is never guessed.
-pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
-    let mut work = Work::new(input)?;
+/// `heed`: a superseding fix that is left out leaves the old one in.
+pub(super) fn plan_once(input: &PlanInput<'_>, heed: bool) -> Result<Plan, Refusal> {
+    let mut work = Work::new(input, heed)?;
     let replay = Replay::new(&work.fixes, input.start, input.store);
     let ordered = work.order(&replay)?;
     let plan = work.finish(&replay, &ordered);
@@ -42,7 +39,7 @@ pub(super) struct Work<'a, 'i> {
 }
 
 impl<'a, 'i> Work<'a, 'i> {
-    fn new(input: &'i PlanInput<'a>) -> Result<Self, Refusal> {
+    fn new(input: &'i PlanInput<'a>, heed: bool) -> Result<Self, Refusal> {
         let mut fixes = input.fixes.clone();
         fixes.sort_by(|a, b| a.id.cmp(b.id));
         let mut proofs: Vec<Proof> = fixes
@@ -74,8 +71,13 @@ impl<'a, 'i> Work<'a, 'i> {
                 work.drop_fix(i, DropCause::NotFor { reason: reason.clone() });
             }
         }
-        work.supersede();
+        work.supersede(heed);
         Ok(work)
+    }
+
+    /// Everything that is left out by name.
+    fn left_out(&self) -> impl Iterator<Item = &FixId> {
+        self.input.without.iter().chain(self.input.held.keys())
     }
 
     fn number(&self, id: &FixId) -> Option<usize> {
@@ -97,14 +99,14 @@ impl<'a, 'i> Work<'a, 'i> {
     }
 
     /// Notes who supersedes whom. A selection that names only the old one gets the old one.
-    fn supersede(&mut self) {
+    fn supersede(&mut self, heed: bool) {
         let chosen: BTreeSet<usize> = self.input.only.iter().filter_map(|id| self.number(id)).collect();
-        let left_out: BTreeSet<usize> = self.input.without.iter().filter_map(|id| self.number(id)).collect();
+        let left_out: BTreeSet<usize> = self.left_out().filter_map(|id| self.number(id)).collect();
         for new in self.alive.clone() {
             for old in &self.fixes[new].meta.supersedes {
                 let Some(old) = self.number(old).filter(|o| *o != new && self.alive.contains(o)) else { continue };
                 let only_old = chosen.contains(&old) && !chosen.contains(&new);
-                if only_old || left_out.contains(&new) {
+                if only_old || heed && left_out.contains(&new) {
                     if self.alive.contains(&new) && only_old {
                         self.drop_fix(new, DropCause::NotSelected);
                     }
@@ -246,14 +248,14 @@ impl<'a, 'i> Work<'a, 'i> {
         let order_pairs = self.settled(replay, order, &place, &graph);
         let numbers = |list: &[FixId]| -> Vec<usize> { list.iter().filter_map(|id| self.number(id)).collect() };
         let only = numbers(&self.input.only).into_iter().filter_map(|i| self.stands(i)).collect();
-        let choice =
-            match select(&graph, &places(only), &places(numbers(&self.input.without)), !self.input.only.is_empty()) {
-                Ok(choice) => choice,
-                Err(chain) => {
-                    let chain = chain.into_iter().map(|k| self.id(order[k])).collect();
-                    return self.refuse(vec![Proof::SelectionContradicts { chain }]);
-                }
-            };
+        let without = places(self.left_out().filter_map(|id| self.number(id)).collect());
+        let choice = match select(&graph, &places(only), &without, !self.input.only.is_empty()) {
+            Ok(choice) => choice,
+            Err(chain) => {
+                let chain = chain.into_iter().map(|k| self.id(order[k])).collect();
+                return self.refuse(vec![Proof::SelectionContradicts { chain }]);
+            }
+        };
         let kept_pair = |p: &OrderPair| {
             [&p.first, &p.then]
                 .iter()
@@ -286,7 +288,13 @@ impl<'a, 'i> Work<'a, 'i> {
         let name = |k: usize| self.fixes[order[k]].id.clone();
         let chain = |c: Vec<usize>| c.into_iter().map(name).collect::<Vec<_>>();
         for (k, why) in dropped {
-            let cause = why.map_or(DropCause::NotSelected, |c| DropCause::Without { chain: chain(c) });
+            let cause = why.map_or(DropCause::NotSelected, |c| {
+                let chain = chain(c);
+                match chain.last().and_then(|id| self.input.held.get(id)) {
+                    Some(reason) => DropCause::Held { reason: reason.clone(), chain },
+                    None => DropCause::Without { chain },
+                }
+            });
             self.dropped.push(Dropped { fix: name(k), cause });
         }
         self.dropped.sort_by(|a, b| a.fix.cmp(&b.fix));

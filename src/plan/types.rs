@@ -30,11 +30,22 @@ pub struct PlanInput<'a> {
     pub only: Vec<FixId>,
     /// Without these fixes and what needs them.
     pub without: Vec<FixId>,
+    /// The same for fixes that are held back, with the reason.
+    pub held: BTreeMap<FixId, String>,
 }
 
 impl<'a> PlanInput<'a> {
     pub fn new(fixes: Vec<Candidate<'a>>, start: &'a Tree, store: &'a Store) -> Self {
-        Self { fixes, start, store, series: None, not_for: BTreeMap::new(), only: Vec::new(), without: Vec::new() }
+        Self {
+            fixes,
+            start,
+            store,
+            series: None,
+            not_for: BTreeMap::new(),
+            only: Vec::new(),
+            without: Vec::new(),
+            held: BTreeMap::new(),
+        }
     }
 }
 
@@ -242,6 +253,11 @@ pub enum DropCause {
     Contained,
     NotFor {
         reason: String,
+    },
+    /// It is held back, or needs what is; the chain runs from the fix to what is held.
+    Held {
+        reason: String,
+        chain: Vec<FixId>,
     },
     /// The selection neither names nor needs it.
     NotSelected,

@@ -26,6 +26,9 @@ pub struct Config {
     pub not_for: Vec<NotFor>,
     #[serde(default)]
     pub retire: Vec<Retire>,
+    /// Fixes that are left out for the time being.
+    #[serde(default)]
+    pub hold: Vec<Hold>,
     #[serde(default)]
     pub budget: Budget,
     /// Finding code to level: `allow`, `warn` or `deny`.
@@ -115,6 +118,51 @@ pub struct Retire {
     /// A path, or a glob.
     pub path: String,
     pub reason: String,
+}
+
+/// A fix that is held back for now, and with it what needs it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    pub id: String,
+    pub reason: String,
+    pub owner: String,
+    /// The last day (`2026-01-31`) on which nobody has to look at it again.
+    pub until: Option<Day>,
+}
+
+/// A day as `2026-01-31`; days so written compare as text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(pub String);
+
+impl<'de> Deserialize<'de> for Day {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Raw {
+            Date(toml::value::Datetime),
+            Text(String),
+        }
+        let text = match Raw::deserialize(d)? {
+            Raw::Date(date) => date.to_string(),
+            Raw::Text(text) => text,
+        };
+        if is_day(&text) {
+            return Ok(Self(text));
+        }
+        Err(serde::de::Error::custom(format!("'{text}' is no day; write 2026-01-31")))
+    }
+}
+
+/// Whether text is a day as `2024-01-31`.
+pub fn is_day(text: &str) -> bool {
+    let b = text.as_bytes();
+    let digits = |from: usize, to: usize| b[from..to].iter().all(u8::is_ascii_digit);
+    b.len() == 10
+        && (b[4], b[7]) == (b'-', b'-')
+        && (digits(0, 4) && digits(5, 7) && digits(8, 10))
+        && ("01"..="12").contains(&&text[5..7])
+        && ("01"..="31").contains(&&text[8..10])
 }
 
 /// Sizes in bytes, or with a unit (`"300 KiB"`, `"2 MB"`); growth in percent of the previous bundle.
@@ -238,6 +286,10 @@ impl Config {
                     "give every [[track]] its own name",
                 );
             }
+        }
+        let mut held = BTreeSet::new();
+        if let Some(twice) = self.hold.iter().find(|h| !held.insert(&h.id)) {
+            return bad(format!("fix '{}' is held twice", twice.id), "keep one of the two holds");
         }
         for code in self.findings.keys() {
             if Code::parse(code).is_none() {

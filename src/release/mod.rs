@@ -8,7 +8,8 @@ mod load;
 mod paths;
 
 pub use config::{
-    BaseConfig, Budget, Component, Config, DEFAULT_TRACK, NotFor, PathRule, ReleaseSection, Retire, Size, TrackConfig,
+    BaseConfig, Budget, Component, Config, DEFAULT_TRACK, Day, Hold, NotFor, PathRule, ReleaseSection, Retire, Size,
+    TrackConfig, is_day,
 };
 pub use load::{Base, Release, Track, load, load_sources, variant_for};
 pub use paths::Classes;

@@ -48,6 +48,9 @@ pub fn unused_rules<'a>(
             findings.push(unused(pattern, format!("{table} fits no path of any base, target or fix")));
         }
     }
+    for hold in config.hold.iter().filter(|h| !fixes.fixes.iter().any(|f| f.id.0 == h.id)) {
+        findings.push(unused(&hold.id, "hold names a fix that is not there".into()));
+    }
     for rule in &config.not_for {
         if !fixes.fixes.iter().any(|f| f.id.0 == rule.fix) {
             findings.push(unused(&rule.fix, "[[not_for]] names a fix that is not there".into()));

@@ -133,6 +133,10 @@ codes! {
     UnsignedBundle = "unsigned-bundle", Warn;
     /// Something the gate needs is missing, so it could not run.
     GateCannotRun = "gate-cannot-run", Deny;
+    /// A fix is held back by the configuration, and with it what needs it.
+    Held = "held", Warn;
+    /// The day until which a fix was held has passed.
+    HoldExpired = "hold-expired", Warn;
     /// A selection leaves out a fix that text suggests another needs, or that repairs it.
     HintLeftBehind = "hint-left-behind", Warn;
     /// A file of the installation differs from what is recorded.

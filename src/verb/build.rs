@@ -1,6 +1,7 @@
 //! `build`: resolve, merge, route, pack, write, sign.
 
-use super::planned::{PlannedTrack, Selection, planned};
+use super::planned::{PlannedTrack, planned};
+use super::selection::Selection;
 use super::target::{Target, target_of};
 use crate::bundle::{
     BaseDraft, Blobs, Draft, FixEntry, FixState, Graph, GraphEdge, GraphPair, NOT_FOR_TRACK, Provenance,

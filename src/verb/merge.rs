@@ -1,7 +1,8 @@
 //! `merge`: the target's sources as a folder, for the build that lies between sources and installations.
 
 use super::lay::lay;
-use super::planned::{Selection, planned};
+use super::planned::planned;
+use super::selection::Selection;
 use crate::disk::Disk;
 use crate::explain;
 use crate::merge;

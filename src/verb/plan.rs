@@ -22,6 +22,7 @@ pub fn plan_view(release: &Release, tracks: &[PlannedTrack<'_>], with_matrix: bo
             findings.extend(release.findings.iter().cloned());
         }
         let mut view = TrackView::new(&t.track.name, t.outcome.as_ref(), &metas, &findings);
+        view.selected = t.selected.iter().map(|(id, by)| (id.0.clone(), by.clone())).collect();
         for f in &mut view.findings {
             f.level = release.config.level(f.code);
         }
@@ -60,6 +61,7 @@ fn cell(fix: &Fix, track: &PlannedTrack<'_>) -> Result<String> {
         Some(DropCause::Contained) => "contained",
         Some(DropCause::Superseded { .. }) => "superseded",
         Some(DropCause::Duplicate { .. }) => "duplicate",
+        Some(DropCause::Held { .. }) => "held",
         Some(DropCause::NotSelected | DropCause::Without { .. }) => "left out",
         Some(_) => "not for",
         None if own => "own variant",

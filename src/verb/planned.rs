@@ -1,20 +1,12 @@
 //! Every track of a release with its fixes chosen and planned: what `plan` prints and `build` builds on.
 
+use super::selection::{Selection, picked, refuse_idle};
 use crate::fix::{Fix, FixId, Payload};
-use crate::plan::{Candidate, Plan, PlanInput, Refusal, plan};
-use crate::release::{NotFor, Release, Track, variant_for};
+use crate::plan::{Candidate, DropCause, Plan, PlanInput, Refusal, plan};
+use crate::release::{Hold, NotFor, Release, Track, variant_for};
 use crate::report::{Code, Finding, Result};
 use crate::tree::Store;
 use std::collections::BTreeMap;
-
-/// What a user wants of all fixes.
-#[derive(Debug, Clone, Default)]
-pub struct Selection {
-    /// Where not empty: only these and what they need.
-    pub only: Vec<FixId>,
-    /// Without these and what needs them.
-    pub without: Vec<FixId>,
-}
 
 /// One track, planned or refused.
 #[derive(Debug)]
@@ -23,6 +15,8 @@ pub struct PlannedTrack<'a> {
     pub candidates: Vec<Candidate<'a>>,
     /// Fix to reason, for those that do not go here on purpose.
     pub not_for: BTreeMap<FixId, String>,
+    /// What the selection names, each with the words that named it.
+    pub selected: BTreeMap<FixId, Vec<String>>,
     /// Contents of all bases and overlays.
     pub store: Store,
     pub outcome: std::result::Result<Plan, Refusal>,
@@ -32,12 +26,23 @@ pub struct PlannedTrack<'a> {
 /// Plans every track.
 ///
 /// # Errors
-/// `config` where two variants are equally specific.
+/// `config` where two variants are equally specific; `usage` for a word of the selection that fits no fix.
 pub fn planned<'a>(release: &'a Release, selection: &Selection) -> Result<Vec<PlannedTrack<'a>>> {
-    release.tracks.iter().map(|track| plan_track(release, track, selection)).collect()
+    let tracks = release.tracks.iter().map(|track| choose(release, track)).collect::<Result<Vec<_>>>()?;
+    let candidates: Vec<Vec<Candidate<'_>>> = tracks.iter().map(|t| t.candidates.clone()).collect();
+    refuse_idle(selection, &candidates)?;
+    Ok(tracks.into_iter().map(|chosen| plan_track(release, chosen, selection)).collect())
 }
 
-fn plan_track<'a>(release: &'a Release, track: &'a Track, selection: &Selection) -> Result<PlannedTrack<'a>> {
+/// What a track has to plan: the variants that are for it, and what is missing.
+struct Chosen<'a> {
+    track: &'a Track,
+    candidates: Vec<Candidate<'a>>,
+    not_for: BTreeMap<FixId, String>,
+    findings: Vec<Finding>,
+}
+
+fn choose<'a>(release: &'a Release, track: &'a Track) -> Result<Chosen<'a>> {
     let mut findings = Vec::new();
     let mut candidates = Vec::new();
     let mut not_for = BTreeMap::new();
@@ -51,6 +56,11 @@ fn plan_track<'a>(release: &'a Release, track: &'a Track, selection: &Selection)
             None => findings.push(missing(fix, track)),
         }
     }
+    Ok(Chosen { track, candidates, not_for, findings })
+}
+
+fn plan_track<'a>(release: &'a Release, chosen: Chosen<'a>, selection: &Selection) -> PlannedTrack<'a> {
+    let Chosen { track, candidates, not_for, mut findings } = chosen;
     let mut store = release.fixes.store.clone();
     for base in &track.bases {
         store.absorb(base.source.store.clone());
@@ -63,16 +73,71 @@ fn plan_track<'a>(release: &'a Release, track: &'a Track, selection: &Selection)
     let known: std::collections::BTreeSet<&FixId> = candidates.iter().map(|c| c.id).collect();
     let series: Option<Vec<FixId>> =
         release.fixes.series.as_ref().map(|s| s.iter().filter(|id| known.contains(id)).cloned().collect());
+    let only = picked(&selection.only, &candidates, false);
+    let mut without: Vec<FixId> = picked(&selection.without, &candidates, true).into_keys().collect();
+    if only.is_empty() && !selection.only.is_empty() {
+        // What is wanted is on other tracks alone: nothing of this one is.
+        without = candidates.iter().map(|c| c.id.clone()).collect();
+    }
+    let selected = only.iter().map(|(id, by)| (id.clone(), by.iter().map(|b| (*b).to_owned()).collect())).collect();
+    let holds = release.config.hold.iter().filter(|h| candidates.iter().any(|c| c.id.0 == h.id));
+    let holds: Vec<&Hold> = holds.collect();
     let outcome = plan(&PlanInput {
         fixes: candidates.clone(),
         start,
         store: &store,
         series: series.as_deref(),
         not_for: not_for.clone(),
-        only: selection.only.clone(),
-        without: selection.without.clone(),
+        only: only.into_keys().collect(),
+        without,
+        held: holds.iter().map(|h| (FixId(h.id.clone()), held_because(h))).collect(),
     });
-    Ok(PlannedTrack { track, candidates, not_for, store, outcome, findings })
+    findings.extend(held(&holds, outcome.as_ref().ok(), selection));
+    PlannedTrack { track, candidates, not_for, store, selected, outcome, findings }
+}
+
+fn held_because(hold: &Hold) -> String {
+    let until = hold.until.as_ref().map_or(String::new(), |d| format!(" until {}", d.0));
+    format!("{} ({}{until})", hold.reason, hold.owner)
+}
+
+/// What holds leave out, and those whose day has passed.
+fn held(holds: &[&Hold], plan: Option<&Plan>, selection: &Selection) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for hold in holds {
+        let with_it: Vec<String> = plan
+            .into_iter()
+            .flat_map(|p| &p.dropped)
+            .filter_map(|d| match &d.cause {
+                DropCause::Held { chain, .. } if chain.len() > 1 && chain.last().is_some_and(|c| c.0 == hold.id) => {
+                    Some(d.fix.0.clone())
+                }
+                _ => None,
+            })
+            .collect();
+        let too = match with_it.as_slice() {
+            [] => String::new(),
+            ids => format!("; left out with it, because they need it: {}", ids.join(", ")),
+        };
+        out.push(
+            Finding::new(Code::Held, &hold.id, format!("held back: {}{too}", held_because(hold)))
+                .next("take the hold out of cumulate.toml when the fix may go out")
+                .details(serde_json::json!({"reason": hold.reason, "owner": hold.owner, "with_it": with_it})),
+        );
+        if let (Some(until), Some(today)) = (&hold.until, &selection.today)
+            && until < today
+        {
+            out.push(
+                Finding::new(
+                    Code::HoldExpired,
+                    &hold.id,
+                    format!("its hold ended on {}, and it is still held", until.0),
+                )
+                .next(format!("ask {} whether it may go out; then take the hold out, or set a later day", hold.owner)),
+            );
+        }
+    }
+    out
 }
 
 fn excused<'a>(rules: &'a [NotFor], fix: &Fix, track: &Track) -> Option<&'a NotFor> {

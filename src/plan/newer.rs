@@ -1,0 +1,41 @@
+//! The door to planning, and what comes back where a newer fix is left out.
+
+use super::resolve::plan_once;
+use super::types::{DropCause, Dropped, Plan, PlanInput, Refusal};
+use crate::fix::FixId;
+use crate::report::Code;
+
+/// Puts fixes in order and says why, for one track.
+///
+/// # Errors
+/// Every proof that there is no plan: it is never guessed.
+pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
+    match without_newer(input) {
+        Some(plan) => plan,
+        None => plan_once(input, true),
+    }
+}
+
+/// Where a fix that is left out supersedes others: those come back in its place. What falls out with it is found first,
+/// with it in the order, since it and what it replaces seldom apply together.
+fn without_newer(input: &PlanInput<'_>) -> Option<Result<Plan, Refusal>> {
+    let out = |id: &FixId| input.without.contains(id) || input.held.contains_key(id);
+    let there = |id: &FixId| input.fixes.iter().any(|c| c.id == id) && !out(id);
+    input.fixes.iter().find(|c| out(c.id) && c.meta.supersedes.iter().any(there))?;
+    let first = plan_once(input, false).ok()?;
+    let fell = |c: &DropCause| matches!(c, DropCause::Without { .. } | DropCause::Held { .. });
+    let gone: Vec<Dropped> = first.dropped.into_iter().filter(|d| fell(&d.cause)).collect();
+    let is_gone = |id: &FixId| gone.iter().any(|d| d.fix == *id);
+    let mut rest = input.clone();
+    rest.fixes.retain(|c| !is_gone(c.id));
+    rest.without.retain(|id| !is_gone(id));
+    rest.held.retain(|id, _| !is_gone(id));
+    let series: Option<Vec<FixId>> = input.series.map(|s| s.iter().filter(|id| !is_gone(id)).cloned().collect());
+    rest.series = series.as_deref();
+    Some(plan_once(&rest, true).map(|mut plan| {
+        plan.dropped.extend(gone);
+        plan.dropped.sort_by(|a, b| a.fix.cmp(&b.fix));
+        plan.findings.extend(first.findings.into_iter().filter(|f| f.code == Code::HintLeftBehind));
+        plan
+    }))
+}
