@@ -3,7 +3,7 @@
 use cumulate::fix::{FixId, FixSet, read_fixes};
 use cumulate::merge::merge;
 use cumulate::plan::{Candidate, Plan, PlanInput, plan};
-use cumulate::tree::{Digest, Source, SourceOptions, Store, read_source};
+use cumulate::tree::{Digest, Source, SourceOptions, read_source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -85,7 +85,7 @@ fn all_alike(name: &str, fixes: &FixSet, start: &Source, seeds: u64) -> Outcome 
 }
 
 fn with_overlays(mut start: Source, fixes: &mut FixSet) -> Source {
-    start.store.absorb(std::mem::replace(&mut fixes.store, Store::default()));
+    start.store.absorb(std::mem::take(&mut fixes.store));
     start
 }
 

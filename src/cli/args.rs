@@ -1,5 +1,6 @@
 //! The command line as clap sees it: words, help and examples, no behaviour.
 
+use super::plan_args::{Export, Import, Plan, Selection};
 use crate::release::Size;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -23,20 +24,6 @@ Exit codes: 0 done, or nothing to do; 1 denied finding or refused plan; 2 usage;
 pub enum Format {
     Text,
     Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PlanFormat {
-    Text,
-    Json,
-    /// For Graphviz.
-    Dot,
-    /// For documents that render Mermaid.
-    Mermaid,
-    /// One picture.
-    Svg,
-    /// One page that explains itself: graph, reasons, order, files; no network.
-    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,16 +68,6 @@ pub struct Trust {
     pub policy: Option<PathBuf>,
 }
 
-#[derive(Debug, Args)]
-pub struct Selection {
-    /// Only these fixes and what they need: ID, cve:CVE-2024-1234, severity:high (or worse), path:GLOB, date:FROM..TO.
-    #[arg(long, value_name = "WHAT", num_args = 1.., value_delimiter = ',')]
-    pub only: Vec<String>,
-    /// Without these fixes and what needs them; the same words, but severity:low (or milder).
-    #[arg(long, value_name = "WHAT", num_args = 1.., value_delimiter = ',')]
-    pub without: Vec<String>,
-}
-
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a commented cumulate.toml and fixes/.
@@ -123,22 +100,13 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  cumulate plan\n  cumulate plan releases/7.2.6 --format dot | dot -Tsvg > plan.svg\n  cumulate plan --only FIX-12            # and what it needs\n  cumulate plan --only cve:CVE-2024-1234 severity:high 'path:src/**'\n  cumulate plan --matrix                 # fix by track\n  cumulate plan --format html > plan.html\n  cumulate plan --explain FIX-3 FIX-12   # why FIX-12 needs FIX-3, down to the lines"
     )]
-    Plan {
-        /// The release folder.
-        #[arg(default_value = ".")]
-        dir: PathBuf,
-        #[command(flatten)]
-        selection: Selection,
-        /// Show which fix reaches which track, and how.
-        #[arg(long, conflicts_with = "explain")]
-        matrix: bool,
-        /// Explain why FIX needs NEEDED: the path, the hunks of both, the lines concerned, and the other order tried.
-        #[arg(long, num_args = 2, value_names = ["NEEDED", "FIX"])]
-        explain: Vec<String>,
-        /// How results are printed.
-        #[arg(long, value_enum, default_value = "text")]
-        format: PlanFormat,
-    },
+    Plan(Plan),
+    /// Take fixes from a git history or a quilt series.
+    #[command(subcommand)]
+    Import(Import),
+    /// Give the planned fixes to quilt or git, in order.
+    #[command(subcommand)]
+    Export(Export),
     /// Resolve, merge and pack everything into one bundle.
     #[command(
         after_help = "Examples:\n  cumulate build -o redis-7.2.6.cup --key release.key\n  cumulate build releases/7.2.6 --layout oci/ --profile small\n  cumulate build --without FIX-7 -o without-7.cup --key release.key"

@@ -1,7 +1,8 @@
 //! Commands of those who make releases: init, base, keygen, build, sign, delta.
 
-use super::args::{ProfileArg, Selection as SelectionArgs};
+use super::args::ProfileArg;
 use super::out::{Out, done, findings, heading, say};
+use super::plan_args::Selection as SelectionArgs;
 use super::planning::selection;
 use super::progress::Progress;
 use super::render::{bytes, count, percent, safe, table};

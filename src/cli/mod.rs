@@ -1,9 +1,11 @@
 //! The command line: parse, call, render, progress, exit codes. It thinks nothing.
 
 mod args;
+mod exchange;
 mod inspecting;
 mod making;
 mod out;
+mod plan_args;
 mod planning;
 mod progress;
 mod render;
@@ -11,9 +13,11 @@ mod style;
 mod using;
 
 use crate::report::{Error, ErrorCode};
+use crate::verb::Taker;
 use args::{BaseCommand, Cli, Command, DeltaCommand};
 use clap::{CommandFactory as _, Parser as _};
 use out::Out;
+use plan_args::{Export, Import};
 use std::process::ExitCode;
 
 /// Parses the arguments, runs the command and returns the exit code (design, section 6).
@@ -47,10 +51,10 @@ fn run(command: Command) -> crate::report::Result<u8> {
         Command::Keygen { out, passphrase, output } => {
             making::keygen(&out, passphrase.as_deref(), Out::new(output.format))
         }
-        Command::Plan { dir, selection, matrix, explain, format } => match explain.as_slice() {
-            [needed, fix] => planning::explain(&dir, &selection, needed, fix, format),
-            _ => planning::plan(&dir, &selection, matrix, format),
-        },
+        Command::Plan(plan) => planning::plan(&plan),
+        Command::Import(from) => exchange::import(&from),
+        Command::Export(Export::Quilt(a)) => exchange::export(&a, Taker::Quilt),
+        Command::Export(Export::GitAm(a)) => exchange::export(&a, Taker::GitAm),
         Command::Build {
             dir,
             output,
@@ -141,7 +145,8 @@ fn man(dir: &std::path::Path) -> crate::report::Result<u8> {
 }
 
 fn wants_json(command: &Command) -> bool {
-    use args::{CheckFormat, Format, PlanFormat};
+    use args::{CheckFormat, Format};
+    use plan_args::PlanFormat;
     match command {
         Command::Init { output, .. }
         | Command::Base(BaseCommand::Add { output, .. })
@@ -157,7 +162,9 @@ fn wants_json(command: &Command) -> bool {
         | Command::Delta(DeltaCommand::Encode { out, .. } | DeltaCommand::Decode { out, .. }) => {
             out.format == Format::Json
         }
-        Command::Plan { format, .. } => *format == PlanFormat::Json,
+        Command::Import(Import::Git { out, .. } | Import::Quilt { out, .. }) => out.format == Format::Json,
+        Command::Export(Export::Quilt(a) | Export::GitAm(a)) => a.out.format == Format::Json,
+        Command::Plan(plan) => plan.format == PlanFormat::Json,
         Command::Check { format, .. } => *format == CheckFormat::Json,
         Command::Man { .. } | Command::Completions { .. } => false,
     }

@@ -1,8 +1,8 @@
 //! `plan` in its forms, and the selection that `build` takes too.
 
-use super::args::{PlanFormat, Selection as SelectionArgs};
 use super::making::source_date_epoch;
 use super::out::{findings, json, print};
+use super::plan_args::{Plan, PlanFormat, Selection as SelectionArgs};
 use super::render::safe;
 use super::using::now;
 use crate::explain;
@@ -23,20 +23,28 @@ pub fn selection(args: &SelectionArgs) -> Result<Selection> {
     Ok(Selection { only: picks(&args.only)?, without: picks(&args.without)?, today })
 }
 
-pub fn plan(dir: &Path, args: &SelectionArgs, matrix: bool, format: PlanFormat) -> Result<u8> {
-    if matrix && !matches!(format, PlanFormat::Text | PlanFormat::Json) {
+pub fn plan(a: &Plan) -> Result<u8> {
+    let format = a.format;
+    if let [needed, fix] = a.explain.as_slice() {
+        return explain(&a.dir, &a.selection, needed, fix, format);
+    }
+    if a.matrix && !matches!(format, PlanFormat::Text | PlanFormat::Json) {
         return Err(Error::new(ErrorCode::Usage, "--matrix", "a graph has no place for the matrix")
             .next("leave --matrix out, or take --format text or json"));
     }
-    let release = release::load(dir)?;
-    let tracks = verb::planned(&release, &selection(args)?)?;
-    let view = verb::plan_view(&release, &tracks, matrix)?;
+    let release = release::load(&a.dir)?;
+    let tracks = verb::planned(&release, &selection(&a.selection)?)?;
+    let view = verb::plan_view(&release, &tracks, a.matrix)?;
     match format {
         PlanFormat::Json => json("plan", &view)?,
         PlanFormat::Dot => print(&explain::dot(&view))?,
         PlanFormat::Mermaid => print(&explain::mermaid(&view))?,
         PlanFormat::Svg => print(&explain::svg(&view))?,
         PlanFormat::Html => print(&explain::html(&view))?,
+        PlanFormat::Sarif => {
+            let text = serde_json::to_string_pretty(&explain::sarif(&view));
+            print(&(text.map_err(|e| Error::new(ErrorCode::Internal, "sarif", e))? + "\n"))?;
+        }
         PlanFormat::Text => {
             print(&explain::text(&view))?;
             print(&findings(&view.all_findings()))?;
@@ -46,7 +54,7 @@ pub fn plan(dir: &Path, args: &SelectionArgs, matrix: bool, format: PlanFormat) 
     Ok(u8::from(denied))
 }
 
-pub fn explain(dir: &Path, args: &SelectionArgs, needed: &str, fix: &str, format: PlanFormat) -> Result<u8> {
+fn explain(dir: &Path, args: &SelectionArgs, needed: &str, fix: &str, format: PlanFormat) -> Result<u8> {
     if !matches!(format, PlanFormat::Text | PlanFormat::Json) {
         return Err(Error::new(ErrorCode::Usage, "--explain", "an explanation is text or json")
             .next("leave --format out, or take --format json"));

@@ -56,6 +56,9 @@ pub struct TrackView {
     /// Fix to the chain from a fix that was named.
     pub came_along: BTreeMap<String, Vec<String>>,
     pub findings: Vec<Finding>,
+    /// Fix to the file that it was read from, relative to the release folder.
+    #[serde(skip)]
+    pub files: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -138,6 +141,7 @@ impl TrackView {
             selected: BTreeMap::new(),
             came_along: BTreeMap::new(),
             findings: findings.to_vec(),
+            files: BTreeMap::new(),
         };
         match outcome {
             Ok(plan) => view.fill(plan, metas),

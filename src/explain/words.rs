@@ -187,7 +187,13 @@ pub fn proof(p: &Proof) -> (String, String, String, Code) {
 pub fn refusal_findings(refusal: &Refusal) -> Vec<Finding> {
     let proofs = refusal.proofs.iter().map(|p| {
         let (subject, message, next, code) = proof(p);
-        Finding::new(code, subject, message).next(next)
+        let details = match p {
+            Proof::DoesNotApply { refused: r, .. } => {
+                json!({"path": r.path, "hunk": r.hunk.map(|h| h + 1), "line": r.line, "what": r.reason.to_string()})
+            }
+            _ => Value::Null,
+        };
+        Finding::new(code, subject, message).next(next).details(details)
     });
     proofs.chain(refusal.findings.iter().cloned()).collect()
 }

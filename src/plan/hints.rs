@@ -140,10 +140,14 @@ pub(super) fn left_behind(hints: &[Hint], keeps: impl Fn(&Hint) -> (bool, bool))
             }
             _ => continue,
         };
+        let details = match &h.kind {
+            HintKind::Uses { used, .. } => serde_json::json!({"left": left, "path": used.path, "line": used.line}),
+            HintKind::Names { .. } => serde_json::json!({"left": left}),
+        };
         out.push(
             Finding::new(Code::HintLeftBehind, subject, message)
                 .next(format!("select {left} too, or make sure that {subject} does without it"))
-                .details(serde_json::json!({"left": left})),
+                .details(details),
         );
     }
     out

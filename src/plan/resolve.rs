@@ -182,6 +182,8 @@ impl<'a, 'i> Work<'a, 'i> {
 
     /// An order in which everything that is alive applies. Superseded fixes come back where nothing applies without.
     fn order(&mut self, replay: &Replay<'a>) -> Result<Ordered, Refusal> {
+        // Where bringing old fixes back helps nothing, the failure without them is what is told.
+        let mut plain: Option<Refusal> = None;
         loop {
             let before = self.before();
             let mut proofs = self.declared_proofs(&before);
@@ -209,6 +211,13 @@ impl<'a, 'i> Work<'a, 'i> {
                 .rev()
                 .copied()
                 .find(|old| replay.of_fix[*old].iter().any(|g| groups.contains(g)));
+            if plain.is_none() {
+                let proofs = ordered.refused.iter().map(|(i, refused)| {
+                    let blockers = blockers(replay, &ordered.order, *i, |b| self.id(b));
+                    Proof::DoesNotApply { fix: self.id(*i), refused: refused.clone(), blockers }
+                });
+                plain = Some(Refusal { proofs: proofs.collect(), findings: self.findings.clone() });
+            }
             match back {
                 Some(old) => {
                     let new = self.superseded.remove(&old);
@@ -224,17 +233,7 @@ impl<'a, 'i> Work<'a, 'i> {
                         .next("rebase the newer fix, or drop `supersedes`"),
                     );
                 }
-                None => {
-                    let proofs = ordered
-                        .refused
-                        .into_iter()
-                        .map(|(i, refused)| {
-                            let blockers = blockers(replay, &ordered.order, i, |b| self.id(b));
-                            Proof::DoesNotApply { fix: self.id(i), refused, blockers }
-                        })
-                        .collect();
-                    return self.refuse(proofs);
-                }
+                None => return Err(plain.unwrap_or(Refusal { proofs: Vec::new(), findings: Vec::new() })),
             }
         }
     }

@@ -22,6 +22,7 @@ pub fn plan_view(release: &Release, tracks: &[PlannedTrack<'_>], with_matrix: bo
             findings.extend(release.findings.iter().cloned());
         }
         let mut view = TrackView::new(&t.track.name, t.outcome.as_ref(), &metas, &findings);
+        view.files = files(release, t)?;
         view.selected = t.selected.iter().map(|(id, by)| (id.0.clone(), by.clone())).collect();
         for f in &mut view.findings {
             f.level = release.config.level(f.code);
@@ -38,6 +39,18 @@ pub fn plan_view(release: &Release, tracks: &[PlannedTrack<'_>], with_matrix: bo
         more: views.collect(),
         matrix,
     })
+}
+
+/// The file that each fix of the track was read from.
+fn files(release: &Release, t: &PlannedTrack<'_>) -> Result<BTreeMap<String, String>> {
+    let mut out = BTreeMap::new();
+    for fix in &release.fixes.fixes {
+        if let Some(variant) = variant_for(fix, &t.track.branch, &t.track.platform)? {
+            let file = variant.file.strip_prefix(&release.dir).unwrap_or(&variant.file);
+            out.insert(fix.id.0.clone(), file.to_string_lossy().into_owned());
+        }
+    }
+    Ok(out)
 }
 
 fn matrix(release: &Release, tracks: &[PlannedTrack<'_>]) -> Result<Vec<MatrixRow>> {

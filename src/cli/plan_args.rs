@@ -1,0 +1,105 @@
+//! The words of `plan`, `import` and `export`, and the selection that other commands share with them.
+
+use super::args::Output;
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    Text,
+    Json,
+    /// For Graphviz.
+    Dot,
+    /// For documents that render Mermaid.
+    Mermaid,
+    /// One picture.
+    Svg,
+    /// One page that explains itself: graph, reasons, order, files; no network.
+    Html,
+    /// The findings for code scanning, each at its line of a patch.
+    Sarif,
+}
+
+#[derive(Debug, Args)]
+pub struct Selection {
+    /// Only these fixes and what they need: ID, cve:CVE-2024-1234, severity:high (or worse), path:GLOB, date:FROM..TO.
+    #[arg(long, value_name = "WHAT", num_args = 1.., value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Without these fixes and what needs them; the same words, but severity:low (or milder).
+    #[arg(long, value_name = "WHAT", num_args = 1.., value_delimiter = ',')]
+    pub without: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The release folder.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Show which fix reaches which track, and how.
+    #[arg(long, conflicts_with = "explain")]
+    pub matrix: bool,
+    /// Explain why FIX needs NEEDED: the path, the hunks of both, the lines concerned, and the other order tried.
+    #[arg(long, num_args = 2, value_names = ["NEEDED", "FIX"])]
+    pub explain: Vec<String>,
+    /// How results are printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: PlanFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Import {
+    /// One fix for each commit of a range, on its first-parent line; a merge is one fix.
+    #[command(after_help = "Examples:\n  cumulate import git v7.2.5..origin/7.2 --repo ~/src/redis -o fixes")]
+    Git {
+        /// FROM..TO, as git takes it.
+        range: String,
+        /// The repository.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        repo: PathBuf,
+        /// The folder of fixes; it must not have a series yet.
+        #[arg(short, long, value_name = "DIR", default_value = "fixes")]
+        output: PathBuf,
+        #[command(flatten)]
+        out: Output,
+    },
+    /// The series of a Debian source tree, or of quilt.
+    #[command(after_help = "Examples:\n  cumulate import quilt tiff-4.2.0/ -o fixes      # its debian/patches")]
+    Quilt {
+        /// Sources with debian/patches or patches, or the folder of the series itself.
+        dir: PathBuf,
+        /// The folder of fixes; it must not have a series yet.
+        #[arg(short, long, value_name = "DIR", default_value = "fixes")]
+        output: PathBuf,
+        #[command(flatten)]
+        out: Output,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Export {
+    /// A folder with a series for `quilt push -a`.
+    #[command(after_help = "Examples:\n  cumulate export quilt -o patches")]
+    Quilt(ExportArgs),
+    /// Mails for `git am`.
+    #[command(after_help = "Examples:\n  cumulate export git-am -o mails && git am mails/*.patch")]
+    GitAm(ExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The release folder.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+    /// A new folder.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// The track, where the release has several.
+    #[arg(long)]
+    pub track: Option<String>,
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub out: Output,
+}

@@ -1,0 +1,166 @@
+//! `import`: a range of a git history, or a quilt series, as a folder of fixes with its series.
+
+use crate::disk::Disk;
+use crate::fix::read_fixes;
+use crate::report::{Error, ErrorCode, Finding, Result};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+/// Commits of one import at most: a mistyped range must not write a whole history.
+const MOST: usize = 20_000;
+
+/// What was written.
+#[derive(Debug, Serialize)]
+pub struct Imported {
+    pub fixes: PathBuf,
+    /// Ids in the order of the series.
+    pub ids: Vec<String>,
+    /// Merges that became one fix each, with everything that they brought.
+    pub merges: Vec<String>,
+    /// Commits that change nothing, and so are no fix.
+    pub empty: Vec<String>,
+    pub findings: Vec<Finding>,
+}
+
+/// Writes one fix per commit of `range` on its first-parent line into `out`, named by the commit's first 12 digits.
+///
+/// # Errors
+/// `usage` for a range that git does not know; `exists` if `out` has a series; `bad-source` where git fails.
+pub fn import_git(disk: &Disk, repo: &Path, range: &str, out: &Path) -> Result<Imported> {
+    if range.starts_with('-') {
+        return Err(Error::new(ErrorCode::Usage, range, "this is no range of commits").next("say FROM..TO"));
+    }
+    let listed = git(repo, &["rev-list", "--reverse", "--first-parent", "--parents", "--end-of-options", range, "--"])
+        .map_err(|e| Error { code: ErrorCode::Usage, ..e }.next("say FROM..TO, with names that this repository has"))?;
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    let commits: Vec<Vec<&str>> = listed.lines().map(|l| l.split(' ').collect()).collect();
+    if commits.is_empty() || commits.len() > MOST {
+        let what = format!("the range has {} commits; from 1 to {MOST} can be taken", commits.len());
+        return Err(Error::new(ErrorCode::Usage, range, what).next("say FROM..TO"));
+    }
+    let mut made = Imported { fixes: out.to_path_buf(), ids: vec![], merges: vec![], empty: vec![], findings: vec![] };
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for line in &commits {
+        let [commit, parents @ ..] = line.as_slice() else { continue };
+        let id = commit.get(..12).unwrap_or(commit).to_owned();
+        let diff = diff_of(repo, commit, parents.first().copied())?;
+        if diff.is_empty() {
+            made.empty.push(id);
+            continue;
+        }
+        let mut mail = head_of(repo, commit)?;
+        mail.extend(diff);
+        files.push((format!("{id}.patch"), mail));
+        if parents.len() > 1 {
+            made.merges.push(id.clone());
+        }
+        made.ids.push(id);
+    }
+    let series = files.iter().map(|(name, _)| format!("{name}\n")).collect();
+    write(disk, out, files, series)?;
+    made.findings = read_fixes(out)?.findings;
+    Ok(made)
+}
+
+/// What a commit changes against its first parent; the whole tree for one without parents.
+fn diff_of(repo: &Path, commit: &str, parent: Option<&str>) -> Result<Vec<u8>> {
+    let shape = ["--binary", "--full-index", "-M", "--no-ext-diff", "--no-textconv", "--no-color", "--no-relative"];
+    let names = ["--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules=none", "--submodule=short"];
+    let mut args = vec!["diff-tree", "-p", "-r", "--no-commit-id"];
+    args.extend(shape);
+    args.extend(names);
+    match parent {
+        Some(parent) => args.extend([parent, commit]),
+        None => args.extend(["--root", commit]),
+    }
+    git(repo, &args)
+}
+
+/// The mail's header and the commit's message, as `git am` reads them.
+fn head_of(repo: &Path, commit: &str) -> Result<Vec<u8>> {
+    let format = "--format=From %H Mon Sep 17 00:00:00 2001%nFrom: %an <%ae>%nDate: %ad%nSubject: [PATCH] %s%nMIME-Version: 1.0%nContent-Type: text/plain; charset=UTF-8%nContent-Transfer-Encoding: 8bit%n%n%b";
+    let shown = git(repo, &["show", "-s", "--date=rfc2822", "--encoding=UTF-8", "--no-color", format, commit])?;
+    let mut text: Vec<u8> = shown.trim_ascii_end().to_vec();
+    text.extend(b"\n---\n\n");
+    Ok(text)
+}
+
+/// Runs git without what a user's settings could change.
+fn git(repo: &Path, args: &[&str]) -> Result<Vec<u8>> {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(repo).args(["-c", "core.quotePath=true", "-c", "log.showSignature=false"]).args(args);
+    let out = command.env("GIT_OPTIONAL_LOCKS", "0").env("LC_ALL", "C").output().map_err(|e| {
+        Error::new(ErrorCode::BadSource, "git", e).next("install git, so that its repositories can be read")
+    })?;
+    if !out.status.success() {
+        let said = String::from_utf8_lossy(&out.stderr);
+        let said = said.lines().next().unwrap_or("git failed").to_owned();
+        return Err(Error::new(ErrorCode::BadSource, repo.display(), said).next("check the repository and the range"));
+    }
+    Ok(out.stdout)
+}
+
+/// Copies the series of a Debian source tree, or of quilt, into `out`; patches without an ending get `.patch`.
+///
+/// # Errors
+/// `bad-source` where there is no series or it names what is not there; `exists` if `out` has a series.
+pub fn import_quilt(disk: &Disk, dir: &Path, out: &Path) -> Result<Imported> {
+    let places = ["debian/patches", "patches", "."];
+    let from = places.iter().map(|p| dir.join(p)).find(|p| p.join("series").is_file()).ok_or_else(|| {
+        Error::new(ErrorCode::BadSource, dir.display(), "there is no debian/patches/series, patches/series or series")
+            .next("name the folder of the sources")
+    })?;
+    let text = read(&from.join("series"))?;
+    let text = String::from_utf8(text).map_err(|_| {
+        Error::new(ErrorCode::BadSource, from.join("series").display(), "the series is not UTF-8").next("rename")
+    })?;
+    let (mut files, mut series, mut seen) = (Vec::new(), String::new(), BTreeSet::new());
+    for line in text.lines() {
+        let line = line.split(" #").next().unwrap_or_default().trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, options) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let inside = Path::new(name).components().all(|c| matches!(c, Component::Normal(_)));
+        if !inside {
+            return Err(Error::new(ErrorCode::BadPath, name, "the series names a path outside its folder")
+                .next("correct the series"));
+        }
+        let ours =
+            if name.ends_with(".patch") || name.ends_with(".diff") { name.to_owned() } else { format!("{name}.patch") };
+        if !seen.insert(ours.clone()) {
+            return Err(Error::new(ErrorCode::BadSource, name, "the series names it twice").next("take one line out"));
+        }
+        files.push((ours.clone(), read(&from.join(name))?));
+        series += format!("{ours} {}", options.trim()).trim_end();
+        series.push('\n');
+    }
+    write(disk, out, files, series)?;
+    let set = read_fixes(out)?;
+    let ids = set.series.unwrap_or_default().into_iter().map(|id| id.0).collect();
+    Ok(Imported { fixes: out.to_path_buf(), ids, merges: vec![], empty: vec![], findings: set.findings })
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    std::fs::read(file).map_err(|e| Error::io(file.display(), &e))
+}
+
+/// Writes the fixes and, last, their series, so that a series never names what is not there.
+fn write(disk: &Disk, out: &Path, files: Vec<(String, Vec<u8>)>, series: String) -> Result<()> {
+    let listed = out.join("series");
+    if listed.symlink_metadata().is_ok() {
+        return Err(Error::new(ErrorCode::Exists, listed.display(), "it is there already and is never overwritten")
+            .next("name another folder with -o"));
+    }
+    disk.mkdir_all(out)?;
+    for (name, bytes) in files {
+        let file = out.join(&name);
+        if let Some(folder) = file.parent() {
+            disk.mkdir_all(folder)?;
+        }
+        disk.create_new(&file, &bytes, 0o644)?;
+    }
+    disk.create_new(&listed, series.as_bytes(), 0o644)
+}
