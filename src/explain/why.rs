@@ -161,6 +161,11 @@ fn trial(t: &Trial, first: &FixId, then: &FixId) -> String {
     match t {
         Trial::Refused { fix, refused } => format!("{first} before {then}: {fix} does not apply: {}", reject(refused)),
         Trial::Differs { path } => format!("{first} before {then}: both apply, and '{path}' gets other bytes"),
+        Trial::WithoutOthers => {
+            format!(
+                "{first} before {then}: both apply, which they do in the plan's order only with others between them"
+            )
+        }
         Trial::Same => format!("{first} before {then}: both apply, and the bytes are the same"),
     }
 }

@@ -75,6 +75,8 @@ pub enum Trial {
     Refused { fix: FixId, refused: Refused },
     /// Both apply, and the bytes are others.
     Differs { path: TreePath },
+    /// Both apply, which they do in the plan's order only with others between them.
+    WithoutOthers,
     /// Both apply, and the bytes are the same.
     Same,
 }
@@ -230,24 +232,32 @@ impl<'r> Explained<'r, '_> {
         let places = |ids: Vec<&FixId>| ids.into_iter().map(|id| self.place(id)).collect::<Vec<usize>>();
         let before = places(self.plan.order.iter().filter(|id| wanted(id) && *id != a && !between(id)).collect());
         let rest = places(self.plan.order.iter().filter(between).collect());
-        let mut differs = None;
+        let (mut differs, mut others) = (None, false);
         for g in (0..self.replay.groups.len()).filter(|g| self.replay.of_fix[then].binary_search(g).is_ok()) {
-            let Ok(state) = self.replay.walk(g, 0, before.iter().copied()) else { continue };
-            let walk = |way: Vec<usize>| self.replay.walk(g, state, way);
-            let plain = walk([&[first][..], &rest, &[then]].concat());
             let refused = |(fix, r): (usize, std::sync::Arc<Refused>)| Trial::Refused {
                 fix: self.plan.order[fix].clone(),
                 refused: (*r).clone(),
             };
+            // Even what the two need may not apply together without a third.
+            let state = match self.replay.walk(g, 0, before.iter().copied()) {
+                Ok(state) => state,
+                Err(e) => return refused(e),
+            };
+            let walk = |way: Vec<usize>| self.replay.walk(g, state, way);
+            let plain = walk([&[first][..], &rest, &[then]].concat());
             match walk([&[then, first][..], &rest].concat()) {
                 Err(e) => return refused(e),
                 Ok(other) if plain.as_ref().is_ok_and(|p| *p != other) && differs.is_none() => {
                     differs = plain.ok().map(|p| self.differing(g, p, other));
                 }
-                Ok(_) => {}
+                Ok(_) => others |= plain.is_err(),
             }
         }
-        differs.map_or(Trial::Same, |path| Trial::Differs { path })
+        match differs {
+            Some(path) => Trial::Differs { path },
+            None if others => Trial::WithoutOthers,
+            None => Trial::Same,
+        }
     }
 
     /// The first path at which two states of a group differ.
