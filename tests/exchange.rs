@@ -256,3 +256,48 @@ fn quilt_and_git_reach_the_target_of_real_series() {
         println!("{name}: {taker} reaches the target");
     }
 }
+
+#[test]
+fn the_difference_of_two_trees_is_one_fix() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+    for at in [&old, &new] {
+        fs::create_dir_all(at.join("sub/deep")).unwrap();
+        for f in ["same", "changed", "mode", "gone", "sub/deep/file"] {
+            fs::write(at.join(f), lines(f)).unwrap();
+        }
+        fs::write(at.join("becomes-folder"), "x").unwrap();
+        std::os::unix::fs::symlink("same", at.join("link")).unwrap();
+    }
+    fs::write(new.join("changed"), [0u8, 159, 146, 150]).unwrap();
+    fs::set_permissions(new.join("mode"), fs::Permissions::from_mode(0o755)).unwrap();
+    for f in ["gone", "becomes-folder", "link", "sub/deep/file"] {
+        fs::remove_file(new.join(f)).unwrap();
+    }
+    fs::remove_dir(new.join("sub/deep")).unwrap();
+    fs::write(new.join("sub/deep"), "a file now").unwrap();
+    fs::create_dir(new.join("becomes-folder")).unwrap();
+    fs::write(new.join("becomes-folder/inside"), "y").unwrap();
+    std::os::unix::fs::symlink("changed", new.join("link")).unwrap();
+    fs::create_dir(new.join("empty")).unwrap();
+
+    let args = ["import", "dir", "old", "new", "--id", "FIX-1", "--format", "json"];
+    let made = cumulate(dir.path(), &args).expect(0).json();
+    // changed, mode, link, sub/deep, becomes-folder/inside; the first two of them stood on files.
+    assert_eq!((&made["put"], &made["replaced"], &made["deleted"]), (&5.into(), &2.into(), &3.into()), "{made}");
+    assert_eq!(made["empty_folders"], serde_json::json!(["empty"]), "what a fix has no words for is told");
+    config(&dir.path().join("release"), &old, &dir.path().join("fixes"));
+    cumulate(dir.path(), &["merge", "release", "--out", "merged"]).expect(0);
+    fs::remove_dir(new.join("empty")).unwrap();
+    assert_same(&dir.path().join("merged"), &new);
+
+    cumulate(dir.path(), &args).expect(2);
+    for (old, new, id) in [("old", "old", "FIX-2"), ("old", "new", "../x"), ("old", "new", "a@b"), ("old", "new", ".x")]
+    {
+        cumulate(dir.path(), &["import", "dir", old, new, "--id", id]).expect(2);
+    }
+    assert_eq!(fs::read_dir(dir.path().join("fixes")).unwrap().count(), 1, "nothing else was written");
+    // The pre-images are named: on another tree the fix is refused, not laid over it.
+    fs::write(old.join("changed"), "another\n").unwrap();
+    cumulate(dir.path(), &["plan", "release"]).expect(1);
+}

@@ -7,12 +7,16 @@ use super::render::{count, safe};
 use crate::disk::Disk;
 use crate::release;
 use crate::report::Result;
-use crate::verb::{self, Taker};
+use crate::verb::{self, ImportedTree, Taker};
 
 pub fn import(command: &Import) -> Result<u8> {
     let disk = Disk::real();
     let (made, format) = match command {
         Import::Git { range, repo, output, out } => (verb::import_git(&disk, repo, range, output)?, out.format),
+        Import::Dir { old, new, id, output, out } => {
+            let made = verb::import_dir(&disk, old, new, id, output)?;
+            return tree(&made, Out::new(out.format));
+        }
         Import::Quilt { dir, output, out } => (verb::import_quilt(&disk, dir, output)?, out.format),
     };
     Out::new(format).result("import", &made, |m| {
@@ -23,6 +27,26 @@ pub fn import(command: &Import) -> Result<u8> {
         }
         if !m.empty.is_empty() {
             text += &format!("  left out, because they change nothing: {}\n", safe(&m.empty.join(" ")));
+        }
+        text
+    })?;
+    Ok(0)
+}
+
+fn tree(made: &ImportedTree, out: Out) -> Result<u8> {
+    out.result("import", made, |m| {
+        let mut text = done(format!(
+            "{}: {} put ({} of them replaced), {} deleted",
+            m.fix.display(),
+            count(m.put, "path", "paths"),
+            m.replaced,
+            m.deleted
+        ));
+        for folder in &m.empty_folders {
+            text += &format!("  not taken: the empty folder '{}'\n", safe(folder.as_str()));
+        }
+        if m.series {
+            text += &format!("Next: write {} where it belongs in the series\n", safe(&m.id));
         }
         text
     })?;

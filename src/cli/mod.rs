@@ -162,7 +162,9 @@ fn wants_json(command: &Command) -> bool {
         | Command::Delta(DeltaCommand::Encode { out, .. } | DeltaCommand::Decode { out, .. }) => {
             out.format == Format::Json
         }
-        Command::Import(Import::Git { out, .. } | Import::Quilt { out, .. }) => out.format == Format::Json,
+        Command::Import(Import::Git { out, .. } | Import::Quilt { out, .. } | Import::Dir { out, .. }) => {
+            out.format == Format::Json
+        }
         Command::Export(Export::Quilt(a) | Export::GitAm(a)) => a.out.format == Format::Json,
         Command::Plan(plan) => plan.format == PlanFormat::Json,
         Command::Check { format, .. } => *format == CheckFormat::Json,

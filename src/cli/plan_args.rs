@@ -75,6 +75,22 @@ pub enum Import {
         #[command(flatten)]
         out: Output,
     },
+    /// The difference of two trees as one fix of whole files.
+    #[command(after_help = "Examples:\n  cumulate import dir acme-1.0/ acme-1.0-hotfix/ --id HOTFIX-7")]
+    Dir {
+        /// The tree before the fix: a folder or an archive.
+        old: PathBuf,
+        /// The tree after it.
+        new: PathBuf,
+        /// The fix's id.
+        #[arg(long)]
+        id: String,
+        /// The folder of fixes.
+        #[arg(short, long, value_name = "DIR", default_value = "fixes")]
+        output: PathBuf,
+        #[command(flatten)]
+        out: Output,
+    },
 }
 
 #[derive(Debug, Subcommand)]
