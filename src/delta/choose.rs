@@ -1,6 +1,6 @@
 //! The choice: candidates by sizes and cheap estimates, the smallest wins.
 
-use super::{Codec, DeltaError, Encoded, Profile, code, prefix, prove, settings};
+use super::{Codec, DeltaError, Encoded, Profile, code, containers, prefix, prove, settings};
 
 /// Beyond this many bytes a candidate is tried in full only if a quick look says it may win.
 const LOOK_FIRST: usize = 1 << 20;
@@ -12,6 +12,9 @@ const QUICK: i32 = 3;
 /// pairs of `docs/delta-format.md`; text against its own old version comes nearest).
 const GAIN: usize = 3;
 
+/// An opened container's delta that is so many times smaller than the file is taken at once.
+const CLOSED: usize = 2;
+
 /// The smallest delta within the profile's bounds. `full` is always a candidate; without old
 /// bytes it is the only one. Ties go to the delta that needs less memory, then to the codec
 /// that stands first in [`Codec`]. The winner has been decoded and compared.
@@ -19,10 +22,27 @@ const GAIN: usize = 3;
 /// # Errors
 /// [`DeltaError::EncoderFault`] if a codec does not give its input back.
 pub fn best(old: Option<&[u8]>, new: &[u8], profile: Profile) -> Result<Encoded, DeltaError> {
+    best_at(old, new, profile, 0)
+}
+
+/// [`best`] within so many containers.
+pub(super) fn best_at(old: Option<&[u8]>, new: &[u8], profile: Profile, depth: u32) -> Result<Encoded, DeltaError> {
+    let code = |codec, old, new, profile| code(codec, old, new, profile, depth);
     let mut best: Option<Encoded> = None;
     if let Some(before) = old.filter(|o| !o.is_empty() && !new.is_empty()) {
         let both = before.len() as u64 + new.len() as u64;
         let settings = settings::of(profile);
+        if depth <= containers::DEPTH
+            && before.len().max(new.len()) as u64 <= settings.stream_tried
+            && [before, new].into_iter().all(containers::is_container)
+        {
+            best = code(Codec::Containers, old, new, profile).ok();
+            // What is opened and came out small has no rival among the closed.
+            if let Some(made) = best.take_if(|b| b.bytes.len() * CLOSED < new.len()) {
+                prove(&made, old, new, depth)?;
+                return Ok(made);
+            }
+        }
         if both <= settings.bsdiff_tried {
             keep(&mut best, code(Codec::Bsdiff, old, new, profile)?);
         }
@@ -37,7 +57,7 @@ pub fn best(old: Option<&[u8]>, new: &[u8], profile: Profile) -> Result<Encoded,
         keep(&mut best, code(Codec::Full, old, new, profile)?);
     }
     let best = best.ok_or(DeltaError::EncoderFault("no candidate"))?;
-    prove(&best, old, new)?;
+    prove(&best, old, new, depth)?;
     Ok(best)
 }
 

@@ -13,6 +13,7 @@ pub(super) enum Tag {
     Bsdiff = 2,
     Zstd = 3,
     Stream = 4,
+    Containers = 5,
 }
 
 impl Tag {
@@ -21,7 +22,7 @@ impl Tag {
     }
 
     fn of(byte: u8) -> Result<Self, DeltaError> {
-        [Tag::Stored, Tag::Full, Tag::Bsdiff, Tag::Zstd, Tag::Stream]
+        [Tag::Stored, Tag::Full, Tag::Bsdiff, Tag::Zstd, Tag::Stream, Tag::Containers]
             .into_iter()
             .find(|t| t.byte() == byte)
             .ok_or(DeltaError::UnknownCodec(byte))
@@ -33,6 +34,7 @@ impl Tag {
             Tag::Bsdiff => Codec::Bsdiff,
             Tag::Zstd => Codec::Zstd,
             Tag::Stream => Codec::Stream,
+            Tag::Containers => Codec::Containers,
         }
     }
 
@@ -41,7 +43,7 @@ impl Tag {
     }
 
     fn states_memory(self) -> bool {
-        matches!(self, Tag::Bsdiff | Tag::Stream)
+        matches!(self, Tag::Bsdiff | Tag::Stream | Tag::Containers)
     }
 
     /// Bytes beyond the result for the codecs whose header need not state them.

@@ -7,16 +7,18 @@
 //!
 //! | field | bytes | present in | meaning |
 //! |---|---|---|---|
-//! | tag | 1 | all | high half: format version (1); low half: 0 full stored, 1 full zstd, 2 bsdiff, 3 zstd prefix, 4 stream |
+//! | tag | 1 | all | high half: format version (1); low half: 0 full stored, 1 full zstd, 2 bsdiff, 3 zstd prefix, 4 stream, 5 containers |
 //! | new_size | 1-10, varint | all | bytes of the result |
-//! | memory | 1-10, varint | bsdiff, stream | KiB that decoding needs beyond the result |
-//! | old check | 4 | bsdiff, zstd prefix, stream | first bytes of the old bytes' SHA-256 |
+//! | memory | 1-10, varint | bsdiff, stream, containers | KiB that decoding needs beyond the result |
+//! | old check | 4 | bsdiff, zstd prefix, stream, containers | first bytes of the old bytes' SHA-256 |
 //! | new check | 4 | all | first bytes of the result's SHA-256 |
 //! | payload | rest | all | the codec's own |
 
 mod bsdiff;
 mod choose;
+mod containers;
 mod control;
+mod deflate;
 mod frame;
 mod full;
 mod header;
@@ -48,12 +50,12 @@ struct Coded {
 /// for inputs beyond the codec's bound in this profile, [`DeltaError::EncoderFault`] if a
 /// codec does not give its input back.
 pub fn encode(codec: Codec, old: Option<&[u8]>, new: &[u8], profile: Profile) -> Result<Encoded, DeltaError> {
-    let made = code(codec, old, new, profile)?;
-    prove(&made, old, new)?;
+    let made = code(codec, old, new, profile, 0)?;
+    prove(&made, old, new, 0)?;
     Ok(made)
 }
 
-fn code(codec: Codec, old: Option<&[u8]>, new: &[u8], profile: Profile) -> Result<Encoded, DeltaError> {
+fn code(codec: Codec, old: Option<&[u8]>, new: &[u8], profile: Profile, depth: u32) -> Result<Encoded, DeltaError> {
     let before = old.unwrap_or_default();
     let coded = match codec {
         Codec::Full => full::encode(new, profile)?,
@@ -65,13 +67,17 @@ fn code(codec: Codec, old: Option<&[u8]>, new: &[u8], profile: Profile) -> Resul
             let working = stream::memory(&payload, before, new_size).saturating_sub(new_size);
             Coded { tag: Tag::Stream, working, payload }
         }
+        Codec::Containers => match containers::encode(before, new, profile, depth)? {
+            Some((payload, working)) => Coded { tag: Tag::Containers, working, payload },
+            None => return Err(DeltaError::EncoderFault("there is nothing to open")),
+        },
     };
     header::join(&coded, before, new)
 }
 
-fn prove(made: &Encoded, old: Option<&[u8]>, new: &[u8]) -> Result<(), DeltaError> {
+fn prove(made: &Encoded, old: Option<&[u8]>, new: &[u8], depth: u32) -> Result<(), DeltaError> {
     let limits = DecodeLimits { new_size: made.header.new_size, memory: made.header.memory };
-    match decode(&made.bytes, old.unwrap_or_default(), limits) {
+    match decode_at(&made.bytes, old.unwrap_or_default(), limits, depth) {
         Ok(again) if again == new => Ok(()),
         Ok(_) => Err(DeltaError::EncoderFault("other bytes came back")),
         Err(_) => Err(DeltaError::EncoderFault("the delta does not decode")),
@@ -96,6 +102,11 @@ pub fn header(delta: &[u8]) -> Result<Header, DeltaError> {
 /// [`DeltaError::WrongOld`] for other old bytes, and [`DeltaError::Truncated`],
 /// [`DeltaError::Damaged`] or [`DeltaError::UnknownCodec`] for bad deltas.
 pub fn decode(delta: &[u8], old: &[u8], limits: DecodeLimits) -> Result<Vec<u8>, DeltaError> {
+    decode_at(delta, old, limits, 0)
+}
+
+/// [`decode`] within so many containers.
+fn decode_at(delta: &[u8], old: &[u8], limits: DecodeLimits, depth: u32) -> Result<Vec<u8>, DeltaError> {
     let parts = header::split(delta)?;
     let Header { new_size, memory, .. } = parts.header;
     for (needed, allowed) in [(new_size, limits.new_size), (memory, limits.memory)] {
@@ -108,14 +119,14 @@ pub fn decode(delta: &[u8], old: &[u8], limits: DecodeLimits) -> Result<Vec<u8>,
     if parts.old_check.is_some_and(|check| check != header::check(old)) {
         return Err(DeltaError::WrongOld);
     }
-    let new = dispatch(&parts, old, size)?;
+    let new = dispatch(&parts, old, size, depth)?;
     if new.len() != size || header::check(&new) != parts.new_check {
         return Err(DeltaError::Damaged("the result is not what the header promises"));
     }
     Ok(new)
 }
 
-fn dispatch(parts: &Parts<'_>, old: &[u8], size: usize) -> Result<Vec<u8>, DeltaError> {
+fn dispatch(parts: &Parts<'_>, old: &[u8], size: usize, depth: u32) -> Result<Vec<u8>, DeltaError> {
     match parts.tag {
         Tag::Stored => full::decode_stored(parts.payload, size),
         Tag::Full => frame::read(parts.payload, None, size),
@@ -125,6 +136,8 @@ fn dispatch(parts: &Parts<'_>, old: &[u8], size: usize) -> Result<Vec<u8>, Delta
             let Header { new_size, memory, .. } = parts.header;
             stream::decode(parts.payload, old, new_size, DecodeLimits { new_size, memory })
         }
+        Tag::Containers if depth > containers::DEPTH => Err(DeltaError::Damaged("containers are nested too deep")),
+        Tag::Containers => containers::decode(parts.payload, old, size, parts.working, depth),
     }
 }
 

@@ -12,8 +12,10 @@ pub enum Codec {
     Bsdiff,
     /// zstd with the old bytes as prefix.
     Zstd,
-    /// Our own engine (a later version).
+    /// Our own engine.
     Stream,
+    /// Zip and gzip files opened, and everything in them by the other codecs.
+    Containers,
 }
 
 /// What a user is willing to pay at decoding and encoding time.

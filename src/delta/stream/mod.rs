@@ -35,6 +35,11 @@ fn need(old: usize, refs: usize, copies: usize, fresh: usize, new: usize) -> u64
     content::logs(old, refs, fresh).bytes() + 5 * refs as u64 + 36 * copies as u64 + new as u64 + (2 << 20)
 }
 
+/// Whether the bytes are an executable that the engine knows.
+pub fn is_image(bytes: &[u8]) -> bool {
+    Image::parse(bytes).is_known()
+}
+
 /// The stream that turns `old` into `new`.
 pub fn encode(old: &[u8], new: &[u8], _profile: Profile) -> Vec<u8> {
     let (old_image, new_image) = (Image::parse(old), Image::parse(new));

@@ -1,0 +1,30 @@
+//! Containers: zip (jar, wheel, …) and gzip files are opened, so that what lies in them is compared plain.
+//!
+//! The new file is its *rest* (everything but deflate streams) and its streams. A stream that the old file has byte
+//! for byte is taken from there; one whose plain bytes are an executable or another container is a *piece*, with a
+//! delta of its own against one stream of the old file; the plain bytes of all others stand in the rest, at their
+//! places. The rest is one delta against the old file's rest. The decoder deflates again what was opened.
+//! `docs/delta-format.md` specifies the payload.
+
+mod decode;
+mod encode;
+mod scan;
+mod table;
+
+pub use decode::decode;
+pub use encode::{encode, is_container};
+
+/// The version of the payload, its first byte.
+const VERSION: u8 = 1;
+/// How deep containers are opened within containers.
+pub const DEPTH: u32 = 3;
+
+/// Bytes of memory that decoding takes beyond the result: both sides opened, each once as streams and once joined,
+/// what the largest inner delta needs, and the matchers of the deflaters.
+fn need(old_opened: u64, new_opened: u64, inner: u64) -> u64 {
+    let opened = old_opened.saturating_add(new_opened).saturating_mul(2);
+    opened.saturating_add(inner).saturating_add(8 << 20)
+}
+
+#[cfg(test)]
+mod tests;
