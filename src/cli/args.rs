@@ -1,6 +1,7 @@
 //! The command line as clap sees it: words, help and examples, no behaviour.
 
 use super::plan_args::{Export, Import, Plan, Selection};
+use super::trust_args::{Trust, TrustCommand};
 use crate::release::Size;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -55,17 +56,6 @@ pub struct Output {
     /// How results are printed.
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub format: Format,
-}
-
-/// Whose signatures count.
-#[derive(Debug, Args)]
-pub struct Trust {
-    /// A public key (PEM) whose signature in role `release` is wanted; one of several is enough (other roles: --policy).
-    #[arg(long = "pub", value_name = "FILE", num_args = 1..)]
-    pub public: Vec<PathBuf>,
-    /// A trust file with roles, keys, thresholds and expiry.
-    #[arg(long, value_name = "FILE", conflicts_with = "public")]
-    pub policy: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -272,6 +262,9 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Signed trust roots, and what a bundle's signatures still lack.
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// The gate for CI: budgets, completeness, rollback; red if it cannot run.
     #[command(
         after_help = "Examples:\n  cumulate check redis-7.2.6.cup --config cumulate.toml\n  cumulate check redis-7.2.6.cup --against redis-7.2.5.cup --format junit > check.xml"

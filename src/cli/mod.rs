@@ -10,6 +10,8 @@ mod planning;
 mod progress;
 mod render;
 mod style;
+mod trust_args;
+mod trusting;
 mod using;
 
 use crate::report::{Error, ErrorCode};
@@ -129,6 +131,7 @@ fn run(command: Command) -> crate::report::Result<u8> {
         Command::Delta(DeltaCommand::Decode { old, delta, output, memory, force, out }) => {
             making::delta_decode(&old, &delta, &output, memory.map(|s| s.0), force, Out::new(out.format))
         }
+        Command::Trust(command) => trusting::run(command),
         Command::Man { out } => man(&out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "cumulate", &mut std::io::stdout());
@@ -167,6 +170,7 @@ fn wants_json(command: &Command) -> bool {
         }
         Command::Export(Export::Quilt(a) | Export::GitAm(a)) => a.out.format == Format::Json,
         Command::Plan(plan) => plan.format == PlanFormat::Json,
+        Command::Trust(command) => command.form().format == Format::Json,
         Command::Check { format, .. } => *format == CheckFormat::Json,
         Command::Man { .. } | Command::Completions { .. } => false,
     }

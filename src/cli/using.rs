@@ -1,9 +1,10 @@
 //! Commands of those who use bundles: verify, inspect, apply, roll back, status, check.
 
-use super::args::{CheckFormat, Trust};
+use super::args::CheckFormat;
 use super::out::{Out, done, findings, heading, json, print};
 use super::render::{bytes, count, safe, short};
 use super::style::dim;
+use super::trust_args::Trust;
 use crate::bundle::State;
 use crate::disk::Disk;
 use crate::install::{AllowDrift, Applied, Condition, Options, Outcome, Resumed, RolledBack, Status, Undone};
@@ -18,7 +19,7 @@ pub fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
-fn policy(trust: &Trust) -> Result<Option<Policy>> {
+pub(super) fn policy(trust: &Trust) -> Result<Option<Policy>> {
     if let Some(file) = &trust.policy {
         return Policy::read(file).map(Some);
     }

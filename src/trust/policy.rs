@@ -1,8 +1,10 @@
 //! Whose signatures count, in which role, how many, and until when (`trust.toml`, see the room's page).
 
+use super::root::{MAX_ROOT_FILE, ROOT, TrustRoot};
 use super::time::{seconds, show_time};
 use super::{KeyId, PublicKey};
 use crate::report::{Error, ErrorCode, Result};
+use crate::tree::Digest;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -56,11 +58,21 @@ pub struct Policy {
     pub(super) span: Span,
     pub(super) keys: BTreeMap<KeyId, PolicyKey>,
     pub(super) roles: BTreeMap<String, Role>,
+    /// Keys that never count again, so that no later edit lets one in by mistake.
+    pub(super) revoked: BTreeSet<KeyId>,
+    /// Root manifests that are refused whoever signed them.
+    pub(super) revoked_bundles: BTreeSet<Digest>,
+    /// The version, and who signs the next, where this is a signed root's.
+    pub(super) root: Option<(u64, Role)>,
+    /// Digests of all versions up to this one, where it came from a file of them.
+    pub(super) lineage: Vec<Digest>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
+    /// Only in what is signed or remembered.
+    version: Option<u64>,
     component: Option<String>,
     valid_from: Option<Datetime>,
     expires: Option<Datetime>,
@@ -68,6 +80,10 @@ struct File {
     key: Vec<FileKey>,
     #[serde(default)]
     roles: BTreeMap<String, FileRole>,
+    #[serde(default)]
+    revoked_keys: Vec<String>,
+    #[serde(default)]
+    revoked_bundles: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -116,22 +132,34 @@ impl Policy {
             span: Span::default(),
             keys,
             roles: BTreeMap::from([(RELEASE.to_owned(), role)]),
+            revoked: BTreeSet::new(),
+            revoked_bundles: BTreeSet::new(),
+            root: None,
+            lineage: Vec::new(),
         })
     }
 
-    /// Reads `trust.toml`; key files are looked up beside it.
+    /// Reads `trust.toml`, with key files beside it, or a signed root, which begins with a brace.
     ///
     /// # Errors
-    /// `config` for a policy that cannot be read or met, `bad-key` for a key, `io`.
+    /// `untrusted` for a root that lacks signatures, `config` for a policy that cannot be read or met, `bad-key` for a key, `io`.
     pub fn read(path: &Path) -> Result<Self> {
         use std::io::Read as _;
         let io = |e: std::io::Error| Error::io(path.display(), &e);
+        let origin = path.display().to_string();
         let mut text = String::new();
-        std::fs::File::open(path).map_err(io)?.take(MAX_POLICY + 1).read_to_string(&mut text).map_err(io)?;
+        std::fs::File::open(path).map_err(io)?.take(MAX_ROOT_FILE + 1).read_to_string(&mut text).map_err(io)?;
+        if text.starts_with('{') {
+            return TrustRoot::parse(text.as_bytes(), &origin)?.policy();
+        }
         if text.len() as u64 > MAX_POLICY {
             return Err(Error::new(ErrorCode::Limit, path.display(), format!("longer than {MAX_POLICY} bytes")));
         }
-        Self::parse(&text, &path.display().to_string(), path.parent().unwrap_or(Path::new("")))
+        let policy = Self::parse(&text, &origin, path.parent().unwrap_or(Path::new("")))?;
+        if policy.root.is_some() {
+            return Err(config(&origin, "`version` stands in signed roots alone: leave it out, and use `trust init`"));
+        }
+        Ok(policy)
     }
 
     /// Reads the text of a policy named `origin`, with key files relative to `folder`.
@@ -197,8 +225,21 @@ impl Policy {
                 ));
             }
         }
+        let revoked = digests(origin, "revoked-keys", &file.revoked_keys)?.into_iter().map(KeyId).collect();
+        if let Some((_, key)) = keys.iter().find(|(id, _)| BTreeSet::contains(&revoked, id)) {
+            return Err(config(origin, format!("the key '{}' is revoked, so it cannot be in a role", key.name)));
+        }
+        let revoked_bundles = digests(origin, "revoked-bundles", &file.revoked_bundles)?;
+        let root = match file.version {
+            None => None,
+            Some(version) => match roles.remove(ROOT) {
+                Some(role) => Some((version, role)),
+                None => return Err(config(origin, "it has a version, but no [roles.root] that signs the next one")),
+            },
+        };
         let span = span(origin, file.valid_from.as_ref(), file.expires.as_ref())?;
-        Ok(Self { origin: origin.to_owned(), component: file.component, span, keys, roles })
+        let (component, lineage) = (file.component, Vec::new());
+        Ok(Self { origin: origin.to_owned(), component, span, keys, roles, revoked, revoked_bundles, root, lineage })
     }
 
     /// The policy as a text of its own, with the keys inside: what an installation remembers.
@@ -219,6 +260,16 @@ impl Policy {
             Ok(())
         };
         let mut out = Table::new();
+        if let Some((version, _)) = self.root {
+            out.insert("version".into(), Value::Integer(i64::try_from(version).map_err(|e| fault(&e))?));
+        }
+        let listed = |digests: Vec<String>| Value::Array(digests.into_iter().map(Value::String).collect());
+        if !self.revoked.is_empty() {
+            out.insert("revoked-keys".into(), listed(self.revoked.iter().map(ToString::to_string).collect()));
+        }
+        if !self.revoked_bundles.is_empty() {
+            out.insert("revoked-bundles".into(), listed(self.revoked_bundles.iter().map(|d| d.hex()).collect()));
+        }
         if let Some(component) = &self.component {
             out.insert("component".into(), Value::String(component.clone()));
         }
@@ -235,13 +286,14 @@ impl Policy {
         }
         out.insert("key".into(), Value::Array(keys));
         let mut roles = Table::new();
-        for (name, role) in &self.roles {
+        let signs_next = self.root.iter().map(|(_, role)| (ROOT, role));
+        for (name, role) in self.roles.iter().map(|(n, r)| (n.as_str(), r)).chain(signs_next) {
             let mut table = Table::new();
             let threshold = i64::try_from(role.threshold).map_err(|e| fault(&e))?;
             table.insert("threshold".into(), Value::Integer(threshold));
             let ids = role.keys.iter().map(|id| Value::String(id.to_string())).collect();
             table.insert("keys".into(), Value::Array(ids));
-            roles.insert(name.clone(), Value::Table(table));
+            roles.insert(name.to_owned(), Value::Table(table));
         }
         out.insert("roles".into(), Value::Table(roles));
         toml::to_string(&out).map_err(|e| fault(&e))
@@ -250,6 +302,13 @@ impl Policy {
     /// Every required role.
     pub fn roles(&self) -> &BTreeMap<String, Role> {
         &self.roles
+    }
+
+    /// Names of the keys that may speak in a role at this time.
+    pub fn speakers(&self, role: &str, now: u64) -> Vec<&str> {
+        let ids = self.roles.get(role).into_iter().flat_map(|r| &r.keys);
+        let keys = ids.filter_map(|id| self.keys.get(id)).filter(|k| k.span.outside(now).is_none());
+        keys.map(|k| k.name.as_str()).collect()
     }
 
     /// The keys with their names.
@@ -274,6 +333,15 @@ fn named_roles(
         roles.insert(name, Role { threshold: role.threshold, keys: ids });
     }
     Ok(roles)
+}
+
+/// SHA-256 digests as 64 hex digits, with or without `sha256:`.
+fn digests(origin: &str, what: &str, listed: &[String]) -> Result<BTreeSet<Digest>> {
+    let one = |text: &String| {
+        Digest::from_hex(text.strip_prefix("sha256:").unwrap_or(text))
+            .ok_or_else(|| config(origin, format!("{what}: '{:.80}' is no SHA-256 in hex", text.escape_debug())))
+    };
+    listed.iter().map(one).collect()
 }
 
 fn span(origin: &str, from: Option<&Datetime>, to: Option<&Datetime>) -> Result<Span> {

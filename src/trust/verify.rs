@@ -66,6 +66,17 @@ impl Policy {
     /// `expired` for the policy itself, or if expired keys are what is missing; `unsigned` without
     /// any signature; `untrusted` for another component, and for too few signatures that count.
     pub fn verify(&self, subject: Digest, says: &Claim, envelopes: &[&[u8]], now: u64) -> Result<TrustReport> {
+        self.hopeless(subject, says, now)?;
+        let report = self.look(subject, says, envelopes, now);
+        self.judge(&report)?;
+        Ok(report)
+    }
+
+    /// What no signature can mend.
+    ///
+    /// # Errors
+    /// `expired` for the policy itself; `untrusted` for another component and for a revoked bundle.
+    pub fn hopeless(&self, subject: Digest, says: &Claim, now: u64) -> Result<()> {
         if let Some(why) = self.span.outside(now) {
             return Err(Error::new(ErrorCode::Expired, &self.origin, format!("the policy is {why}"))
                 .next("get the current trust file; check this machine's clock if the date looks wrong"));
@@ -78,9 +89,11 @@ impl Policy {
             )
             .next("use the policy of this component"));
         }
-        let report = self.look(subject, says, envelopes, now);
-        self.judge(&report)?;
-        Ok(report)
+        if self.revoked_bundles.contains(&subject) {
+            return Err(Error::new(ErrorCode::Untrusted, subject, "this very bundle was revoked, whoever signed it")
+                .next("get a newer one"));
+        }
+        Ok(())
     }
 
     /// What every signature is worth, without judging whether they are enough.
@@ -130,7 +143,9 @@ impl Policy {
         for (hint, signature) in &envelope.signatures {
             let shown: String = hint.chars().filter(|c| !c.is_control()).take(128).collect();
             let Some((key_id, key)) = self.keys.iter().find(|(k, _)| k.to_string() == *hint) else {
-                out.push(state(shown, "", "", (Outcome::UnknownKey, "no key of the policy has this id".into())));
+                let revoked = self.revoked.iter().any(|id| id.to_string() == *hint);
+                let why = if revoked { "the key was revoked" } else { "no key of the policy has this id" };
+                out.push(state(shown, "", "", (Outcome::UnknownKey, why.into())));
                 continue;
             };
             if !key.key.verifies(&message, signature) {

@@ -48,13 +48,18 @@ fn believe(
     remembered: Option<&str>,
     dir: &Path,
 ) -> Result<(Bundle, Option<String>)> {
+    let known = || -> Result<Option<Policy>> {
+        let origin = format!("the policy that {} remembers", dir.display());
+        remembered.map(|text| Policy::parse(text, &origin, Path::new(""))).transpose()
+    };
     if let Some(policy) = &belief.policy {
+        if let Some(known) = known()? {
+            known.replaced_by(policy)?;
+        }
         let text = policy.to_toml()?;
         return Ok((unverified.verify(policy, belief.now)?, Some(text)));
     }
-    if let Some(text) = remembered {
-        let origin = format!("the policy that {} remembers", dir.display());
-        let policy = Policy::parse(text, &origin, Path::new(""))?;
+    if let Some(policy) = known()? {
         return Ok((unverified.verify(&policy, belief.now)?, None));
     }
     if belief.allow_unsigned {

@@ -21,6 +21,7 @@ mod selection;
 mod sign;
 mod status;
 mod target;
+mod trust;
 mod verify;
 mod why;
 
@@ -43,5 +44,6 @@ pub use rollback::rollback;
 pub use selection::{Pick, Selection};
 pub use sign::{Signed, attach, emit, sign};
 pub use status::status;
+pub use trust::{RoleStatus, RootView, TrustStatus, trust_init, trust_rotate, trust_show, trust_sign, trust_status};
 pub use verify::{BaseState, Step, VerifyReport, verify};
 pub use why::{Explanation, explanation};

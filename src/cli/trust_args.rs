@@ -1,0 +1,93 @@
+//! `cumulate trust …` as clap sees it.
+
+use super::args::Output;
+use clap::{Args, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Whose signatures count.
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// A public key (PEM) whose signature in role `release` is wanted; one of several is enough (other roles: --policy).
+    #[arg(long = "pub", value_name = "FILE", num_args = 1..)]
+    pub public: Vec<PathBuf>,
+    /// A trust file with roles, keys, thresholds and expiry, or a signed trust root.
+    #[arg(long, value_name = "FILE", conflicts_with = "public")]
+    pub policy: Option<PathBuf>,
+}
+
+/// Whose private key signs.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// A root key: a file, `fd:N`, or `-` for standard input.
+    #[arg(long, value_name = "KEY")]
+    pub key: PathBuf,
+    /// Where the passphrase of an encrypted key is: `file:PATH`, `fd:N`, or `-`.
+    #[arg(long, value_name = "WHERE")]
+    pub passphrase: Option<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TrustCommand {
+    /// Make version 1 of a signed trust root from a trust.toml with [roles.root].
+    #[command(after_help = "Examples:\n  cumulate trust init --policy trust.toml --key alice.key -o trust.root")]
+    Init {
+        #[arg(long, value_name = "FILE")]
+        policy: PathBuf,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// The root; never overwritten.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        #[command(flatten)]
+        form: Output,
+    },
+    /// Append the next version; it needs the thresholds of the old root keys and of the new ones.
+    #[command(after_help = "Examples:\n  cumulate trust rotate trust.root --policy new.toml --key alice.key")]
+    Rotate {
+        root: PathBuf,
+        #[arg(long, value_name = "FILE")]
+        policy: PathBuf,
+        #[command(flatten)]
+        key: KeyArgs,
+        #[command(flatten)]
+        form: Output,
+    },
+    /// Add a signature to the last version.
+    #[command(after_help = "Examples:\n  cumulate trust sign trust.root --key bob.key")]
+    Sign {
+        root: PathBuf,
+        #[command(flatten)]
+        key: KeyArgs,
+        #[command(flatten)]
+        form: Output,
+    },
+    /// Show the versions of a trust root, who signed each and who still can.
+    #[command(after_help = "Examples:\n  cumulate trust show trust.root")]
+    Show {
+        root: PathBuf,
+        #[command(flatten)]
+        form: Output,
+    },
+    /// Say which signatures a bundle has, lacks, and who can give them; exit code 4 while some are missing.
+    #[command(after_help = "Examples:\n  cumulate trust status redis-7.2.6.cup --policy trust.root")]
+    Status {
+        bundle: PathBuf,
+        #[command(flatten)]
+        trust: Trust,
+        #[command(flatten)]
+        form: Output,
+    },
+}
+
+impl TrustCommand {
+    pub fn form(&self) -> &Output {
+        match self {
+            Self::Init { form, .. }
+            | Self::Rotate { form, .. }
+            | Self::Sign { form, .. }
+            | Self::Show { form, .. }
+            | Self::Status { form, .. } => form,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `cumulate trust …`: a signed trust root, and what a bundle's signatures still lack.
+
+use crate::bundle;
+use crate::disk::Disk;
+use crate::report::{Error, ErrorCode, Result};
+use crate::trust::{KeySource, Policy, RootVersion, SecretKey, TrustRoot};
+use serde::Serialize;
+use std::path::Path;
+
+/// A trust root as it stands in its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RootView {
+    pub schema: &'static str,
+    pub versions: Vec<RootVersion>,
+    /// Whether every version has the signatures that it needs.
+    pub complete: bool,
+}
+
+impl RootView {
+    fn of(root: &TrustRoot) -> Self {
+        let versions = root.versions();
+        let complete = versions.iter().flat_map(|v| &v.signatures).all(|s| s.signed_by.len() >= s.threshold);
+        Self { schema: "cumulate.trust/1", versions, complete }
+    }
+}
+
+/// Version 1 of a root from a `trust.toml` with `[roles.root]`, signed by one key.
+///
+/// # Errors
+/// `exists`; `untrusted` for a key that is no root key; as [`Policy::read`] and [`SecretKey::read`].
+pub fn trust_init(policy: &Path, key: KeySource, file: &Path) -> Result<RootView> {
+    let mut root = TrustRoot::first(Policy::read(policy)?)?;
+    root.sign(&SecretKey::read(key)?)?;
+    Disk::real().create_new(file, &root.to_bytes(), 0o644)?;
+    Ok(RootView::of(&root))
+}
+
+/// The next version, signed by one key of the old or the new one.
+///
+/// # Errors
+/// As [`trust_init`]; `untrusted` while the last version is not finished.
+pub fn trust_rotate(file: &Path, policy: &Path, key: KeySource) -> Result<RootView> {
+    let mut root = read(file)?;
+    root.rotate(Policy::read(policy)?)?;
+    replace(file, &mut root, key)
+}
+
+/// One more signature under the last version.
+///
+/// # Errors
+/// As [`trust_init`].
+pub fn trust_sign(file: &Path, key: KeySource) -> Result<RootView> {
+    let mut root = read(file)?;
+    replace(file, &mut root, key)
+}
+
+/// What a root holds and lacks; nothing is judged.
+///
+/// # Errors
+/// `config`, `limit`, `io`.
+pub fn trust_show(file: &Path) -> Result<RootView> {
+    read(file).map(|root| RootView::of(&root))
+}
+
+fn read(file: &Path) -> Result<TrustRoot> {
+    use std::io::Read as _;
+    let io = |e: std::io::Error| Error::io(file.display(), &e);
+    let mut bytes = Vec::new();
+    // One byte above the limit is enough for the reader to say so.
+    std::fs::File::open(file).map_err(io)?.take((4 << 20) + 1).read_to_end(&mut bytes).map_err(io)?;
+    TrustRoot::parse(&bytes, &file.display().to_string())
+}
+
+fn replace(file: &Path, root: &mut TrustRoot, key: KeySource) -> Result<RootView> {
+    root.sign(&SecretKey::read(key)?)?;
+    Disk::real().write_atomic(file, &root.to_bytes(), 0o644)?;
+    Ok(RootView::of(root))
+}
+
+/// How far the signatures of a bundle reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrustStatus {
+    pub schema: &'static str,
+    /// Signatures that count, at most the threshold of each role, and the sum of all thresholds.
+    pub have: usize,
+    pub need: usize,
+    pub roles: Vec<RoleStatus>,
+}
+
+/// One role of the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoleStatus {
+    pub role: String,
+    pub threshold: usize,
+    pub signed_by: Vec<String>,
+    /// Keys that may still sign, if the role is not filled.
+    pub can_sign: Vec<String>,
+}
+
+/// What the policy demands of this bundle and what is there; the contents are not looked at.
+///
+/// # Errors
+/// As [`bundle::open`]; `expired`, `untrusted` where no signature could help: an outdated policy, another
+/// component's, a revoked bundle.
+pub fn trust_status(file: &Path, policy: &Policy, now: u64) -> Result<TrustStatus> {
+    let opened = bundle::open(file)?;
+    let package = opened.claimed();
+    let statement = package.statement("");
+    let envelopes: Vec<&[u8]> = package.envelopes().collect();
+    policy.hopeless(statement.subject, &statement.claim, now)?;
+    let report = policy.look(statement.subject, &statement.claim, &envelopes, now);
+    let roles: Vec<RoleStatus> = report
+        .roles
+        .into_iter()
+        .map(|r| {
+            let mut can_sign: Vec<String> = Vec::new();
+            if r.signed_by.len() < r.threshold {
+                let free = policy.speakers(&r.role, now).into_iter().filter(|n| r.signed_by.iter().all(|s| s != n));
+                can_sign.extend(free.map(str::to_owned));
+            }
+            RoleStatus { role: r.role, threshold: r.threshold, signed_by: r.signed_by, can_sign }
+        })
+        .collect();
+    Ok(TrustStatus {
+        schema: "cumulate.trust-status/1",
+        have: roles.iter().map(|r| r.signed_by.len().min(r.threshold)).sum(),
+        need: roles.iter().map(|r| r.threshold).sum(),
+        roles,
+    })
+}
+
+impl TrustStatus {
+    /// The exit code of a gate: trust, unless every role is filled.
+    pub fn exit(&self) -> u8 {
+        if self.have >= self.need { 0 } else { ErrorCode::Untrusted.exit() }
+    }
+}
