@@ -366,10 +366,10 @@ def check_delta(delta, codec, after, memory):
     """The header that docs/delta-format.md specifies; `full` is decoded as well."""
     need(delta[0] >> 4 == 1, "delta version")
     low, at = delta[0] & 15, 1
-    need({0: "full", 1: "full", 2: "bsdiff", 3: "zstd", 4: "stream"}.get(low) == codec, "codec")
+    need({0: "full", 1: "full", 2: "bsdiff", 3: "zstd", 4: "stream", 5: "containers"}.get(low) == codec, "codec")
     size, at = varint(delta, at)
     beyond = 0 if low == 0 else 393216
-    if codec in ("bsdiff", "stream"):
+    if codec in ("bsdiff", "stream", "containers"):
         kib, at = varint(delta, at)
         beyond = kib * 1024
     need(size == after["size"] and size + beyond <= memory, "the delta's stated size or memory")
