@@ -3,7 +3,7 @@
 use super::Profile;
 
 /// Part of the key of memoised deltas: the same inputs give the same bytes per version.
-pub const SETTINGS_VERSION: u32 = 2;
+pub const SETTINGS_VERSION: u32 = 3;
 
 const MIB: u64 = 1 << 20;
 
@@ -21,13 +21,21 @@ pub(super) struct Settings {
     pub(super) bsdiff_tried: u64,
     /// Most bytes of either side for our own engine.
     pub(super) stream_tried: u64,
+    /// By how many percent zstd's delta may be larger than our own engine's inside a container and still be taken.
+    pub(super) slower: usize,
 }
 
 pub(super) fn of(profile: Profile) -> Settings {
     match profile {
-        Profile::Fast => {
-            Settings { full: 9, prefix: 9, streams: 12, bsdiff_most: 16 * MIB, bsdiff_tried: 2 * MIB, stream_tried: 0 }
-        }
+        Profile::Fast => Settings {
+            full: 9,
+            prefix: 9,
+            streams: 12,
+            bsdiff_most: 16 * MIB,
+            bsdiff_tried: 2 * MIB,
+            stream_tried: 0,
+            slower: 0,
+        },
         Profile::Balanced => Settings {
             full: 19,
             prefix: 19,
@@ -35,6 +43,7 @@ pub(super) fn of(profile: Profile) -> Settings {
             bsdiff_most: 64 * MIB,
             bsdiff_tried: 2 * MIB,
             stream_tried: 256 * MIB,
+            slower: 20,
         },
         Profile::Small => Settings {
             full: 22,
@@ -43,6 +52,7 @@ pub(super) fn of(profile: Profile) -> Settings {
             bsdiff_most: 128 * MIB,
             bsdiff_tried: 2 * MIB,
             stream_tried: 256 * MIB,
+            slower: 8,
         },
     }
 }

@@ -93,8 +93,8 @@ pub struct Predictor<'a> {
     maker: Maker,
     /// The newest position of each hash, 0 for none.
     head: Vec<u32>,
-    /// The position before with the same hash, by the low bits of the position.
-    before: Vec<u32>,
+    /// How far back the position before with the same hash lies (0: out of reach), by the low bits of the position.
+    before: Vec<u16>,
     /// Slow levels: positions below this are in the chains.
     inserted: usize,
     pos: usize,
@@ -167,7 +167,8 @@ impl<'a> Predictor<'a> {
     fn insert(&mut self, pos: usize) {
         if pos + MIN <= self.text.len() {
             let hash = self.hash(pos);
-            self.before[pos & MASK] = self.head[hash];
+            let head = self.head[hash] as usize;
+            self.before[pos & MASK] = if head == 0 || pos - head > WINDOW { 0 } else { (pos - head) as u16 };
             self.head[hash] = pos as u32;
         }
     }
@@ -193,29 +194,31 @@ impl<'a> Predictor<'a> {
         }
         let nice = nice.min(most);
         let (mut len, mut distance) = (best, 0);
-        let mut at = self.before[pos & MASK] as usize;
-        if at == 0 || at >= pos || pos - at > FAR {
+        let mut step = usize::from(self.before[pos & MASK]);
+        if step == 0 || step > FAR {
             return none;
         }
+        let mut at = pos - step;
         let limit = pos.saturating_sub(FAR);
         let here = &text[pos..pos + most];
+        let mut tail = Tail::of(text, pos, len);
         loop {
-            let there = &text[at..at + most];
-            if there[len] == here[len] && there[len - 1] == here[len - 1] && there[0] == here[0] {
-                let same = common(here, there);
+            if tail.agrees(text, at) {
+                let same = common(here, &text[at..at + most]);
                 if same > len {
                     (len, distance) = (same, pos - at);
                     if len >= nice {
                         break;
                     }
+                    tail = Tail::of(text, pos, len);
                 }
             }
-            let next = self.before[at & MASK] as usize;
+            step = usize::from(self.before[at & MASK]);
             chain -= 1;
-            if next <= limit || next >= at || chain == 0 {
+            if step == 0 || chain == 0 || at <= limit + step {
                 break;
             }
-            at = next;
+            at -= step;
         }
         Match { len, distance }
     }
@@ -290,6 +293,37 @@ impl<'a> Predictor<'a> {
         self.found = None;
         self.pos = end;
         Some(())
+    }
+}
+
+/// The last bytes that a match must have to be longer than the best so far: most candidates fail there.
+struct Tail {
+    offset: usize,
+    mask: u32,
+    bytes: u32,
+}
+
+impl Tail {
+    fn of(text: &[u8], pos: usize, best: usize) -> Self {
+        let (offset, mask) = if best < 3 { (0, 0xff_ffff) } else { (best - 3, u32::MAX) };
+        let mut tail = Tail { offset, mask, bytes: 0 };
+        tail.bytes = tail.at(text, pos);
+        tail
+    }
+
+    #[inline]
+    fn at(&self, text: &[u8], pos: usize) -> u32 {
+        let from = pos + self.offset;
+        let read = |n: usize| text.get(from + n).map_or(0, |&b| u32::from(b) << (8 * n));
+        match text.get(from..).and_then(|t| t.first_chunk::<4>()) {
+            Some(four) => u32::from_le_bytes(*four) & self.mask,
+            None => (0..4).map(read).sum::<u32>() & self.mask,
+        }
+    }
+
+    #[inline]
+    fn agrees(&self, text: &[u8], at: usize) -> bool {
+        self.at(text, at) == self.bytes
     }
 }
 

@@ -108,7 +108,19 @@ impl<'a> Content<'a> {
         while out.len() < end {
             let at = out.len();
             self.matches.seek(self.old, out);
-            let (expected, trust) = self.matches.expected(self.old, out);
+            let (expected, mut trust) = self.matches.expected(self.old, out);
+            let mode = u32::from(code);
+            if trust > 0
+                && let Some(run) = self.matches.long()
+            {
+                let hit = C::ENCODING && want.get(at) == Some(&expected);
+                if self.literals.goes_on(c, hit, mode, run) {
+                    out.push(expected);
+                    self.matches.update(self.old, out, expected, trust);
+                    continue;
+                }
+                trust = 0;
+            }
             // What stands at the same distance behind the last copy, and before the next one.
             let after = self.old.get(follow + (at - start)).map_or(256, |&b| u32::from(b));
             let before = next
@@ -117,7 +129,6 @@ impl<'a> Content<'a> {
                 .map_or(256, |&b| u32::from(b));
             let b = |k: usize| at.checked_sub(k).and_then(|i| out.get(i)).map_or(0, |&b| u32::from(b));
             let tail = b(1) | b(2) << 8 | b(3) << 16 | b(4) << 24;
-            let mode = u32::from(code);
             let salt = mode << 4;
             let around = Around {
                 contexts: [

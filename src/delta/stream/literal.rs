@@ -16,7 +16,12 @@ pub struct Literals {
     by_bits: Mixer<INPUTS>,
     matched: Vec<Counter>,
     order0: Vec<Counter>,
+    /// Whether a long match goes on, by mode and length.
+    hits: Vec<Counter>,
 }
+
+/// A match this long is followed by one flag a byte, not by eight bits.
+const LONG: u32 = 16;
 
 /// What a byte is coded under.
 pub struct Around {
@@ -38,7 +43,18 @@ impl Literals {
             by_bits: Mixer::new(4 * 256, 18000, 90),
             matched: vec![Counter::NEW; 32 * 256],
             order0: vec![Counter::NEW; 4 * 256],
+            hits: vec![Counter::NEW; 4 * 64],
         }
+    }
+
+    /// Codes whether the byte is what a match of `run` bytes expects; `run` is at least [`LONG`].
+    #[inline]
+    pub fn goes_on<C: Coder>(&mut self, c: &mut C, hit: bool, mode: u32, run: u32) -> bool {
+        let class = if run < 48 { (run - LONG) / 2 } else { 16 + (run / 32).min(47) };
+        let counter = &mut self.hits[(mode * 64 + class) as usize];
+        let bit = c.bit(u32::from(hit), counter.p().clamp(32, 65520));
+        counter.update(bit, 1000);
+        bit == 1
     }
 
     /// The line of a hash: itself or its neighbour, the less used one is taken over.
@@ -198,6 +214,12 @@ impl Matches {
             }
             None => (0, 0),
         }
+    }
+
+    /// How many bytes agreed in a row, where that is many.
+    #[inline]
+    pub fn long(&self) -> Option<u32> {
+        (self.at != 0 && self.run >= LONG).then_some(self.run)
     }
 
     /// Learns the byte that came; `new` already ends with it.

@@ -28,7 +28,7 @@ use model::Bits;
 use refs::Refs;
 
 /// The version of the stream, its first byte; any change of the model is another version.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Bytes of memory that decoding takes beyond the old bytes, the result included.
 fn need(old: usize, refs: usize, copies: usize, fresh: usize, new: usize) -> u64 {
