@@ -124,7 +124,7 @@ pub fn recognise(
     {
         return Err(drifted_target(release, route, scan));
     }
-    Err(refusal(release, route, scan, &differences, mostly && !touched))
+    Err(refusal(release, route, scan, &differences, (mostly && !touched, installed)))
 }
 
 /// How a base is recognised although some paths differ: those that are touched weigh most.
@@ -221,7 +221,13 @@ fn drifted_target(release: &Release<'_>, route: &Route, scan: &Scan) -> Error {
     .next(format!("put these files back as {} has them; 'cumulate status' lists them", release.version))
 }
 
-fn refusal(release: &Release<'_>, route: &Route, scan: &Scan, differences: &[Difference], untouched: bool) -> Error {
+fn refusal(
+    release: &Release<'_>,
+    route: &Route,
+    scan: &Scan,
+    differences: &[Difference],
+    (untouched, installed): (bool, Option<Digest>),
+) -> Error {
     let what = list(differences);
     let n = differences.len();
     for d in differences.iter().filter(|d| d.touched) {
@@ -250,10 +256,19 @@ fn refusal(release: &Release<'_>, route: &Route, scan: &Scan, differences: &[Dif
         )
         .next("get the whole bundle, or the one base that is installed");
     }
-    Error::new(
+    let refused = Error::new(
         ErrorCode::NoBase,
         &route.name,
         format!("no base matches; {n} path(s) differ from the nearest one, {}: {what}", route.name),
-    )
-    .next(format!("restore these files from {}, or install a supported base; {}", route.name, known(release)))
+    );
+    if installed
+        .is_some_and(|tree| release.routes.iter().all(|r| ![r.before.digest(), r.after.digest()].contains(&tree)))
+    {
+        return refused.next(format!(
+            "this bundle does not know the release that is installed here ('cumulate status'): get one that does, or go back with \
+             'cumulate rollback' first; {}",
+            known(release)
+        ));
+    }
+    refused.next(format!("restore these files from {}, or install a supported base; {}", route.name, known(release)))
 }

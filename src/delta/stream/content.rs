@@ -17,8 +17,15 @@ const CHUNK: usize = 4096;
 #[derive(Clone, Copy, Default)]
 struct Learned {
     key: u32,
+    shift: i32,
     trust: u8,
-    shift: i64,
+}
+
+impl Learned {
+    /// Nothing where the shift is 2 GiB or more.
+    fn of(key: u32, shift: i64, trust: u8) -> Self {
+        i32::try_from(shift).map_or(Learned::default(), |shift| Learned { key, shift, trust })
+    }
 }
 
 pub struct Content<'a> {
@@ -307,7 +314,7 @@ impl<'a> Content<'a> {
         let key = (target as u32) | 1;
         let local = matches!(k, kind::REL8 | kind::B19 | kind::B14 | kind::LENGTH32);
         let has = !local && known.trust > 0 && known.key == key;
-        let by_memory = if has { encode(target.wrapping_add_signed(known.shift)) } else { by_map };
+        let by_memory = if has { encode(target.wrapping_add_signed(known.shift.into())) } else { by_map };
         if sure && by_map == was && by_memory == was && (local || !has || known.trust > 2) && k != kind::ABS64 {
             return Coded::Not;
         }
@@ -380,15 +387,15 @@ impl<'a> Content<'a> {
         if !local {
             let step = ((value.wrapping_sub(by_memory) << (64 - refs::bits(k))) as i64 >> (64 - refs::bits(k)))
                 << refs::unit(k, raw as u32);
-            let assumed = if has { known.shift } else { mapped.wrapping_sub(target) as i64 };
+            let assumed = if has { known.shift.into() } else { mapped.wrapping_sub(target) as i64 };
             let entry = &mut self.learned[slot];
             if miss == 0 {
                 let trust = if has { known.trust.saturating_add(1) } else { 1 };
-                *entry = Learned { key, trust, shift: assumed };
+                *entry = Learned::of(key, assumed, trust);
             } else if has && known.trust > 3 {
                 entry.trust /= 2;
             } else {
-                *entry = Learned { key, trust: 1, shift: assumed.wrapping_add(step) };
+                *entry = Learned::of(key, assumed.wrapping_add(step), 1);
             }
         }
         let bytes = refs::set(k, raw, value).to_le_bytes();
@@ -448,6 +455,6 @@ pub fn logs(old: usize, refs: usize, fresh: usize) -> Logs {
 impl Logs {
     /// Bytes that the tables take.
     pub fn bytes(&self) -> u64 {
-        (24u64 << self.learned) + (4 << self.flags) + (32 << self.lines) + (4 << self.matches) + (3 << 20)
+        (12u64 << self.learned) + (4 << self.flags) + (32 << self.lines) + (4 << self.matches) + (3 << 20)
     }
 }

@@ -137,7 +137,7 @@ impl Refs {
         tables.sort_unstable();
         tables.dedup();
         let in_code = |a: u64| image.at_addr(a).is_some_and(|s| image.sections[s].class == Class::Code);
-        let mut found: Vec<(u32, u8)> = Vec::new();
+        let mut found: Vec<u32> = Vec::new();
         for (i, &base) in tables.iter().enumerate() {
             let next = tables.get(i + 1).copied().unwrap_or(u64::MAX);
             let Some(s) = image.at_addr(base).map(|s| &image.sections[s]).filter(|s| s.class == Class::Data) else {
@@ -151,22 +151,44 @@ impl Refs {
                 .count();
             if count >= 2 {
                 self.bases.push((at as u32, base));
-                found.extend((0..count).map(|w| ((at + 4 * w) as u32, BASE32)));
+                found.extend((0..count).map(|w| (at + 4 * w) as u32));
             }
         }
         self.bases.sort_unstable();
-        found.extend(self.at.iter().copied().zip(self.kind.iter().copied()));
-        // Where two overlap, the jump table's entry (the higher kind) or the earlier one stays.
-        found.sort_unstable_by_key(|f| (f.0, u8::MAX - f.1));
-        self.at.clear();
-        self.kind.clear();
-        let mut end = 0;
-        for (at, kind) in found {
-            if at as usize >= end {
-                end = at as usize + width(kind);
-                self.push(at as usize, kind);
+        found.sort_unstable();
+        self.merge(&found);
+    }
+
+    /// Takes in sorted places of jump table entries, in place: there are millions of references. Where two overlap, the
+    /// higher kind (at one place) or the earlier one stays.
+    fn merge(&mut self, found: &[u32]) {
+        debug_assert!(self.at.is_sorted(), "sections are walked in order of the file");
+        let key = |at: u32, kind: u8| (at, u8::MAX - kind);
+        let (mut i, mut j) = (self.at.len(), found.len());
+        self.at.resize(i + j, 0);
+        self.kind.resize(i + j, 0);
+        while let Some(last) = j.checked_sub(1) {
+            let to = i + j - 1;
+            let own = i.checked_sub(1).filter(|&o| key(self.at[o], self.kind[o]) > key(found[last], BASE32));
+            if let Some(own) = own {
+                (self.at[to], self.kind[to]) = (self.at[own], self.kind[own]);
+                i = own;
+            } else {
+                (self.at[to], self.kind[to]) = (found[last], BASE32);
+                j = last;
             }
         }
+        let (mut kept, mut end) = (0, 0);
+        for i in 0..self.at.len() {
+            let (at, kind) = (self.at[i], self.kind[i]);
+            if at as usize >= end {
+                end = at as usize + width(kind);
+                (self.at[kept], self.kind[kept]) = (at, kind);
+                kept += 1;
+            }
+        }
+        self.at.truncate(kept);
+        self.kind.truncate(kept);
     }
 }
 
