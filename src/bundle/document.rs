@@ -6,12 +6,13 @@
 
 use super::{BlobRef, limits};
 use crate::report::{Error, ErrorCode, Result};
+use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, Read};
 
-/// Fast enough for 100,000 paths; most of a listing is digests, which no level makes smaller.
-const LEVEL: i32 = 9;
+/// Half of most downloads of small fixes is the listing: an eighth smaller than at level 9, for four seconds at 100,000 paths.
+const LEVEL: i32 = 19;
 
 /// Canonical JSON of a value: the types' field order, no white space.
 pub(super) fn json(value: &impl Serialize, what: &str) -> Result<Vec<u8>> {
@@ -21,12 +22,9 @@ pub(super) fn json(value: &impl Serialize, what: &str) -> Result<Vec<u8>> {
 /// A value as a document blob.
 pub(super) fn encode(value: &impl Serialize, what: &str) -> Result<Vec<u8>> {
     let text = json(value, what)?;
-    let mut out = Vec::new();
-    for chunk in text.chunks(limits::CHUNK as usize) {
-        let frame = zstd::bulk::compress(chunk, LEVEL).map_err(|e| Error::new(ErrorCode::Internal, what, e))?;
-        out.extend_from_slice(&frame);
-    }
-    Ok(out)
+    let frames: io::Result<Vec<Vec<u8>>> =
+        text.par_chunks(limits::CHUNK as usize).map(|chunk| zstd::bulk::compress(chunk, LEVEL)).collect();
+    frames.map(|f| f.concat()).map_err(|e| Error::new(ErrorCode::Internal, what, e))
 }
 
 /// Reads a document of at most `max` bytes of content.
