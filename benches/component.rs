@@ -9,19 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What one command cost: CPU seconds (user and system) and peak memory.
-#[derive(Default, Clone, Copy)]
-struct Cost {
-    cpu: f64,
-    kib: u64,
-}
-
-impl Cost {
-    /// One process after the other: times add up, the peak is the largest.
-    fn add(&mut self, other: Cost) {
-        *self = Cost { cpu: self.cpu + other.cpu, kib: self.kib.max(other.kib) };
-    }
-}
+#[path = "support/cost.rs"]
+mod measure;
+use measure::{Cost, cost};
 
 fn main() {
     let sets: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
@@ -157,19 +147,4 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         }
     }
     out
-}
-
-/// Runs a command under GNU time.
-fn cost(command: &mut Command) -> Cost {
-    let report = tempfile::NamedTempFile::new().unwrap();
-    let mut timed = Command::new("/usr/bin/time");
-    timed.args(["-f", "%U %S %M", "-o"]).arg(report.path()).arg(command.get_program()).args(command.get_args());
-    if let Some(dir) = command.get_current_dir() {
-        timed.current_dir(dir);
-    }
-    let output = timed.output().expect("GNU time (Debian's package `time`)");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = fs::read_to_string(report.path()).unwrap();
-    let fields: Vec<f64> = text.split_whitespace().map(|f| f.parse().unwrap()).collect();
-    Cost { cpu: fields[0] + fields[1], kib: fields[2] as u64 }
 }

@@ -3,7 +3,7 @@
 use super::Profile;
 
 /// Part of the key of memoised deltas: the same inputs give the same bytes per version.
-pub const SETTINGS_VERSION: u32 = 3;
+pub const SETTINGS_VERSION: u32 = 4;
 
 const MIB: u64 = 1 << 20;
 
@@ -33,7 +33,7 @@ pub(super) fn of(profile: Profile) -> Settings {
             streams: 12,
             bsdiff_most: 16 * MIB,
             bsdiff_tried: 2 * MIB,
-            stream_tried: 0,
+            stream_tried: 64 * MIB,
             slower: 0,
         },
         Profile::Balanced => Settings {

@@ -41,20 +41,26 @@ pub fn is_image(bytes: &[u8]) -> bool {
 }
 
 /// The stream that turns `old` into `new`.
-pub fn encode(old: &[u8], new: &[u8], _profile: Profile) -> Vec<u8> {
+pub fn encode(old: &[u8], new: &[u8], profile: Profile) -> Vec<u8> {
     let (old_image, new_image) = (Image::parse(old), Image::parse(new));
     let gain = if old_image.is_known() { align::GAIN_LABELLED } else { align::GAIN_PLAIN };
     let first = align::align(old, new, gain);
     let there = map::counterpart(&old_image, &new_image);
     if !old_image.is_known() {
-        let orders = [Order::Bytes, Order::Little, Order::Big];
-        let tries = orders.map(|o| write(old, new, (&old_image, &there), &Refs::default(), &first, o));
+        let orders: &[Order] = match profile {
+            Profile::Fast => &[Order::Bytes],
+            Profile::Balanced | Profile::Small => &[Order::Bytes, Order::Little, Order::Big],
+        };
+        let tries = orders.iter().map(|&o| write(old, new, (&old_image, &there), &Refs::default(), &first, o));
         // The first of the smallest.
-        return tries.into_iter().min_by_key(Vec::len).unwrap_or_default();
+        return tries.min_by_key(Vec::len).unwrap_or_default();
     }
     let refs = Refs::scan(old, &old_image);
-    let new_refs = Refs::scan(new, &new_image);
     let mut best = write(old, new, (&old_image, &there), &refs, &first, Order::Little);
+    if profile == Profile::Fast {
+        return best;
+    }
+    let new_refs = Refs::scan(new, &new_image);
     let mut copies = first;
     for _ in 0..2 {
         let map = Map::new(&old_image, &there, &copies);
