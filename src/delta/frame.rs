@@ -19,6 +19,11 @@ pub(super) const WORKING: u64 = 384 << 10;
 /// Long-distance matching pays only where matches lie farther than the usual tables see.
 const FAR: usize = 1 << 20;
 
+/// From this level on zstd's own tables would take up to 700 MiB, whatever the files' sizes.
+const DEEP: i32 = 20;
+/// The tables follow the files' sizes (four to eight bytes a byte of both), and are at most 272 MiB.
+const CHAIN: u32 = 26;
+
 /// Compresses to one frame. A fresh context each time: a used one may choose other bytes.
 pub(super) fn write(bytes: &[u8], prefix: Option<&[u8]>, level: i32) -> Result<Vec<u8>, DeltaError> {
     let fault = |_| DeltaError::EncoderFault("zstd refuses to compress");
@@ -35,6 +40,11 @@ pub(super) fn write(bytes: &[u8], prefix: Option<&[u8]>, level: i32) -> Result<V
     if let Some(prefix) = prefix {
         let both = prefix.len().saturating_add(bytes.len());
         context.set_parameter(CParameter::WindowLog(window_log(both))).map_err(fault)?;
+        if level >= DEEP {
+            let log = window_log(both).clamp(16, CHAIN);
+            context.set_parameter(CParameter::ChainLog(log)).map_err(fault)?;
+            context.set_parameter(CParameter::HashLog(log - 4)).map_err(fault)?;
+        }
         if both > FAR {
             context.set_parameter(CParameter::EnableLongDistanceMatching(true)).map_err(fault)?;
         }
