@@ -1,7 +1,7 @@
 //! From a path to a [`Bundle`]: structure first, then trust, then every content.
 
 use super::container::Container;
-use super::package::{Package, PackageBase, claim, large};
+use super::package::{Package, PackageBase, large};
 use super::read::Bundle;
 use super::{BaseManifest, BlobRef, RootManifest, check, limits, oci};
 use crate::report::{Error, ErrorCode, Result};
@@ -151,7 +151,7 @@ impl Unverified {
     /// What a policy thinks of every signature, enough or not; reads no content.
     pub fn look(&self, policy: &Policy, now: u64) -> TrustReport {
         let envelopes: Vec<&[u8]> = self.package.envelopes().collect();
-        policy.look(self.package.subject().digest, &claim(&self.package.root, ""), &envelopes, now)
+        policy.look(&self.package.judged(), &envelopes, now)
     }
 
     /// Believes the bundle if enough trusted keys have signed it at time `now` (seconds since
@@ -161,8 +161,7 @@ impl Unverified {
     /// `unsigned`, `untrusted`, `expired`; `bad-bundle`, `limit`, `io` for contents.
     pub fn verify(self, policy: &Policy, now: u64) -> Result<Bundle> {
         let envelopes: Vec<&[u8]> = self.package.envelopes().collect();
-        let says = claim(&self.package.root, "");
-        let trust = policy.verify(self.package.subject().digest, &says, &envelopes, now)?;
+        let trust = policy.verify(&self.package.judged(), &envelopes, now)?;
         self.check_contents()?;
         Ok(Bundle::new(self.container, self.package, Some(trust)))
     }

@@ -3,7 +3,7 @@
 use super::{BaseManifest, BaseRef, BlobRef, RootManifest, limits, oci};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
-use crate::trust::{Claim, Statement};
+use crate::trust::{Binding, Claim, Judged, Statement};
 use std::collections::BTreeMap;
 
 /// The root manifest with its exact bytes, the base manifests at hand, and the envelopes.
@@ -52,6 +52,13 @@ impl Package {
     /// What a signer in this role states about the release.
     pub fn statement(&self, role: &str) -> Statement {
         Statement { subject: self.subject().digest, claim: claim(&self.root, role) }
+    }
+
+    /// What a policy has to judge.
+    pub fn judged(&self) -> Judged {
+        let says = claim(&self.root, "");
+        let routes = self.bases.iter().map(|b| (b.manifest.name.clone(), binding(&b.manifest))).collect();
+        Judged { subject: self.subject().digest, says, routes }
     }
 
     /// Adds a signature; `false` if the very same is there already.
@@ -118,7 +125,12 @@ pub(super) fn large<'a>(root: &RootManifest, base: &'a BaseManifest) -> impl Ite
     [root.graph, base.listing, base.steps, base.provenance].into_iter().chain(base.packs.iter().copied())
 }
 
-pub(super) fn claim(root: &RootManifest, role: &str) -> Claim {
+/// What vetting a base is bound to. This format has no hooks, so theirs is the digest of an empty list.
+pub fn binding(base: &BaseManifest) -> Binding {
+    Binding { base: base.before.tree, target: base.after.tree, hooks: Digest::of(b"[]") }
+}
+
+fn claim(root: &RootManifest, role: &str) -> Claim {
     Claim {
         role: role.to_owned(),
         component: root.component.clone(),

@@ -2,6 +2,7 @@
 
 use super::plan_args::{Export, Import, Plan, Selection};
 use super::trust_args::{Trust, TrustCommand};
+use super::vet_args::{self, Vet};
 use crate::release::Size;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -167,7 +168,7 @@ pub enum Command {
         /// The bundle: a .cup file or a layout folder.
         bundle: PathBuf,
         /// The private key that signs here and now: a file, `fd:N`, or `-` for standard input.
-        #[arg(long, value_name = "KEY", required_unless_present_any = ["emit", "attach"])]
+        #[arg(long, value_name = "KEY", required_unless_present_any = ["emit", "attach", "envelope"])]
         key: Option<PathBuf>,
         /// Where the passphrase of an encrypted key is: `file:PATH`, `fd:N`, or `-`; its first line counts.
         #[arg(long, value_name = "WHERE", conflicts_with_all = ["emit", "attach"])]
@@ -181,6 +182,9 @@ pub enum Command {
         /// The public key that the attached signature has to verify with.
         #[arg(long = "pub", value_name = "FILE", requires = "attach")]
         public: Option<PathBuf>,
+        /// Add an envelope that was made elsewhere: a delegation, or what `vet --out` wrote.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "emit", "attach"])]
+        envelope: Option<PathBuf>,
         /// What the signer vouches as: `release`, or a role that a policy names.
         #[arg(long, default_value = "release")]
         role: String,
@@ -202,6 +206,9 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Run your own tests in every base and in what it becomes, and sign the result.
+    #[command(after_help = vet_args::EXAMPLES)]
+    Vet(Vet),
     /// Show what a bundle holds and what each base gains.
     #[command(
         after_help = "Examples:\n  cumulate inspect redis-7.2.6.cup\n  cumulate inspect redis-7.2.6.cup --base 7.2.3 --format json\n  cumulate inspect redis-7.2.6.cup --envelopes signatures/"
@@ -267,7 +274,7 @@ pub enum Command {
     Trust(TrustCommand),
     /// The gate for CI: budgets, completeness, rollback; red if it cannot run.
     #[command(
-        after_help = "Examples:\n  cumulate check redis-7.2.6.cup --config cumulate.toml\n  cumulate check redis-7.2.6.cup --against redis-7.2.5.cup --format junit > check.xml"
+        after_help = "Examples:\n  cumulate check redis-7.2.6.cup --config cumulate.toml\n  cumulate check redis-7.2.6.cup --against redis-7.2.5.cup --format junit > check.xml\n  cumulate check redis-7.2.6.cup --policy trust.toml     # also red until everyone has signed and vetted"
     )]
     Check {
         bundle: PathBuf,
@@ -277,6 +284,8 @@ pub enum Command {
         /// The previous bundle: no fix of it may be lost, and growth is measured against it.
         #[arg(long, value_name = "PREVIOUS.cup")]
         against: Option<PathBuf>,
+        #[command(flatten)]
+        trust: Trust,
         /// How results are printed.
         #[arg(long, value_enum, default_value = "text")]
         format: CheckFormat,

@@ -100,6 +100,15 @@ pub fn sign(bundle: &Path, by: Signer, role: &str, out: Out) -> Result<u8> {
     Ok(0)
 }
 
+pub fn add_envelope(bundle: &Path, file: &Path, out: Out) -> Result<u8> {
+    let (digest, added) = verb::add_envelope(bundle, file)?;
+    let value = serde_json::json!({"envelope": digest, "added": added});
+    out.result("sign", &value, |_| {
+        done(if added { format!("{digest} is part of the bundle now") } else { format!("{digest} was there already") })
+    })?;
+    Ok(0)
+}
+
 pub fn merge(dir: &Path, output: &Path, track: Option<&str>, args: &SelectionArgs, out: Out) -> Result<u8> {
     let release = release::load_sources(dir)?;
     let made = verb::merge_sources(&Disk::real(), &release, &selection(args)?, track, output)?;

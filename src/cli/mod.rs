@@ -13,6 +13,8 @@ mod style;
 mod trust_args;
 mod trusting;
 mod using;
+mod vet_args;
+mod vetting;
 
 use crate::report::{Error, ErrorCode};
 use crate::verb::Taker;
@@ -89,7 +91,10 @@ fn run(command: Command) -> crate::report::Result<u8> {
         Command::Merge { dir, out, track, selection, output } => {
             making::merge(&dir, &out, track.as_deref(), &selection, Out::new(output.format))
         }
-        Command::Sign { bundle, key, passphrase, emit, attach, public, role, output } => {
+        Command::Sign { bundle, key, passphrase, emit, attach, public, envelope, role, output } => {
+            if let Some(envelope) = envelope {
+                return making::add_envelope(&bundle, &envelope, Out::new(output.format));
+            }
             let by = match (key, emit, attach.zip(public)) {
                 (Some(key), ..) => making::Signer::Key(making::key_source(&key, passphrase.as_deref())?),
                 (_, Some(emit), _) => making::Signer::Emit(emit),
@@ -122,8 +127,8 @@ fn run(command: Command) -> crate::report::Result<u8> {
         }
         Command::Rollback { dir, output } => using::rollback(&dir, Out::new(output.format)),
         Command::Status { dir, output } => using::status(&dir, Out::new(output.format)),
-        Command::Check { bundle, config, against, format } => {
-            using::check(&bundle, &config, against.as_deref(), format)
+        Command::Check { bundle, config, against, trust, format } => {
+            using::check(&bundle, &config, against.as_deref(), &trust, format)
         }
         Command::Delta(DeltaCommand::Encode { old, new, output, profile, force, out }) => {
             making::delta_encode(&old, &new, &output, profile.into(), force, Out::new(out.format))
@@ -132,6 +137,7 @@ fn run(command: Command) -> crate::report::Result<u8> {
             making::delta_decode(&old, &delta, &output, memory.map(|s| s.0), force, Out::new(out.format))
         }
         Command::Trust(command) => trusting::run(command),
+        Command::Vet(vet) => vetting::run(&vet),
         Command::Man { out } => man(&out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "cumulate", &mut std::io::stdout());
@@ -170,6 +176,7 @@ fn wants_json(command: &Command) -> bool {
         }
         Command::Export(Export::Quilt(a) | Export::GitAm(a)) => a.out.format == Format::Json,
         Command::Plan(plan) => plan.format == PlanFormat::Json,
+        Command::Vet(vet) => vet.output.format == Format::Json,
         Command::Trust(command) => command.form().format == Format::Json,
         Command::Check { format, .. } => *format == CheckFormat::Json,
         Command::Man { .. } | Command::Completions { .. } => false,

@@ -19,7 +19,7 @@ pub struct Trust {
 /// Whose private key signs.
 #[derive(Debug, Args)]
 pub struct KeyArgs {
-    /// A root key: a file, `fd:N`, or `-` for standard input.
+    /// A key that has to sign it: a file, `fd:N`, or `-` for standard input.
     #[arg(long, value_name = "KEY")]
     pub key: PathBuf,
     /// Where the passphrase of an encrypted key is: `file:PATH`, `fd:N`, or `-`.
@@ -53,12 +53,39 @@ pub enum TrustCommand {
         #[command(flatten)]
         form: Output,
     },
-    /// Add a signature to the last version.
+    /// Add a signature to the last version, or to a delegation.
     #[command(after_help = "Examples:\n  cumulate trust sign trust.root --key bob.key")]
     Sign {
+        /// A trust root, or what `trust delegate` wrote.
         root: PathBuf,
         #[command(flatten)]
         key: KeyArgs,
+        #[command(flatten)]
+        form: Output,
+    },
+    /// Let one more key speak in a role until a day; the role's threshold of keys has to sign it.
+    #[command(
+        after_help = "Examples:\n  cumulate trust delegate --role vetter --component redis --to carol.pub --until 2027-08-31 --key bob.key -o holiday.json\n  cumulate trust sign holiday.json --key alice.key       # until the role's threshold is there\n  cumulate sign redis-7.2.6.cup --envelope holiday.json  # so that every reader knows it"
+    )]
+    Delegate {
+        #[arg(long)]
+        role: String,
+        #[arg(long)]
+        component: String,
+        /// The delegate's public key.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Who holds it; the file's name without its ending by default.
+        #[arg(long)]
+        name: Option<String>,
+        /// The last day, or an RFC 3339 time.
+        #[arg(long, value_name = "DATE")]
+        until: String,
+        #[command(flatten)]
+        key: KeyArgs,
+        /// The delegation; never overwritten.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
         #[command(flatten)]
         form: Output,
     },
@@ -86,6 +113,7 @@ impl TrustCommand {
             Self::Init { form, .. }
             | Self::Rotate { form, .. }
             | Self::Sign { form, .. }
+            | Self::Delegate { form, .. }
             | Self::Show { form, .. }
             | Self::Status { form, .. } => form,
         }

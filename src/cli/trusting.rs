@@ -5,16 +5,29 @@ use super::out::{Out, done, print};
 use super::render::safe;
 use super::trust_args::{KeyArgs, TrustCommand};
 use super::using::{now, policy};
+use super::vetting::date;
 use crate::report::{Error, ErrorCode, Result};
-use crate::trust::KeySource;
-use crate::verb::{self, RootView, TrustStatus};
+use crate::trust::{Delegation, KeySource, PublicKey};
+use crate::verb::{self, DelegationView, RootView, TrustFile, TrustStatus};
+use std::path::Path;
 
 pub fn run(command: TrustCommand) -> Result<u8> {
     let out = Out::new(command.form().format);
     let view = match command {
         TrustCommand::Init { policy, key, output, .. } => verb::trust_init(&policy, source(&key)?, &output)?,
         TrustCommand::Rotate { root, policy, key, .. } => verb::trust_rotate(&root, &policy, source(&key)?)?,
-        TrustCommand::Sign { root, key, .. } => verb::trust_sign(&root, source(&key)?)?,
+        TrustCommand::Sign { root, key, .. } => match verb::trust_sign(&root, source(&key)?)? {
+            TrustFile::Root(view) => view,
+            TrustFile::Delegation(view) => return delegation(&view, &root, out),
+        },
+        TrustCommand::Delegate { role, component, to, name, until, key, output, .. } => {
+            let stem = to.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+            let expires = date("--until", &until)?;
+            let key_of = PublicKey::read(&to)?;
+            let delegation_of = Delegation { role, component, name: name.unwrap_or(stem), key: key_of, expires };
+            let view = verb::trust_delegate(&delegation_of, source(&key)?, &output)?;
+            return delegation(&view, &output, out);
+        }
         TrustCommand::Show { root, .. } => verb::trust_show(&root)?,
         TrustCommand::Status { bundle, trust, .. } => {
             let policy = policy(&trust)?.ok_or_else(|| {
@@ -30,6 +43,20 @@ pub fn run(command: TrustCommand) -> Result<u8> {
     if !view.complete && !out.json {
         print("Next: cumulate trust sign FILE --key KEY\n")?;
     }
+    Ok(0)
+}
+
+fn delegation(view: &DelegationView, file: &Path, out: Out) -> Result<u8> {
+    out.result("trust-delegate", view, |d| {
+        done(format!(
+            "{} may speak as {} of {} until {}, if enough of these count: {}",
+            safe(&d.name),
+            safe(&d.role),
+            safe(&d.component),
+            d.expires,
+            safe(&d.signed_by.join(", "))
+        )) + &format!("Next: cumulate sign FILE.cup --envelope {}\n", file.display())
+    })?;
     Ok(0)
 }
 
@@ -52,12 +79,18 @@ fn root_text(v: &RootView) -> String {
 }
 
 fn status_text(s: &TrustStatus) -> String {
-    let short: Vec<_> = s.roles.iter().filter(|r| r.signed_by.len() < r.threshold).collect();
+    let short: Vec<_> = s.roles.iter().filter(|r| !r.filled()).collect();
     let counts = format!("{} of {}", s.have, s.need);
     if short.is_empty() {
         return done(format!("{counts}; nothing is missing"));
     }
-    let missing: Vec<&str> = short.iter().map(|r| r.role.as_str()).collect();
+    let missing: Vec<String> = short
+        .iter()
+        .map(|r| match r.missing.as_slice() {
+            [] => r.role.clone(),
+            bases => format!("{} (base {})", r.role, bases.join(", ")),
+        })
+        .collect();
     let can: Vec<&str> = short.iter().flat_map(|r| &r.can_sign).map(String::as_str).collect();
     format!("{counts}; missing: {}; can sign: {}\n", safe(&missing.join(", ")), safe(&can.join(", ")))
 }

@@ -55,7 +55,7 @@ pub fn verify(bundle: &Path, trust: &Trust, bases: Option<&Path>, out: Out) -> R
 }
 
 /// `DIR/NAME`, or an archive of that name.
-fn base_source(dir: &Path, name: &str) -> Result<PathBuf> {
+pub(super) fn base_source(dir: &Path, name: &str) -> Result<PathBuf> {
     let endings = ["", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".zip"];
     endings.iter().map(|e| dir.join(format!("{name}{e}"))).find(|p| p.exists()).ok_or_else(|| {
         Error::new(
@@ -83,12 +83,16 @@ fn verify_text(r: &VerifyReport) -> String {
         text += &format!(
             "role {}: {} of {} ({})\n",
             safe(&role.role),
-            role.signed_by.len(),
+            role.have,
             role.threshold,
             safe(&role.signed_by.join(", "))
         );
     }
-    for s in r.signatures.iter().filter(|s| s.outcome != Signature::Counted) {
+    for s in r.signatures.iter().filter(|s| !s.reason.is_empty()) {
+        if matches!(s.outcome, Signature::Counted | Signature::Delegates) {
+            text += &format!("by {}, role {}: {}\n", safe(&s.name), safe(&s.role), safe(&s.reason));
+            continue;
+        }
         text += &format!("a signature by {} does not count: {}\n", short(&s.key), safe(&s.reason));
     }
     for base in &r.bases {
@@ -266,8 +270,9 @@ fn status_text(s: &Status, dir: &Path) -> String {
     text
 }
 
-pub fn check(bundle: &Path, config: &Path, against: Option<&Path>, format: CheckFormat) -> Result<u8> {
-    let checked = verb::check(bundle, config, against)?;
+pub fn check(bundle: &Path, config: &Path, against: Option<&Path>, trust: &Trust, format: CheckFormat) -> Result<u8> {
+    let policy = policy(trust)?;
+    let checked = verb::check(bundle, config, against, policy.as_ref().map(|p| (p, now())))?;
     match format {
         CheckFormat::Json => json("check", &checked)?,
         CheckFormat::Text => print(&check_text(&checked))?,

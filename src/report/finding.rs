@@ -131,6 +131,8 @@ codes! {
     PartialBundle = "partial-bundle", Warn;
     /// The bundle carries no signature.
     UnsignedBundle = "unsigned-bundle", Warn;
+    /// Fewer signatures or test results than the policy that the gate was given wants.
+    SignaturesMissing = "signatures-missing", Deny;
     /// Something the gate needs is missing, so it could not run.
     GateCannotRun = "gate-cannot-run", Deny;
     /// A fix is held back by the configuration, and with it what needs it.

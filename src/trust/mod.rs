@@ -23,6 +23,10 @@
 //! [roles.release]              # `release` is always required; other roles are if they stand here
 //! threshold = 2                # optional: 1; different keys, however often each one signed
 //! keys = ["alice"]             # optional: more keys of this role, by name or key id
+//!
+//! [roles.vetter]
+//! evidence = "test-result"     # optional: "signature"; test results (`cumulate vet`) that cover every base
+//! waivers = true               # optional: false; whether a vetter's waiver may stand in for a result
 //! ```
 //!
 //! Every required role must reach its threshold. What cannot work is an error when the policy is
@@ -32,6 +36,7 @@
 //!
 //! Times are passed in by the caller; this room reads no clock.
 
+mod delegation;
 mod encrypted;
 mod envelope;
 mod key;
@@ -41,15 +46,19 @@ mod source;
 mod statement;
 mod time;
 mod verify;
+mod vetting;
+mod weigh;
 
+pub use delegation::{DELEGATION_PAYLOAD_TYPE, Delegation};
 pub use envelope::{Envelope, MAX_ENVELOPE, MAX_SIGNATURES, PAYLOAD_TYPE};
 pub use key::{KeyId, PublicKey, SecretKey};
-pub use policy::{Policy, RELEASE, Role};
+pub use policy::{Evidence, Policy, RELEASE, Role};
 pub use root::{ROOT_PAYLOAD_TYPE, RootRole, RootVersion, TrustRoot};
 pub use source::{KeySource, Place};
 pub use statement::{Claim, PREDICATE_TYPE, Statement};
-pub use time::show_time;
-pub use verify::{Outcome, RoleState, SignatureState, TrustReport};
+pub use time::{parse_time, show_time};
+pub use verify::{Judged, Outcome, RoleState, SignatureState, TrustReport};
+pub use vetting::{Binding, Said, TEST_RESULT_TYPE, TestResult, Vetting, WAIVER_TYPE, Word};
 
 /// The media type of an envelope as a blob of its own.
 pub const ENVELOPE_MEDIA_TYPE: &str = "application/vnd.dsse.envelope.v1+json";

@@ -22,6 +22,20 @@ const MAX_KEYS: usize = 1024;
 pub struct Role {
     pub threshold: usize,
     pub keys: BTreeSet<KeyId>,
+    pub evidence: Evidence,
+    /// Whether a waiver may stand in for a test result.
+    pub waivers: bool,
+}
+
+/// What a key has to give for its role.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// A signature under the release.
+    #[default]
+    Signature,
+    /// Test results that cover every base.
+    TestResult,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +48,8 @@ pub(super) struct PolicyKey {
 /// From when to when something counts, in seconds since 1970, both included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Span {
-    from: Option<u64>,
-    to: Option<u64>,
+    pub(super) from: Option<u64>,
+    pub(super) to: Option<u64>,
 }
 
 impl Span {
@@ -105,6 +119,10 @@ struct FileRole {
     threshold: usize,
     #[serde(default)]
     keys: Vec<String>,
+    #[serde(default)]
+    evidence: Evidence,
+    #[serde(default)]
+    waivers: bool,
 }
 
 fn one() -> usize {
@@ -125,7 +143,7 @@ impl Policy {
             return Err(Error::new(ErrorCode::NoTrust, "policy", "no key is given, so nothing can be trusted")
                 .next("give --pub FILE or --policy FILE"));
         }
-        let role = Role { threshold: 1, keys: keys.keys().copied().collect() };
+        let role = Role::of(1, keys.keys().copied().collect());
         Ok(Self {
             origin: "the given keys".into(),
             component: None,
@@ -199,7 +217,7 @@ impl Policy {
             own_roles.push((id, roles));
         }
         let mut roles = named_roles(origin, file.roles, &keys)?;
-        roles.entry(RELEASE.to_owned()).or_insert(Role { threshold: 1, keys: BTreeSet::new() });
+        roles.entry(RELEASE.to_owned()).or_insert_with(|| Role::of(1, BTreeSet::new()));
         let named: BTreeSet<KeyId> = roles.values().flat_map(|r| r.keys.iter().copied()).collect();
         for (id, own) in own_roles {
             let own = match own {
@@ -225,6 +243,7 @@ impl Policy {
                 ));
             }
         }
+        independent(origin, &roles, &keys)?;
         let revoked = digests(origin, "revoked-keys", &file.revoked_keys)?.into_iter().map(KeyId).collect();
         if let Some((_, key)) = keys.iter().find(|(id, _)| BTreeSet::contains(&revoked, id)) {
             return Err(config(origin, format!("the key '{}' is revoked, so it cannot be in a role", key.name)));
@@ -293,6 +312,12 @@ impl Policy {
             table.insert("threshold".into(), Value::Integer(threshold));
             let ids = role.keys.iter().map(|id| Value::String(id.to_string())).collect();
             table.insert("keys".into(), Value::Array(ids));
+            if role.evidence == Evidence::TestResult {
+                table.insert("evidence".into(), Value::String("test-result".into()));
+            }
+            if role.waivers {
+                table.insert("waivers".into(), Value::Boolean(true));
+            }
             roles.insert(name.to_owned(), Value::Table(table));
         }
         out.insert("roles".into(), Value::Table(roles));
@@ -317,6 +342,28 @@ impl Policy {
     }
 }
 
+impl Role {
+    fn of(threshold: usize, keys: BTreeSet<KeyId>) -> Self {
+        Self { threshold, keys, evidence: Evidence::Signature, waivers: false }
+    }
+}
+
+/// Who vets builds nothing: a key that gives test results stands in no other role, or one theft were two.
+fn independent(origin: &str, roles: &BTreeMap<String, Role>, keys: &BTreeMap<KeyId, PolicyKey>) -> Result<()> {
+    for (name, role) in roles.iter().filter(|(_, r)| r.evidence == Evidence::TestResult) {
+        let elsewhere =
+            role.keys.iter().find_map(|id| Some((id, roles.iter().find(|(n, r)| *n != name && r.keys.contains(id))?)));
+        if let Some((id, (other, _))) = elsewhere {
+            let key = keys.get(id).map_or("", |k| &k.name);
+            return Err(config(origin, format!("'{key}' vets as '{name}', so it cannot stand in role '{other}' too")));
+        }
+        if matches!(name.as_str(), RELEASE | ROOT) {
+            return Err(config(origin, format!("role '{name}' gives signatures, not test results")));
+        }
+    }
+    Ok(())
+}
+
 fn named_roles(
     origin: &str,
     named: BTreeMap<String, FileRole>,
@@ -330,7 +377,11 @@ fn named_roles(
             let id = id.ok_or_else(|| config(origin, format!("role '{name}' names the unknown key '{wanted}'")))?;
             ids.insert(id);
         }
-        roles.insert(name, Role { threshold: role.threshold, keys: ids });
+        let (evidence, waivers) = (role.evidence, role.waivers);
+        if waivers && evidence == Evidence::Signature {
+            return Err(config(origin, format!("role '{name}' takes waivers, but wants no test results to waive")));
+        }
+        roles.insert(name, Role { evidence, waivers, ..Role::of(role.threshold, ids) });
     }
     Ok(roles)
 }

@@ -7,6 +7,10 @@ fn says() -> Claim {
     Claim { role: "release".into(), component: "acme".into(), version: "1.0".into(), sequence: Some(7) }
 }
 
+fn judged(subject: Digest, says: Claim) -> Judged {
+    Judged { subject, says, routes: Default::default() }
+}
+
 fn key() -> SecretKey {
     SecretKey::generate().unwrap()
 }
@@ -128,15 +132,15 @@ fn days_end_at_their_last_second() {
     let words = "valid-from = 2027-01-01\nexpires = 2027-12-31\n";
     for (text, what) in [(format!("{words}{}", pem(&k)), "policy"), (format!("{}{words}", pem(&k)), "key")] {
         let p = parse(&text).unwrap();
-        let at = |now| p.verify(subject, &says(), &[&envelope], now).map(|_| ()).map_err(|e| e.code);
+        let at = |now| p.verify(&judged(subject, says()), &[&envelope], now).map(|_| ()).map_err(|e| e.code);
         assert_eq!(at(first - 1), Err(ErrorCode::Expired), "{what}");
         assert_eq!(at(first), Ok(()), "{what}");
         assert_eq!(at(last), Ok(()), "{what}");
         assert_eq!(at(last + 1), Err(ErrorCode::Expired), "{what}");
     }
     let offset = parse(&format!("expires = 2027-12-31T23:59:59+01:00\n{}", pem(&k))).unwrap();
-    assert!(offset.verify(subject, &says(), &[&envelope], last - 3600).is_ok());
-    assert!(offset.verify(subject, &says(), &[&envelope], last - 3599).is_err());
+    assert!(offset.verify(&judged(subject, says()), &[&envelope], last - 3600).is_ok());
+    assert!(offset.verify(&judged(subject, says()), &[&envelope], last - 3599).is_err());
 }
 
 #[test]
@@ -193,17 +197,20 @@ fn every_way_to_borrow_a_signature_has_its_answer() {
         ("nobody's", good(&key()), Outcome::UnknownKey),
     ] {
         let second = second.to_json();
-        let report = policy.look(subject, &says(), &[&first, &second], 0);
+        let report = policy.look(&judged(subject, says()), &[&first, &second], 0);
         assert_eq!(report.signatures.last().unwrap().outcome, want, "{name}");
-        let e = policy.verify(subject, &says(), &[&first, &second], 0).unwrap_err();
+        let e = policy.verify(&judged(subject, says()), &[&first, &second], 0).unwrap_err();
         assert_eq!(e.code, ErrorCode::Untrusted, "{name}");
         assert!(e.message.contains("1 of 2"), "{name}: {}", e.message);
     }
     let second = good(&b).to_json();
-    assert_eq!(policy.verify(subject, &says(), &[&first, &second], 0).unwrap().roles[0].signed_by.len(), 2);
+    assert_eq!(policy.verify(&judged(subject, says()), &[&first, &second], 0).unwrap().roles[0].signed_by.len(), 2);
     let mut elsewhere = says();
     elsewhere.component = "redis".into();
-    assert_eq!(policy.verify(subject, &elsewhere, &[&first, &second], 0).unwrap_err().code, ErrorCode::Untrusted);
+    assert_eq!(
+        policy.verify(&judged(subject, elsewhere), &[&first, &second], 0).unwrap_err().code,
+        ErrorCode::Untrusted
+    );
 }
 
 #[test]

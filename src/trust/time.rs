@@ -23,6 +23,11 @@ pub(super) fn seconds(value: &Datetime, end: bool) -> Option<u64> {
     u64::try_from(days * DAY + within).ok()
 }
 
+/// Seconds since 1970 of a day such as `2027-12-31`, which counts until its end, or an RFC 3339 time.
+pub fn parse_time(text: &str) -> Option<u64> {
+    seconds(&text.parse().ok()?, true)
+}
+
 /// `2027-12-31T23:59:59Z`.
 pub fn show_time(seconds: u64) -> String {
     // A year beyond 9999 is shown as the last second of that year.

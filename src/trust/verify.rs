@@ -1,11 +1,22 @@
 //! Envelopes against a policy: which signatures count, and whether they are enough.
 
-use super::policy::PolicyKey;
-use super::{Claim, Envelope, KeyId, Policy, Statement};
+use super::policy::{Evidence, Role};
+use super::{Binding, Claim, Envelope, Policy};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What a policy judges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// SHA-256 of the signed document.
+    pub subject: Digest,
+    /// What its content says of itself; the role there is ignored.
+    pub says: Claim,
+    /// What every base at hand becomes, by its name.
+    pub routes: BTreeMap<String, Binding>,
+}
 
 /// What became of one signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,6 +34,10 @@ pub enum Outcome {
     WrongRole,
     /// The key has expired or is not valid yet.
     Expired,
+    /// Tests that did not pass, or a waiver where the policy takes none.
+    NotPassed,
+    /// It gives another key the right to speak, and counts towards nothing itself.
+    Delegates,
     /// The envelope cannot be read.
     Unreadable,
 }
@@ -39,6 +54,9 @@ pub struct SignatureState {
     pub outcome: Outcome,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// Bases that a test result or waiver covers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub covers: Vec<String>,
 }
 
 /// One required role: how many different keys signed in it.
@@ -46,8 +64,22 @@ pub struct SignatureState {
 pub struct RoleState {
     pub role: String,
     pub threshold: usize,
+    /// How many different keys count; for test results on the base that has the fewest.
+    pub have: usize,
     /// Names of the keys that count, sorted.
     pub signed_by: Vec<String>,
+    /// Bases that too few have vetted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// Names of keys that can still fill the role, if it is not filled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub can_sign: Vec<String>,
+}
+
+impl RoleState {
+    pub fn filled(&self) -> bool {
+        self.have >= self.threshold
+    }
 }
 
 /// Everything that was found out, enough or not.
@@ -58,16 +90,14 @@ pub struct TrustReport {
 }
 
 impl Policy {
-    /// Verifies that the document with digest `subject`, whose content says of itself what `says`
-    /// holds (the role there is ignored), is signed as this policy demands at time `now` (seconds
-    /// since 1970).
+    /// Verifies that the document is signed as this policy demands at time `now` (seconds since 1970).
     ///
     /// # Errors
     /// `expired` for the policy itself, or if expired keys are what is missing; `unsigned` without
     /// any signature; `untrusted` for another component, and for too few signatures that count.
-    pub fn verify(&self, subject: Digest, says: &Claim, envelopes: &[&[u8]], now: u64) -> Result<TrustReport> {
-        self.hopeless(subject, says, now)?;
-        let report = self.look(subject, says, envelopes, now);
+    pub fn verify(&self, judged: &Judged, envelopes: &[&[u8]], now: u64) -> Result<TrustReport> {
+        self.hopeless(judged, now)?;
+        let report = self.look(judged, envelopes, now);
         self.judge(&report)?;
         Ok(report)
     }
@@ -76,11 +106,12 @@ impl Policy {
     ///
     /// # Errors
     /// `expired` for the policy itself; `untrusted` for another component and for a revoked bundle.
-    pub fn hopeless(&self, subject: Digest, says: &Claim, now: u64) -> Result<()> {
+    pub fn hopeless(&self, judged: &Judged, now: u64) -> Result<()> {
         if let Some(why) = self.span.outside(now) {
             return Err(Error::new(ErrorCode::Expired, &self.origin, format!("the policy is {why}"))
                 .next("get the current trust file; check this machine's clock if the date looks wrong"));
         }
+        let Judged { subject, says, .. } = judged;
         if let Some(mine) = self.component.as_ref().filter(|c| **c != says.component) {
             return Err(Error::new(
                 ErrorCode::Untrusted,
@@ -89,7 +120,7 @@ impl Policy {
             )
             .next("use the policy of this component"));
         }
-        if self.revoked_bundles.contains(&subject) {
+        if self.revoked_bundles.contains(subject) {
             return Err(Error::new(ErrorCode::Untrusted, subject, "this very bundle was revoked, whoever signed it")
                 .next("get a newer one"));
         }
@@ -97,103 +128,64 @@ impl Policy {
     }
 
     /// What every signature is worth, without judging whether they are enough.
-    pub fn look(&self, subject: Digest, says: &Claim, envelopes: &[&[u8]], now: u64) -> TrustReport {
+    pub fn look(&self, judged: &Judged, envelopes: &[&[u8]], now: u64) -> TrustReport {
         let mut signatures = Vec::new();
+        let mut read = Vec::new();
         for bytes in envelopes {
-            self.look_at(Digest::of(bytes), bytes, subject, says, now, &mut signatures);
+            let id = Digest::of(bytes);
+            match Envelope::from_json(bytes) {
+                Ok(envelope) => read.push((id, envelope)),
+                Err(why) => signatures.push(SignatureState {
+                    envelope: id,
+                    key: String::new(),
+                    name: String::new(),
+                    role: String::new(),
+                    outcome: Outcome::Unreadable,
+                    reason: why,
+                    covers: Vec::new(),
+                }),
+            }
         }
-        let mut counted: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for s in signatures.iter().filter(|s| s.outcome == Outcome::Counted) {
-            counted.entry(&s.role).or_default().insert(&s.name);
+        let wider = self.with_delegates(read.iter().map(|(_, e)| e), &judged.says.component, now);
+        for (id, envelope) in &read {
+            self.weigh_all(&wider, *id, envelope, judged, now, &mut signatures);
         }
-        let roles = self
-            .roles
-            .iter()
-            .map(|(name, role)| RoleState {
-                role: name.clone(),
-                threshold: role.threshold,
-                signed_by: counted.get(name.as_str()).into_iter().flatten().map(|s| (*s).to_owned()).collect(),
-            })
-            .collect();
+        let roles = wider.roles.iter().map(|(name, role)| wider.fill(name, role, judged, &signatures, now)).collect();
         TrustReport { signatures, roles }
     }
 
-    fn look_at(
-        &self,
-        id: Digest,
-        bytes: &[u8],
-        subject: Digest,
-        says: &Claim,
-        now: u64,
-        out: &mut Vec<SignatureState>,
-    ) {
-        let state = |key: String, name: &str, role: &str, (outcome, reason): (Outcome, String)| SignatureState {
-            envelope: id,
-            key,
-            name: name.to_owned(),
-            role: role.to_owned(),
-            outcome,
-            reason,
-        };
-        let envelope = match Envelope::from_json(bytes) {
-            Ok(e) => e,
-            Err(why) => return out.push(state(String::new(), "", "", (Outcome::Unreadable, why))),
-        };
-        let message = envelope.message();
-        for (hint, signature) in &envelope.signatures {
-            let shown: String = hint.chars().filter(|c| !c.is_control()).take(128).collect();
-            let Some((key_id, key)) = self.keys.iter().find(|(k, _)| k.to_string() == *hint) else {
-                let revoked = self.revoked.iter().any(|id| id.to_string() == *hint);
-                let why = if revoked { "the key was revoked" } else { "no key of the policy has this id" };
-                out.push(state(shown, "", "", (Outcome::UnknownKey, why.into())));
-                continue;
-            };
-            if !key.key.verifies(&message, signature) {
-                let why = "the signature is not this key's over this payload".to_owned();
-                out.push(state(shown, &key.name, "", (Outcome::BadSignature, why)));
-                continue;
+    /// How far one role is filled: by different keys, for a role of test results on each base on its own.
+    fn fill(&self, name: &str, role: &Role, judged: &Judged, all: &[SignatureState], now: u64) -> RoleState {
+        let counted = || all.iter().filter(|s| s.outcome == Outcome::Counted && s.role == name);
+        let by: BTreeSet<&str> = counted().map(|s| s.name.as_str()).collect();
+        let mut missing = Vec::new();
+        let mut have = by.len();
+        if role.evidence == Evidence::TestResult {
+            for base in judged.routes.keys() {
+                let vetted: BTreeSet<&str> =
+                    counted().filter(|s| s.covers.contains(base)).map(|s| s.name.as_str()).collect();
+                have = have.min(vetted.len());
+                if vetted.len() < role.threshold {
+                    missing.push(base.clone());
+                }
             }
-            let (role, verdict) = self.weigh(&envelope, *key_id, key, subject, says, now);
-            out.push(state(shown, &key.name, &role, verdict));
         }
-    }
-
-    /// A signature that has verified: its role, and whether it says what is needed.
-    fn weigh(
-        &self,
-        envelope: &Envelope,
-        id: KeyId,
-        key: &PolicyKey,
-        subject: Digest,
-        says: &Claim,
-        now: u64,
-    ) -> (String, (Outcome, String)) {
-        let other = |why: String| (Outcome::OtherStatement, why);
-        if envelope.payload_type != super::PAYLOAD_TYPE {
-            return (String::new(), other("the payload is of another type".into()));
+        let spent = |key: &str| {
+            let covers = |base: &String| counted().any(|s| s.name == key && s.covers.contains(base));
+            by.contains(key) && missing.iter().all(covers)
+        };
+        let can_sign = match have < role.threshold {
+            true => self.speakers(name, now).into_iter().filter(|k| !spent(k)).map(str::to_owned).collect(),
+            false => Vec::new(),
+        };
+        RoleState {
+            role: name.to_owned(),
+            threshold: role.threshold,
+            have,
+            signed_by: by.into_iter().map(str::to_owned).collect(),
+            missing,
+            can_sign,
         }
-        let statement = match Statement::from_payload(&envelope.payload) {
-            Ok(s) => s,
-            Err(why) => return (String::new(), other(why)),
-        };
-        let claim = &statement.claim;
-        let role = claim.role.clone();
-        let verdict = if statement.subject != subject {
-            other(format!("it is about another root manifest, {}", statement.subject))
-        } else if (&claim.component, &claim.version, claim.sequence) != (&says.component, &says.version, says.sequence)
-        {
-            other("it states another component, version or sequence than the root manifest".into())
-        } else if !self.roles.get(&role).is_some_and(|r| r.keys.contains(&id)) {
-            (
-                Outcome::WrongRole,
-                format!("the policy does not let '{}' sign as '{:.80}'", key.name, role.escape_debug()),
-            )
-        } else if let Some(why) = key.span.outside(now) {
-            (Outcome::Expired, format!("the key is {why}"))
-        } else {
-            (Outcome::Counted, String::new())
-        };
-        (role, verdict)
     }
 
     fn judge(&self, report: &TrustReport) -> Result<()> {
@@ -201,15 +193,22 @@ impl Policy {
             return Err(Error::new(ErrorCode::Unsigned, "bundle", "it carries no signature")
                 .next("get the signed one, or have it signed: cumulate sign FILE --key KEY --role release"));
         }
-        let short: Vec<&RoleState> = report.roles.iter().filter(|r| r.signed_by.len() < r.threshold).collect();
+        let short: Vec<&RoleState> = report.roles.iter().filter(|r| !r.filled()).collect();
         if short.is_empty() {
             return Ok(());
         }
         let mut why: Vec<String> = short
             .iter()
-            .map(|r| format!("role '{}' has {} of {} signatures", r.role, r.signed_by.len(), r.threshold))
+            .map(|r| match r.missing.as_slice() {
+                [] => format!("role '{}' has {} of {} signatures", r.role, r.have, r.threshold),
+                bases => {
+                    let bases = bases.iter().take(8).map(String::as_str).collect::<Vec<_>>().join(", ");
+                    format!("role '{}' has {} of {} test results (bases {bases})", r.role, r.have, r.threshold)
+                }
+            })
             .collect();
-        for s in report.signatures.iter().filter(|s| s.outcome != Outcome::Counted) {
+        let idle = |s: &&SignatureState| !matches!(s.outcome, Outcome::Counted | Outcome::Delegates);
+        for s in report.signatures.iter().filter(idle) {
             let who = if s.name.is_empty() { s.key.get(..16).unwrap_or(&s.key) } else { &s.name };
             why.push(format!("not counted, by {}: {}", if who.is_empty() { "nobody" } else { who }, s.reason));
         }

@@ -7,6 +7,7 @@ use crate::install::Release as Installable;
 use crate::release::{self, Config, Release, Track};
 use crate::report::{Code, Error, ErrorCode, Finding, Level, Result};
 use crate::tree::Digest;
+use crate::trust::Policy;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -46,11 +47,11 @@ impl Checked {
     }
 }
 
-/// Runs every gate over a bundle.
+/// Runs every gate over a bundle; with a policy, also whether its signatures and test results are enough at that time.
 ///
 /// # Errors
 /// `gate-broken` if the configuration, the bundle or the previous bundle cannot be read at all.
-pub fn check(file: &Path, config: &Path, against: Option<&Path>) -> Result<Checked> {
+pub fn check(file: &Path, config: &Path, against: Option<&Path>, policy: Option<(&Policy, u64)>) -> Result<Checked> {
     let bundle = open(file)?;
     let release = release::load(config).map_err(|e| broken(&e))?;
     let previous = against.map(open).transpose()?;
@@ -61,6 +62,9 @@ pub fn check(file: &Path, config: &Path, against: Option<&Path>) -> Result<Check
     gates.push(tracks(&bundle, &release));
     if let Some(previous) = &previous {
         gates.push(lost(&bundle, previous, &release));
+    }
+    if let Some((policy, now)) = policy {
+        gates.push(signatures(file, policy, now)?);
     }
     for f in gates.iter_mut().flat_map(|g| &mut g.findings) {
         // A gate that cannot run stays red whatever the configuration says.
@@ -146,6 +150,26 @@ fn identity(bundle: &Bundle, release: &Release) -> Gate {
         ),
         findings,
     )
+}
+
+/// Whether everyone whom the policy wants has signed or vetted.
+fn signatures(file: &Path, policy: &Policy, now: u64) -> Result<Gate> {
+    let opened = bundle::open(file).map_err(|e| broken(&e))?;
+    let judged = opened.claimed().judged();
+    let mut findings = Vec::new();
+    if let Err(e) = policy.hopeless(&judged, now) {
+        findings.push(Finding::new(Code::SignaturesMissing, e.subject, e.message).next(e.next));
+    }
+    let roles = opened.look(policy, now).roles;
+    for r in roles.iter().filter(|r| !r.filled()) {
+        let bases = if r.missing.is_empty() { String::new() } else { format!(" (base {})", r.missing.join(", ")) };
+        findings.push(
+            Finding::new(Code::SignaturesMissing, &r.role, format!("{} of {}{bases}", r.have, r.threshold))
+                .next(format!("can sign: {}", r.can_sign.join(", "))),
+        );
+    }
+    let measured = roles.iter().map(|r| format!("{} {} of {}", r.role, r.have, r.threshold)).collect::<Vec<_>>();
+    Ok(gate("signatures", measured.join(", "), findings))
 }
 
 fn budgets(bundle: &Bundle, config: &Config, file: &Path, against: Option<&Path>) -> Result<Gate> {

@@ -4,7 +4,7 @@ use crate::bundle::{self, Action, Bundle, FixEntry, FixState, GraphEdge, GraphPa
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry};
-use crate::trust::{Envelope, Statement};
+use crate::trust::{Envelope, Said};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -217,7 +217,7 @@ fn signatures(bundle: &Bundle) -> Vec<SignatureView> {
     let mut out = Vec::new();
     for (digest, bytes) in bundle.envelopes() {
         let Ok(envelope) = Envelope::from_json(bytes) else { continue };
-        let role = Statement::from_payload(&envelope.payload).map(|s| s.claim.role).unwrap_or_default();
+        let role = Said::read(&envelope.payload).map(|s| s.role().to_owned()).unwrap_or_default();
         for key in envelope.key_ids() {
             out.push(SignatureView { envelope: *digest, key: key.to_owned(), role: role.clone() });
         }

@@ -82,13 +82,13 @@ fn first_difference(a: &Tree, b: &Tree) -> String {
 }
 
 /// A folder of our own that goes away with the value.
-struct Scratch<'a> {
-    path: PathBuf,
+pub(super) struct Scratch<'a> {
+    pub(super) path: PathBuf,
     disk: &'a Disk,
 }
 
 impl<'a> Scratch<'a> {
-    fn new(disk: &'a Disk) -> Result<Self> {
+    pub(super) fn new(disk: &'a Disk) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         loop {
             let n = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -108,7 +108,7 @@ impl Drop for Scratch<'_> {
     }
 }
 
-fn lay(disk: &Disk, dir: &Path, base: &Source) -> Result<()> {
+pub(super) fn lay(disk: &Disk, dir: &Path, base: &Source) -> Result<()> {
     disk.mkdir(dir, 0o755)?;
     for (path, entry) in &base.tree.entries {
         let full = path.under(dir);

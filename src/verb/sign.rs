@@ -71,7 +71,7 @@ pub fn attach(path: &Path, role: &str, public: &Path, signature: &[u8]) -> Resul
     finish(path, &bundle, statement, &envelope, key.id())
 }
 
-fn check_role(role: &str) -> Result<()> {
+pub(super) fn check_role(role: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if !role.is_empty() && role.len() <= 64 && role.chars().all(plain) {
         return Ok(());

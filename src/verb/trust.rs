@@ -1,9 +1,10 @@
 //! `cumulate trust …`: a signed trust root, and what a bundle's signatures still lack.
 
+use super::delegate::{DelegationView, sign_delegation};
 use crate::bundle;
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
-use crate::trust::{KeySource, Policy, RootVersion, SecretKey, TrustRoot};
+use crate::trust::{KeySource, Policy, RoleState, RootVersion, SecretKey, TrustRoot};
 use serde::Serialize;
 use std::path::Path;
 
@@ -45,13 +46,24 @@ pub fn trust_rotate(file: &Path, policy: &Path, key: KeySource) -> Result<RootVi
     replace(file, &mut root, key)
 }
 
-/// One more signature under the last version.
+/// What `trust sign` put a signature under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustFile {
+    Root(RootView),
+    Delegation(DelegationView),
+}
+
+/// One more signature under the last version of a root, or under a delegation.
 ///
 /// # Errors
 /// As [`trust_init`].
-pub fn trust_sign(file: &Path, key: KeySource) -> Result<RootView> {
-    let mut root = read(file)?;
-    replace(file, &mut root, key)
+pub fn trust_sign(file: &Path, key: KeySource) -> Result<TrustFile> {
+    let bytes = bytes(file)?;
+    if let Some(view) = sign_delegation(&bytes, &key, file) {
+        return view.map(TrustFile::Delegation);
+    }
+    let mut root = TrustRoot::parse(&bytes, &file.display().to_string())?;
+    replace(file, &mut root, key).map(TrustFile::Root)
 }
 
 /// What a root holds and lacks; nothing is judged.
@@ -63,12 +75,16 @@ pub fn trust_show(file: &Path) -> Result<RootView> {
 }
 
 fn read(file: &Path) -> Result<TrustRoot> {
+    TrustRoot::parse(&bytes(file)?, &file.display().to_string())
+}
+
+fn bytes(file: &Path) -> Result<Vec<u8>> {
     use std::io::Read as _;
     let io = |e: std::io::Error| Error::io(file.display(), &e);
     let mut bytes = Vec::new();
     // One byte above the limit is enough for the reader to say so.
     std::fs::File::open(file).map_err(io)?.take((4 << 20) + 1).read_to_end(&mut bytes).map_err(io)?;
-    TrustRoot::parse(&bytes, &file.display().to_string())
+    Ok(bytes)
 }
 
 fn replace(file: &Path, root: &mut TrustRoot, key: KeySource) -> Result<RootView> {
@@ -84,17 +100,7 @@ pub struct TrustStatus {
     /// Signatures that count, at most the threshold of each role, and the sum of all thresholds.
     pub have: usize,
     pub need: usize,
-    pub roles: Vec<RoleStatus>,
-}
-
-/// One role of the policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RoleStatus {
-    pub role: String,
-    pub threshold: usize,
-    pub signed_by: Vec<String>,
-    /// Keys that may still sign, if the role is not filled.
-    pub can_sign: Vec<String>,
+    pub roles: Vec<RoleState>,
 }
 
 /// What the policy demands of this bundle and what is there; the contents are not looked at.
@@ -105,25 +111,13 @@ pub struct RoleStatus {
 pub fn trust_status(file: &Path, policy: &Policy, now: u64) -> Result<TrustStatus> {
     let opened = bundle::open(file)?;
     let package = opened.claimed();
-    let statement = package.statement("");
     let envelopes: Vec<&[u8]> = package.envelopes().collect();
-    policy.hopeless(statement.subject, &statement.claim, now)?;
-    let report = policy.look(statement.subject, &statement.claim, &envelopes, now);
-    let roles: Vec<RoleStatus> = report
-        .roles
-        .into_iter()
-        .map(|r| {
-            let mut can_sign: Vec<String> = Vec::new();
-            if r.signed_by.len() < r.threshold {
-                let free = policy.speakers(&r.role, now).into_iter().filter(|n| r.signed_by.iter().all(|s| s != n));
-                can_sign.extend(free.map(str::to_owned));
-            }
-            RoleStatus { role: r.role, threshold: r.threshold, signed_by: r.signed_by, can_sign }
-        })
-        .collect();
+    let judged = package.judged();
+    policy.hopeless(&judged, now)?;
+    let roles = policy.look(&judged, &envelopes, now).roles;
     Ok(TrustStatus {
         schema: "cumulate.trust-status/1",
-        have: roles.iter().map(|r| r.signed_by.len().min(r.threshold)).sum(),
+        have: roles.iter().map(|r| r.have.min(r.threshold)).sum(),
         need: roles.iter().map(|r| r.threshold).sum(),
         roles,
     })

@@ -1,0 +1,82 @@
+//! `cumulate trust delegate`: one more key speaks in a role until a day, if enough of the role's keys say so.
+
+use crate::bundle;
+use crate::disk::Disk;
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::Digest;
+use crate::trust::{Delegation, Envelope, KeyId, KeySource, MAX_ENVELOPE, SecretKey, show_time};
+use serde::Serialize;
+use std::path::Path;
+
+/// A delegation as it stands in its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DelegationView {
+    pub schema: &'static str,
+    pub role: String,
+    pub component: String,
+    pub name: String,
+    pub key_id: KeyId,
+    pub expires: String,
+    /// Key ids; which of them count, a policy says.
+    pub signed_by: Vec<String>,
+}
+
+impl DelegationView {
+    fn of(d: &Delegation, envelope: &Envelope) -> Self {
+        Self {
+            schema: "cumulate.trust-delegate/1",
+            role: d.role.clone(),
+            component: d.component.clone(),
+            name: d.name.clone(),
+            key_id: d.key.id(),
+            expires: show_time(d.expires),
+            signed_by: envelope.key_ids().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// Writes a delegation, signed by one key of the role; others add theirs with [`super::trust_sign`].
+///
+/// # Errors
+/// `exists`, `usage` for an impossible role or name, as [`SecretKey::read`].
+pub fn trust_delegate(delegation: &Delegation, key: KeySource, file: &Path) -> Result<DelegationView> {
+    super::sign::check_role(&delegation.role)?;
+    let plain = |t: &str| !t.trim().is_empty() && t.len() <= 200 && !t.chars().any(char::is_control);
+    if !plain(&delegation.name) || !plain(&delegation.component) {
+        return Err(Error::new(ErrorCode::Usage, "delegate", "a name or component has 1 to 200 bytes on one line"));
+    }
+    let mut envelope = delegation.envelope();
+    Delegation::sign(&mut envelope, &SecretKey::read(key)?)?;
+    Disk::real().create_new(file, &[envelope.to_json(), b"\n".to_vec()].concat(), 0o644)?;
+    Ok(DelegationView::of(delegation, &envelope))
+}
+
+/// One more signature under a delegation; `None` if these bytes are something else.
+pub(super) fn sign_delegation(bytes: &[u8], key: &KeySource, file: &Path) -> Option<Result<DelegationView>> {
+    let mut envelope = Envelope::from_json(bytes.trim_ascii_end()).ok()?;
+    let delegation = Delegation::read(&envelope)?;
+    Some((|| {
+        let delegation = delegation.map_err(|why| Error::new(ErrorCode::Config, file.display(), why))?;
+        Delegation::sign(&mut envelope, &SecretKey::read(key.clone())?)?;
+        Disk::real().write_atomic(file, &[envelope.to_json(), b"\n".to_vec()].concat(), 0o644)?;
+        Ok(DelegationView::of(&delegation, &envelope))
+    })())
+}
+
+/// Adds an envelope that was made elsewhere: a delegation, a test result, a waiver, a signature. Nothing of it is
+/// believed; what it is worth, a policy says. `false` if the very same is there already.
+///
+/// # Errors
+/// `config` for a file that is no envelope; as [`bundle::add_envelope`].
+pub fn add_envelope(bundle: &Path, file: &Path) -> Result<(Digest, bool)> {
+    use std::io::Read as _;
+    let io = |e: std::io::Error| Error::io(file.display(), &e);
+    let mut bytes = Vec::new();
+    std::fs::File::open(file).map_err(io)?.take(MAX_ENVELOPE + 2).read_to_end(&mut bytes).map_err(io)?;
+    let envelope = Envelope::from_json(bytes.trim_ascii_end()).map_err(|why| {
+        Error::new(ErrorCode::Config, file.display(), why).next("give a DSSE envelope, as vet and delegate write them")
+    })?;
+    // Spelt anew, so that white space makes no second envelope of one.
+    let bytes = envelope.to_json();
+    Ok((Digest::of(&bytes), bundle::add_envelope(bundle, bytes, &Disk::real())?))
+}
