@@ -252,7 +252,12 @@ fn scene() -> Scene {
         + "[roles.vetter]\nevidence = 'test-result'\nthreshold = 2\n";
     let binding = Binding { base: Digest::of(b"base"), target: Digest::of(b"target"), hooks: Digest::of(b"hooks") };
     let says = Claim { role: String::new(), component: "acme".into(), version: "1".into(), sequence: None };
-    let judged = Judged { subject: Digest::of(b"root"), says, routes: BTreeMap::from([("1.0".into(), binding)]) };
+    let judged = Judged {
+        subject: Digest::of(b"root"),
+        says,
+        routes: BTreeMap::from([("1.0".into(), binding)]),
+        best_before: None,
+    };
     Scene { release, vera, viktor, judged, policy, envelopes: Vec::new() }
 }
 

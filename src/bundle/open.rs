@@ -15,6 +15,7 @@ use std::path::Path;
 pub struct Unverified {
     container: Container,
     package: Package,
+    stale: bool,
 }
 
 /// Opens a `.cup` file or an OCI layout folder, whole or with some of its bases.
@@ -41,7 +42,7 @@ pub fn open(path: &Path) -> Result<Unverified> {
             return Err(container.bad("its entries are not exactly those that its manifests name"));
         }
     }
-    Ok(Unverified { container, package })
+    Ok(Unverified { container, package, stale: false })
 }
 
 fn oci_version(layout: &[u8]) -> Result<(), String> {
@@ -154,6 +155,12 @@ impl Unverified {
         policy.look(&self.package.judged(), &envelopes, now)
     }
 
+    /// Takes it although its best-before has passed, for who cannot get a newer one.
+    #[must_use]
+    pub fn accept_stale(self) -> Self {
+        Self { stale: true, ..self }
+    }
+
     /// Believes the bundle if enough trusted keys have signed it at time `now` (seconds since
     /// 1970) and every content is what the signed manifests say.
     ///
@@ -161,7 +168,9 @@ impl Unverified {
     /// `unsigned`, `untrusted`, `expired`; `bad-bundle`, `limit`, `io` for contents.
     pub fn verify(self, policy: &Policy, now: u64) -> Result<Bundle> {
         let envelopes: Vec<&[u8]> = self.package.envelopes().collect();
-        let trust = policy.verify(&self.package.judged(), &envelopes, now)?;
+        let mut judged = self.package.judged();
+        judged.best_before = judged.best_before.filter(|_| !self.stale);
+        let trust = policy.verify(&judged, &envelopes, now)?;
         self.check_contents()?;
         Ok(Bundle::new(self.container, self.package, Some(trust)))
     }

@@ -58,7 +58,7 @@ impl Package {
     pub fn judged(&self) -> Judged {
         let says = claim(&self.root, "");
         let routes = self.bases.iter().map(|b| (b.manifest.name.clone(), binding(&b.manifest))).collect();
-        Judged { subject: self.subject().digest, says, routes }
+        Judged { subject: self.subject().digest, says, routes, best_before: self.root.release.best_before }
     }
 
     /// Adds a signature; `false` if the very same is there already.

@@ -52,6 +52,9 @@ pub struct Release {
     /// Seconds since 1970 from SOURCE_DATE_EPOCH, absent without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<u64>,
+    /// Seconds since 1970 until which this release is the current one; whoever is offered it later is offered too little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_before: Option<u64>,
 }
 
 /// One branch on one platform and the single target of its bases.

@@ -244,6 +244,9 @@ pub enum Command {
         /// Accept a release older than one that was installed before.
         #[arg(long)]
         allow_downgrade: bool,
+        /// Accept a release whose best-before has passed.
+        #[arg(long)]
+        allow_stale: bool,
         /// Accept local changes in files that the bundle does not touch.
         #[arg(long, value_enum, value_name = "WHICH")]
         allow_drift: Option<DriftArg>,

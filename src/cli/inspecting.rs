@@ -25,6 +25,9 @@ fn inspect_text(i: &Inspect) -> String {
         i.sequence.map_or(String::new(), |s| format!(" (sequence {s})"))
     ));
     text += &format!("made by {}, format {}, {}\n", safe(&i.generator), i.format, dim(i.root));
+    if let Some(end) = &i.best_before {
+        text += &format!("best before {end}\n");
+    }
     let several = i.tracks.len() > 1;
     for t in i.tracks.iter().filter(|t| several || t.target == i.target) {
         let of = if several { format!(" of track {} ({})", safe(&t.name), safe(&t.version)) } else { String::new() };

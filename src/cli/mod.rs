@@ -112,19 +112,29 @@ fn run(command: Command) -> crate::report::Result<u8> {
         Command::Inspect { bundle, base, envelopes, output } => {
             inspecting::inspect(&bundle, base.as_deref(), envelopes.as_deref(), Out::new(output.format))
         }
-        Command::Apply { bundle, dir, trust, base, allow_unsigned, allow_downgrade, allow_drift, dry_run, output } => {
-            using::apply(&using::ApplyArgs {
-                bundle,
-                dir,
-                trust,
-                base,
-                allow_unsigned,
-                allow_downgrade,
-                allow_drift: allow_drift.is_some(),
-                dry_run,
-                out: Out::new(output.format),
-            })
-        }
+        Command::Apply {
+            bundle,
+            dir,
+            trust,
+            base,
+            allow_unsigned,
+            allow_downgrade,
+            allow_stale,
+            allow_drift,
+            dry_run,
+            output,
+        } => using::apply(&using::ApplyArgs {
+            bundle,
+            dir,
+            trust,
+            base,
+            allow_unsigned,
+            allow_downgrade,
+            allow_stale,
+            allow_drift: allow_drift.is_some(),
+            dry_run,
+            out: Out::new(output.format),
+        }),
         Command::Rollback { dir, output } => using::rollback(&dir, Out::new(output.format)),
         Command::Status { dir, output } => using::status(&dir, Out::new(output.format)),
         Command::Check { bundle, config, against, trust, format } => {

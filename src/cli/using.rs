@@ -120,13 +120,15 @@ pub struct ApplyArgs {
     pub base: Option<String>,
     pub allow_unsigned: bool,
     pub allow_downgrade: bool,
+    pub allow_stale: bool,
     pub allow_drift: bool,
     pub dry_run: bool,
     pub out: Out,
 }
 
 pub fn apply(a: &ApplyArgs) -> Result<u8> {
-    let belief = Belief { policy: policy(&a.trust)?, allow_unsigned: a.allow_unsigned, now: now() };
+    let belief =
+        Belief { policy: policy(&a.trust)?, allow_unsigned: a.allow_unsigned, allow_stale: a.allow_stale, now: now() };
     let options = Options {
         dry_run: a.dry_run,
         allow_drift: if a.allow_drift { AllowDrift::Untouched } else { AllowDrift::None },

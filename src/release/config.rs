@@ -48,6 +48,9 @@ pub struct ReleaseSection {
     pub version: String,
     /// Rises with every release; installations refuse a lower one.
     pub sequence: Option<u64>,
+    /// The last day on which this is the current release.
+    #[serde(rename = "best-before")]
+    pub best_before: Option<Day>,
     /// The base that the fixes start from; a track may name its own.
     pub from: Option<String>,
     /// Where the fixes lie, relative to the file; `fixes` by default.

@@ -8,7 +8,7 @@ fn says() -> Claim {
 }
 
 fn judged(subject: Digest, says: Claim) -> Judged {
-    Judged { subject, says, routes: Default::default() }
+    Judged { subject, says, routes: Default::default(), best_before: None }
 }
 
 fn key() -> SecretKey {
@@ -138,6 +138,11 @@ fn days_end_at_their_last_second() {
         assert_eq!(at(last), Ok(()), "{what}");
         assert_eq!(at(last + 1), Err(ErrorCode::Expired), "{what}");
     }
+    let p = parse(&pem(&k)).unwrap();
+    let mut fresh = judged(subject, says());
+    fresh.best_before = Some(last);
+    let at = |now| p.verify(&fresh, &[&envelope], now).map(|_| ()).map_err(|e| e.code);
+    assert_eq!((at(0), at(last), at(last + 1)), (Ok(()), Ok(()), Err(ErrorCode::Expired)), "best-before");
     let offset = parse(&format!("expires = 2027-12-31T23:59:59+01:00\n{}", pem(&k))).unwrap();
     assert!(offset.verify(&judged(subject, says()), &[&envelope], last - 3600).is_ok());
     assert!(offset.verify(&judged(subject, says()), &[&envelope], last - 3599).is_err());

@@ -1,6 +1,7 @@
 //! Envelopes against a policy: which signatures count, and whether they are enough.
 
 use super::policy::{Evidence, Role};
+use super::time::show_time;
 use super::{Binding, Claim, Envelope, Policy};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
@@ -16,6 +17,8 @@ pub struct Judged {
     pub says: Claim,
     /// What every base at hand becomes, by its name.
     pub routes: BTreeMap<String, Binding>,
+    /// Seconds since 1970, included, after which it is out of date.
+    pub best_before: Option<u64>,
 }
 
 /// What became of one signature.
@@ -105,13 +108,13 @@ impl Policy {
     /// What no signature can mend.
     ///
     /// # Errors
-    /// `expired` for the policy itself; `untrusted` for another component and for a revoked bundle.
+    /// `expired` for the policy itself and after best-before; `untrusted` for another component and a revoked bundle.
     pub fn hopeless(&self, judged: &Judged, now: u64) -> Result<()> {
         if let Some(why) = self.span.outside(now) {
             return Err(Error::new(ErrorCode::Expired, &self.origin, format!("the policy is {why}"))
                 .next("get the current trust file; check this machine's clock if the date looks wrong"));
         }
-        let Judged { subject, says, .. } = judged;
+        let Judged { subject, says, best_before, .. } = judged;
         if let Some(mine) = self.component.as_ref().filter(|c| **c != says.component) {
             return Err(Error::new(
                 ErrorCode::Untrusted,
@@ -119,6 +122,12 @@ impl Policy {
                 format!("the policy is for the component '{mine}'"),
             )
             .next("use the policy of this component"));
+        }
+        if let Some(end) = best_before.filter(|end| now > *end) {
+            let why = format!("the release was best before {}: newer ones may be kept from you", show_time(end));
+            return Err(Error::new(ErrorCode::Expired, &says.version, why).next(
+                "get the current bundle; check this machine's clock if the date looks wrong; apply takes --allow-stale",
+            ));
         }
         if self.revoked_bundles.contains(subject) {
             return Err(Error::new(ErrorCode::Untrusted, subject, "this very bundle was revoked, whoever signed it")

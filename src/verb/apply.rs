@@ -15,6 +15,8 @@ pub struct Belief {
     pub policy: Option<Policy>,
     /// Accept a bundle that nobody vouches for, unless a policy is given or remembered.
     pub allow_unsigned: bool,
+    /// Accept a bundle whose best-before has passed.
+    pub allow_stale: bool,
     /// The time, in seconds since 1970.
     pub now: u64,
 }
@@ -27,7 +29,9 @@ pub struct Belief {
 pub fn apply(disk: &Disk, file: &Path, dir: &Path, belief: &Belief, options: Options) -> Result<Applied> {
     Disk::check_supported()?;
     let remembered = install::memory(dir)?.trust;
-    let (bundle, trust) = believe(bundle::open(file)?, belief, remembered.as_deref(), dir)?;
+    let opened = bundle::open(file)?;
+    let opened = if belief.allow_stale { opened.accept_stale() } else { opened };
+    let (bundle, trust) = believe(opened, belief, remembered.as_deref(), dir)?;
     let release = Release::of(&bundle)?;
     let options = Options { trust, ..options };
     let mut applied = install::apply(disk, dir, &release, &options)?;

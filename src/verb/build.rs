@@ -12,11 +12,11 @@ use crate::disk::Disk;
 use crate::explain;
 use crate::fix::{Fix, FixId};
 use crate::plan::{DropCause, Dropped, Plan};
-use crate::release::Release;
+use crate::release::{Day, Release, ReleaseSection};
 use crate::report::{Error, ErrorCode, Finding, Level, Result};
 use crate::route::{Memo, pack, route};
 use crate::tree::{Digest, Store};
-use crate::trust::{Envelope, KeySource, SecretKey};
+use crate::trust::{Envelope, KeySource, SecretKey, parse_time};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -229,12 +229,24 @@ fn draft(
             version: release.config.release.version.clone(),
             sequence: release.config.release.sequence,
             created: request.created,
+            best_before: best_before(&release.config.release)?,
         },
         tracks: drafts,
         graph: graph(tracks, &fixes),
         fixes,
         bases,
     })
+}
+
+/// The end of the day in UTC.
+fn best_before(section: &ReleaseSection) -> Result<Option<u64>> {
+    let end = |day: &Day| {
+        parse_time(&day.0).ok_or_else(|| {
+            Error::new(ErrorCode::Config, "best-before", format!("'{}' is no day, or before 1970", day.0))
+                .next("write it as 2027-03-31")
+        })
+    };
+    section.best_before.as_ref().map(end).transpose()
 }
 
 fn state_of(fix: &FixEntry, states: &BTreeMap<&str, (State, &str)>, track: &PlannedTrack<'_>) -> FixState {

@@ -4,7 +4,7 @@ use crate::bundle::{self, Action, Bundle, FixEntry, FixState, GraphEdge, GraphPa
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry};
-use crate::trust::{Envelope, Said};
+use crate::trust::{Envelope, Said, show_time};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,9 @@ pub struct Inspect {
     pub sequence: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<u64>,
+    /// The last second, in RFC 3339, at which this is the current release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_before: Option<String>,
     pub generator: String,
     pub format: String,
     /// SHA-256 of the root manifest: the release's identity.
@@ -137,6 +140,7 @@ pub fn inspect(path: &Path, base: Option<&str>) -> Result<Inspect> {
         version: root.release.version.clone(),
         sequence: root.release.sequence,
         created: root.release.created,
+        best_before: root.release.best_before.map(show_time),
         generator: root.generator.clone(),
         format: format!("{}.{}", root.format.major, root.format.minor),
         root: bundle.package().subject().digest,

@@ -150,8 +150,8 @@ fn steps(bundle: &Bundle, folder: bool) -> Vec<Step> {
             format!("{at_hand} of {} bases", root.bases.len()),
         ),
         (
-            "the policy is valid now, and is for this component",
-            "an outdated policy; a release of another product",
+            "the policy is valid now, and is for this component; the release is not past its best-before",
+            "an outdated policy; a release of another product; an old release that hides newer ones",
             root.component.clone(),
         ),
         (

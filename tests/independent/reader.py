@@ -207,6 +207,7 @@ def signers(envelopes, root_bytes, root, keys):
             st = parse(payload)
             want = {"role": "release", "component": root["component"], **root["release"]}
             want.pop("created", None)
+            want.pop("best_before", None)
             if (
                 e["payloadType"] == "application/vnd.in-toto+json"
                 and st["_type"] == "https://in-toto.io/Statement/v1"

@@ -299,7 +299,12 @@ impl Made {
         let pack = blobs.add(self.pack.borrow().clone());
         let draft = Draft {
             component: "acme".into(),
-            release: bundle::Release { version: self.version.clone(), sequence: self.sequence, created: None },
+            release: bundle::Release {
+                version: self.version.clone(),
+                sequence: self.sequence,
+                created: None,
+                best_before: None,
+            },
             tracks: vec![TrackDraft {
                 name: "default".into(),
                 branch: String::new(),

@@ -156,7 +156,12 @@ impl Release2<'_> {
         };
         Draft {
             component: self.component.into(),
-            release: Release { version: self.version.into(), sequence: self.sequence, created: None },
+            release: Release {
+                version: self.version.into(),
+                sequence: self.sequence,
+                created: None,
+                best_before: None,
+            },
             tracks: vec![TrackDraft {
                 name: "default".into(),
                 branch: String::new(),
