@@ -1,5 +1,6 @@
 //! A plan as text.
 
+use super::unsat::CoreView;
 use super::view::{PlanView, TrackView};
 use std::fmt::Write as _;
 
@@ -26,6 +27,7 @@ pub fn text(view: &PlanView) -> String {
 fn one(track: &TrackView, out: &mut String) {
     if track.refused {
         out.push_str("there is no plan:\n");
+        track.cores.iter().for_each(|c| core(c, out));
         return;
     }
     let _ = writeln!(out, "{} fixes in order, {} edges\n", track.order.len(), track.edges.len());
@@ -60,6 +62,22 @@ fn one(track: &TrackView, out: &mut String) {
     }
     for (id, why) in &track.dropped {
         let _ = writeln!(out, "   -  {}: {}", safe(id), safe(why));
+    }
+}
+
+/// The statements that cannot all be true, and what mends them.
+fn core(core: &CoreView, out: &mut String) {
+    let _ = writeln!(out, "\n  {}:", safe(&core.text));
+    for b in &core.because {
+        let _ = writeln!(out, "    - {}", safe(&b.text));
+        for below in &b.because {
+            let _ = writeln!(out, "        {}", safe(&below.text));
+        }
+    }
+    let one = if core.repairs.len() == 1 { "this mends it" } else { "any one of these mends it" };
+    let _ = writeln!(out, "  {one}:");
+    for r in &core.repairs {
+        let _ = writeln!(out, "    * {}", safe(&r.text));
     }
 }
 

@@ -1,5 +1,6 @@
 //! A plan as JSON shows it.
 
+use super::unsat::{CoreView, cores};
 use super::words::{drop_cause, hint, reason, reason_json, refusal_findings};
 use crate::fix::{FixId, Meta, Payload};
 use crate::plan::{Hint, HintKind, Plan, Refusal};
@@ -56,6 +57,9 @@ pub struct TrackView {
     /// Fix to the chain from a fix that was named.
     pub came_along: BTreeMap<String, Vec<String>>,
     pub findings: Vec<Finding>,
+    /// Where there is no plan: why, cut down to what it takes, and what mends it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cores: Vec<CoreView>,
     /// Fix to the file that it was read from, relative to the release folder.
     #[serde(skip)]
     pub files: BTreeMap<String, String>,
@@ -141,11 +145,15 @@ impl TrackView {
             selected: BTreeMap::new(),
             came_along: BTreeMap::new(),
             findings: findings.to_vec(),
+            cores: Vec::new(),
             files: BTreeMap::new(),
         };
         match outcome {
             Ok(plan) => view.fill(plan, metas),
-            Err(refusal) => view.findings.extend(refusal_findings(refusal)),
+            Err(refusal) => {
+                view.findings.extend(refusal_findings(refusal));
+                view.cores = cores(refusal, &metas.iter().map(|(id, m)| (*id, m.1)).collect());
+            }
         }
         view
     }

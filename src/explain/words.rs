@@ -75,15 +75,20 @@ pub(super) fn list(ids: &[FixId], between: &str) -> String {
 
 pub(super) fn pair(p: &OrderPair) -> String {
     let why = match p.kind {
-        // Where only one order applies, that one is taken: open ones are whole files.
-        PairKind::Conflict if p.settled == Settled::Open => {
-            "both replace the whole file, and neither is built on the other"
-        }
-        PairKind::Conflict => "only one order applies",
-        PairKind::Clash => "both apply alone, but not together",
-        PairKind::Ambiguous => "both orders apply, but give different contents",
+        PairKind::Conflict if p.settled != Settled::Open => "only one order applies",
+        kind => open_pair(kind),
     };
     format!("{} and {}: {why} ('{}')", p.first, p.then, p.path)
+}
+
+/// Why it matters which of two comes first where nothing decides it.
+pub(super) fn open_pair(kind: PairKind) -> &'static str {
+    match kind {
+        // Where only one order applies, that one is taken: open ones are whole files.
+        PairKind::Conflict => "both replace the whole file, and neither is built on the other",
+        PairKind::Clash => "both apply alone, but not together",
+        PairKind::Ambiguous => "both orders apply, but give different contents",
+    }
 }
 
 /// Which fixes stand in the way of one that does not apply, and what to do about it.

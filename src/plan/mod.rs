@@ -8,6 +8,7 @@
 mod bits;
 mod blame;
 mod cell;
+mod cores;
 mod edges;
 mod footing;
 mod hints;
@@ -18,11 +19,14 @@ mod pairs;
 mod paths;
 pub mod replay;
 mod resolve;
+mod search;
 mod select;
 mod settle;
+mod shrink;
 mod types;
 mod why;
 
+pub use cores::{Core, Member, Repair};
 pub use newer::plan;
 pub use types::{
     Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, OrderPair, PairKind, Place,

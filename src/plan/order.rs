@@ -1,6 +1,7 @@
 //! Orders: from a series, or from nothing but what applies when.
 
 use super::replay::{Replay, StateId};
+use super::search;
 use super::types::{Candidate, Proof, Refused};
 use crate::fix::FixId;
 use petgraph::algo::kosaraju_scc;
@@ -140,14 +141,31 @@ pub(super) fn from_nothing(alive: &BTreeSet<usize>, before: &Before, replay: &Re
         let learnt = bag.shut_out(&stuck, &wait);
         out.order = bag.placed;
         if out.refused.is_empty() || learnt.is_empty() {
+            if out.refused.is_empty() {
+                return out;
+            }
+            let found = search::order(replay, alive, out.refused.iter().map(|(f, _)| *f), before);
             // What was learnt on a wrong way proves nothing: then the plain failure is what is told.
-            return if out.refused.is_empty() { out } else { first.unwrap_or(out) };
+            return found.map_or(first.unwrap_or(out), |order| along(&order, alive, before, replay));
         }
         first.get_or_insert(out);
         for (waits, for_it) in learnt {
             wait[waits].insert(for_it);
         }
     }
+}
+
+/// The order in which some fixes were found to apply, and the rest as from nothing.
+fn along(order: &[usize], alive: &BTreeSet<usize>, before: &Before, replay: &Replay<'_>) -> Ordered {
+    let mut wait: Before = before.clone();
+    for pair in order.windows(2) {
+        wait[pair[1]].insert(pair[0]);
+    }
+    let mut bag = Bag::new(replay);
+    let mut out = Ordered::default();
+    bag.fill(alive.clone(), &wait, &mut out);
+    out.order = bag.placed;
+    out
 }
 
 /// Fixes placed so far, and the state that they leave in every group.

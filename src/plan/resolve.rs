@@ -20,7 +20,7 @@ pub(super) fn plan_once(input: &PlanInput<'_>, heed: bool) -> Result<Plan, Refus
     let ordered = work.order(&replay)?;
     let plan = work.finish(&replay, &ordered);
     match replay.broken() {
-        Some(error) => Err(Refusal { proofs: vec![Proof::Unreadable { error }], findings: Vec::new() }),
+        Some(error) => Err(Refusal::of(vec![Proof::Unreadable { error }])),
         None => plan,
     }
 }
@@ -36,6 +36,8 @@ pub(super) struct Work<'a, 'i> {
     pub(super) stands_for: BTreeMap<usize, usize>,
     pub(super) dropped: Vec<Dropped>,
     pub(super) findings: Vec<Finding>,
+    /// What a selection keeps, once that is known.
+    pub(super) kept: Option<BTreeSet<usize>>,
 }
 
 impl<'a, 'i> Work<'a, 'i> {
@@ -55,7 +57,7 @@ impl<'a, 'i> Work<'a, 'i> {
             }
         }
         if !proofs.is_empty() {
-            return Err(Refusal { proofs, findings: Vec::new() });
+            return Err(Refusal::of(proofs));
         }
         let mut work = Self {
             input,
@@ -65,6 +67,7 @@ impl<'a, 'i> Work<'a, 'i> {
             stands_for: BTreeMap::new(),
             dropped: Vec::new(),
             findings: Vec::new(),
+            kept: None,
         };
         for (id, reason) in &input.not_for {
             if let Some(i) = work.number(id) {
@@ -80,7 +83,7 @@ impl<'a, 'i> Work<'a, 'i> {
         self.input.without.iter().chain(self.input.held.keys())
     }
 
-    fn number(&self, id: &FixId) -> Option<usize> {
+    pub(super) fn number(&self, id: &FixId) -> Option<usize> {
         self.fixes.binary_search_by(|c| c.id.cmp(id)).ok()
     }
 
@@ -93,9 +96,10 @@ impl<'a, 'i> Work<'a, 'i> {
         self.dropped.push(Dropped { fix: self.id(i), cause });
     }
 
-    fn refuse<T>(&mut self, mut proofs: Vec<Proof>) -> Result<T, Refusal> {
+    fn refuse<T>(&mut self, replay: &Replay<'a>, mut proofs: Vec<Proof>) -> Result<T, Refusal> {
         proofs.dedup();
-        Err(Refusal { proofs, findings: std::mem::take(&mut self.findings) })
+        let cores = self.cores(replay, &proofs);
+        Err(Refusal { proofs, cores, findings: std::mem::take(&mut self.findings) })
     }
 
     /// Notes who supersedes whom. A selection that names only the old one gets the old one.
@@ -123,7 +127,7 @@ impl<'a, 'i> Work<'a, 'i> {
     }
 
     /// The fix that stands for this one, if it is not in the order itself. Bounded: chains are at most all fixes.
-    fn stands(&self, mut i: usize) -> Option<usize> {
+    pub(super) fn stands(&self, mut i: usize) -> Option<usize> {
         for _ in 0..=self.fixes.len() {
             if self.alive.contains(&i) {
                 return Some(i);
@@ -134,7 +138,7 @@ impl<'a, 'i> Work<'a, 'i> {
     }
 
     /// Declared requirements of a fix that are in the order, by number.
-    fn requires(&self, i: usize) -> Vec<usize> {
+    pub(super) fn requires(&self, i: usize) -> Vec<usize> {
         let mut out: Vec<usize> =
             self.fixes[i].meta.requires.iter().filter_map(|r| self.number(r)).filter_map(|r| self.stands(r)).collect();
         out.sort_unstable();
@@ -183,19 +187,20 @@ impl<'a, 'i> Work<'a, 'i> {
     /// An order in which everything that is alive applies. Superseded fixes come back where nothing applies without.
     fn order(&mut self, replay: &Replay<'a>) -> Result<Ordered, Refusal> {
         // Where bringing old fixes back helps nothing, the failure without them is what is told.
-        let mut plain: Option<Refusal> = None;
+        let mut plain: Option<(Vec<Proof>, Vec<Finding>)> = None;
+        let first = (self.alive.clone(), self.superseded.clone(), self.stands_for.clone());
         loop {
             let before = self.before();
             let mut proofs = self.declared_proofs(&before);
             if !proofs.is_empty() {
                 // Selections are closed later, so both sides of a declared conflict may fall out: not here.
                 proofs.sort_by_key(|p| format!("{p:?}"));
-                return self.refuse(proofs);
+                return self.refuse(replay, proofs);
             }
             let ordered = match self.input.series {
                 Some(series) => match from_series(&self.fixes, &self.alive, series, &before, replay) {
                     Ok(ordered) => ordered,
-                    Err(proofs) => return self.refuse(proofs),
+                    Err(proofs) => return self.refuse(replay, proofs),
                 },
                 None => from_nothing(&self.alive, &before, replay),
             };
@@ -216,7 +221,7 @@ impl<'a, 'i> Work<'a, 'i> {
                     let blockers = blockers(replay, &ordered.order, *i, |b| self.id(b));
                     Proof::DoesNotApply { fix: self.id(*i), refused: refused.clone(), blockers }
                 });
-                plain = Some(Refusal { proofs: proofs.collect(), findings: self.findings.clone() });
+                plain = Some((proofs.collect(), self.findings.clone()));
             }
             match back {
                 Some(old) => {
@@ -233,7 +238,12 @@ impl<'a, 'i> Work<'a, 'i> {
                         .next("rebase the newer fix, or drop `supersedes`"),
                     );
                 }
-                None => return Err(plain.unwrap_or(Refusal { proofs: Vec::new(), findings: Vec::new() })),
+                None => {
+                    let (proofs, findings) = plain.unwrap_or_default();
+                    (self.alive, self.superseded, self.stands_for) = first;
+                    self.findings = findings;
+                    return self.refuse(replay, proofs);
+                }
             }
         }
     }
@@ -252,9 +262,10 @@ impl<'a, 'i> Work<'a, 'i> {
             Ok(choice) => choice,
             Err(chain) => {
                 let chain = chain.into_iter().map(|k| self.id(order[k])).collect();
-                return self.refuse(vec![Proof::SelectionContradicts { chain }]);
+                return self.refuse(replay, vec![Proof::SelectionContradicts { chain }]);
             }
         };
+        self.kept = Some(choice.keep.iter().map(|k| order[k]).collect());
         let kept_pair = |p: &OrderPair| {
             [&p.first, &p.then]
                 .iter()
@@ -263,7 +274,7 @@ impl<'a, 'i> Work<'a, 'i> {
         let order_pairs: Vec<OrderPair> = order_pairs.into_iter().filter(|p| kept_pair(p)).collect();
         let open: Vec<OrderPair> = order_pairs.iter().filter(|p| p.settled == Settled::Open).cloned().collect();
         if !open.is_empty() {
-            return self.refuse(vec![Proof::OrderOpen { pairs: open }]);
+            return self.refuse(replay, vec![Proof::OrderOpen { pairs: open }]);
         }
         for p in &order_pairs {
             let message =
@@ -272,11 +283,11 @@ impl<'a, 'i> Work<'a, 'i> {
         }
         let proofs = self.unfit(replay, order, &choice);
         if !proofs.is_empty() {
-            return self.refuse(proofs);
+            return self.refuse(replay, proofs);
         }
         let hints = match hints(&self, order, &graph.all) {
             Ok(hints) => hints,
-            Err(error) => return self.refuse(vec![Proof::Unreadable { error }]),
+            Err(error) => return self.refuse(replay, vec![Proof::Unreadable { error }]),
         };
         let kept = |id: &FixId| self.number(id).and_then(|i| place.get(&i)).is_some_and(|k| choice.keep.has(*k));
         let left = left_behind(&hints, |h| (kept(&h.fix), kept(&h.on)));

@@ -1,5 +1,6 @@
 //! What goes into a plan, and what comes out.
 
+use super::cores::Core;
 use crate::fix::{FixId, Meta, Payload};
 use crate::patch::Reject;
 use crate::report::Finding;
@@ -278,8 +279,17 @@ pub struct CameAlong {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     pub proofs: Vec<Proof>,
+    /// The same, each cut down to what it takes, with what mends it.
+    pub cores: Vec<Core>,
     /// What was found on the way.
     pub findings: Vec<Finding>,
+}
+
+impl Refusal {
+    /// What is refused before there is anything to try.
+    pub(super) fn of(proofs: Vec<Proof>) -> Self {
+        Self { proofs, cores: Vec::new(), findings: Vec::new() }
+    }
 }
 
 /// A fix that shuts another one out: before it, the other applied.

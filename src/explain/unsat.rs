@@ -1,0 +1,162 @@
+//! Why there is no plan, in sentences: statements that cannot all be true, and what mends each core of them.
+
+use super::words::{list, open_pair, proof, reject};
+use crate::fix::{FixId, Payload};
+use crate::plan::{Core, Member, Proof, Refusal, Repair};
+use crate::report::Code;
+use crate::tree::TreePath;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// One core as a tree: the sentence, because of these statements, because of what stands in the patches.
+#[derive(Debug, Clone, Serialize)]
+pub struct CoreView {
+    pub code: Code,
+    /// What the finding is about that this core explains.
+    pub subject: String,
+    pub text: String,
+    /// Statements that cannot all be true.
+    pub because: Vec<Because>,
+    /// Whether any one statement less has a plan; where not, one may be too many.
+    pub minimal: bool,
+    /// Each of them alone mends it.
+    pub repairs: Vec<RepairView>,
+}
+
+/// A statement, or a fact that a statement rests on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Because {
+    /// `wanted`, `requires`, `after`, `excludes`, `series`, `left-out`, `open`; `refused` or `part` for a part of a patch.
+    pub kind: &'static str,
+    /// The fixes that it speaks of; whose it is comes first.
+    pub fixes: Vec<FixId>,
+    pub text: String,
+    /// Line of the first fix's patch, from 1; 0 where it has none.
+    pub line: u32,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<Because>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RepairView {
+    /// `leave-out`, `add`, `select`, `order` or `unsay`.
+    pub kind: &'static str,
+    pub fixes: Vec<FixId>,
+    pub text: String,
+}
+
+/// Every core of a refusal; `payloads` has the parts of every fix, for their lines.
+pub(super) fn cores(refusal: &Refusal, payloads: &BTreeMap<&FixId, &Payload>) -> Vec<CoreView> {
+    let view = |core: &Core| {
+        let about = refusal.proofs.get(core.proof)?;
+        let (subject, _, _, code) = proof(about);
+        let because: Vec<Because> = core.members.iter().map(|m| because(m, about, payloads)).collect();
+        Some(CoreView {
+            code,
+            text: head(core),
+            subject,
+            because,
+            minimal: core.minimal,
+            repairs: core.repairs.iter().map(repair).collect(),
+        })
+    };
+    refusal.cores.iter().filter_map(view).collect()
+}
+
+fn head(core: &Core) -> String {
+    match core.members.as_slice() {
+        [Member::Wanted { fix }] => format!("{fix} applies in no order, whatever comes with it"),
+        [_, _] if core.minimal => "these two cannot both be true, and either alone can".into(),
+        members if core.minimal => {
+            format!("these {} cannot all be true, and any {} of them can", members.len(), members.len() - 1)
+        }
+        _ => "these cannot all be true".into(),
+    }
+}
+
+fn because(m: &Member, about: &Proof, payloads: &BTreeMap<&FixId, &Payload>) -> Because {
+    let line_of = |fix: &FixId, path: &TreePath| payloads.get(fix).map_or(0, |p| line(p, path));
+    let mut at = 0;
+    let mut below = Vec::new();
+    let (kind, fixes) = match m {
+        Member::Wanted { fix } => {
+            if let Proof::DoesNotApply { fix: failed, refused, .. } = about {
+                at = if fix == failed { refused.line } else { line_of(fix, &refused.path) };
+                if fix == failed {
+                    let (fixes, text) = (vec![fix.clone()], format!("it does not apply: {}", reject(refused)));
+                    below.push(Because { kind: "refused", fixes, text, line: refused.line, because: Vec::new() });
+                }
+            }
+            ("wanted", vec![fix])
+        }
+        Member::Requires { fix, needs, .. } => ("requires", vec![fix, needs]),
+        Member::After { fix, first } => ("after", vec![fix, first]),
+        Member::Excludes { fix, other } => ("excludes", vec![fix, other]),
+        Member::Series { first, then } => ("series", vec![first, then]),
+        Member::LeftOut { fix } => ("left-out", vec![fix]),
+        Member::Open { first, then, path, .. } => {
+            at = line_of(first, path);
+            let (fixes, text) = (vec![then.clone()], format!("the part of {then} that changes '{path}'"));
+            below.push(Because { kind: "part", fixes, text, line: line_of(then, path), because: Vec::new() });
+            ("open", vec![first, then])
+        }
+    };
+    Because { kind, fixes: fixes.into_iter().cloned().collect(), text: member(m), line: at, because: below }
+}
+
+/// The first line of a patch that is about a path; 0 for an overlay.
+fn line(payload: &Payload, path: &TreePath) -> u32 {
+    let Payload::Patch(files) = payload else { return 0 };
+    files.iter().find(|f| f.old.as_ref() == Some(path) || f.new.as_ref() == Some(path)).map_or(0, |f| f.line)
+}
+
+/// A statement as a sentence.
+pub fn member(m: &Member) -> String {
+    match m {
+        Member::Wanted { fix } => format!("{fix} is wanted"),
+        Member::Requires { fix, needs, there: true } => format!("{fix} requires {needs}"),
+        Member::Requires { fix, needs, there: false } => format!("{fix} requires {needs}, which is not there"),
+        Member::After { fix, first } => format!("{fix} says that it comes after {first}"),
+        Member::Excludes { fix, other } => format!("{fix} and {other} exclude each other"),
+        Member::Series { first, then } => format!("the series puts {first} before {then}"),
+        Member::LeftOut { fix } => format!("{fix} is left out"),
+        Member::Open { first, then, kind, path } => {
+            format!("nothing says which of {first} and {then} comes first: {} ('{path}')", open_pair(*kind))
+        }
+    }
+}
+
+fn repair(r: &Repair) -> RepairView {
+    let (kind, fixes, text) = match r {
+        Repair::LeaveOut { fixes } => {
+            let text = match fixes.as_slice() {
+                [one] => format!("leave out {one}"),
+                [one, more @ ..] => format!("leave out {one}, and with it what requires it: {}", list(more, ", ")),
+                [] => String::new(),
+            };
+            ("leave-out", fixes.clone(), text)
+        }
+        Repair::Add { fix } => ("add", vec![fix.clone()], format!("add {fix}")),
+        Repair::Select { fix } => {
+            ("select", vec![fix.clone()], format!("do not leave {fix} out (--only, --without, 'hold')"))
+        }
+        Repair::Order { first, then } => {
+            ("order", vec![first.clone(), then.clone()], format!("order {first} before {then}"))
+        }
+        Repair::Unsay { member: m } => {
+            let (fixes, text) = match m {
+                Member::Requires { fix, needs, .. } => {
+                    ([fix, needs], format!("take {needs} out of what {fix} requires"))
+                }
+                Member::After { fix, first } => ([fix, first], format!("take {first} out of the 'after' of {fix}")),
+                Member::Excludes { fix, other } => {
+                    ([fix, other], format!("take back that {fix} and {other} exclude each other"))
+                }
+                Member::Wanted { fix } | Member::LeftOut { fix } => ([fix, fix], member(m)),
+                Member::Series { first, then } | Member::Open { first, then, .. } => ([first, then], member(m)),
+            };
+            ("unsay", fixes.into_iter().cloned().collect(), text)
+        }
+    };
+    RepairView { kind, fixes, text }
+}

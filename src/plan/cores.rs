@@ -1,0 +1,56 @@
+//! Why there is no plan, cut down to what it takes: statements that cannot all be true, and what mends them.
+
+use super::types::PairKind;
+use crate::fix::FixId;
+use crate::tree::TreePath;
+
+/// Statements that cannot all be true of one plan. The base, the texts of the fixes and which fixes there are stand
+/// beside them as facts; fixes that no statement wants may come along where others need them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Core {
+    /// Place of the proof in the refusal.
+    pub proof: usize,
+    /// Never empty; wanted fixes first.
+    pub members: Vec<Member>,
+    /// Whether it was tried that the rest has a plan when any one member is taken away. Where the search for that
+    /// was too long, a member may be one too many.
+    pub minimal: bool,
+    /// Each of them alone mends this core.
+    pub repairs: Vec<Repair>,
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Member {
+    /// The fix has to be in the plan.
+    Wanted { fix: FixId },
+    /// Its metadata says so; `there` is whether the release has the other.
+    Requires { fix: FixId, needs: FixId, there: bool },
+    /// `fix` says that it comes after `first`.
+    After { fix: FixId, first: FixId },
+    /// One of the two declares that it excludes the other.
+    Excludes { fix: FixId, other: FixId },
+    /// The series has them in this order.
+    Series { first: FixId, then: FixId },
+    /// The selection or a hold leaves the fix out.
+    LeftOut { fix: FixId },
+    /// Their order matters, and nothing decides it.
+    Open { first: FixId, then: FixId, kind: PairKind, path: TreePath },
+}
+
+/// What takes a core away.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Repair {
+    /// Leave the first out, and with it the others, which require it.
+    LeaveOut { fixes: Vec<FixId> },
+    /// Put a fix into the release that is not there.
+    Add { fix: FixId },
+    /// Take the fix into the selection, or its hold away.
+    Select { fix: FixId },
+    /// Put one before the other, in the series where there is one.
+    Order { first: FixId, then: FixId },
+    /// Take a statement out of the metadata.
+    Unsay { member: Member },
+}

@@ -1,0 +1,232 @@
+//! From proofs to cores: what a proof says in statements, and then every one taken away without which there is no plan
+//! either.
+
+use super::cores::{Core, Member, Repair};
+use super::replay::Replay;
+use super::resolve::Work;
+use super::search::{Answer, Wishes, satisfiable};
+use super::types::Proof;
+use crate::fix::FixId;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Situations that all searches for one refusal may look at together; about a second.
+const BUDGET: usize = 100_000;
+/// Longer cores stay as the proof has them: each member costs a search.
+const MOST_MEMBERS: usize = 64;
+/// Among more fixes than this, not all statements are tried.
+const MOST_FIXES: usize = 12;
+
+impl Work<'_, '_> {
+    /// The core of every proof that has one, none of them twice.
+    pub(super) fn cores(&self, replay: &Replay<'_>, proofs: &[Proof]) -> Vec<Core> {
+        let mut budget = BUDGET;
+        let mut out: Vec<Core> = Vec::new();
+        for (proof, p) in proofs.iter().enumerate() {
+            for members in self.statements(replay, p, &mut budget) {
+                let Some((members, minimal)) = self.shrink(replay, members, &mut budget) else { continue };
+                if out.iter().all(|c| c.members != members) {
+                    let repairs = self.repairs(&members);
+                    out.push(Core { proof, members, minimal, repairs });
+                }
+            }
+        }
+        out
+    }
+
+    /// What a proof says, in statements: mostly once, and once for every pair that is open.
+    fn statements(&self, replay: &Replay<'_>, proof: &Proof, budget: &mut usize) -> Vec<Vec<Member>> {
+        match proof {
+            Proof::Cycle { fixes } => vec![self.circle(fixes)],
+            Proof::Missing { fix: Some(fix), needs } => {
+                vec![vec![wanted(fix), Member::Requires { fix: fix.clone(), needs: needs.clone(), there: false }]]
+            }
+            Proof::SeriesContradicts { fix, needs } => {
+                let series = Member::Series { first: fix.clone(), then: needs.clone() };
+                let said = self.relation(fix, needs).into_iter().chain([series]);
+                vec![[wanted(fix), wanted(needs)].into_iter().chain(said).collect()]
+            }
+            Proof::Excluded { fix, other } => {
+                vec![vec![wanted(fix), wanted(other), Member::Excludes { fix: fix.clone(), other: other.clone() }]]
+            }
+            Proof::OrderOpen { pairs } => pairs
+                .iter()
+                .map(|p| {
+                    let (first, then) = (p.first.clone(), p.then.clone());
+                    let open = Member::Open { first, then, kind: p.kind, path: p.path.clone() };
+                    vec![wanted(&p.first), wanted(&p.then), open]
+                })
+                .collect(),
+            Proof::SelectionContradicts { chain } => {
+                let (Some(from), Some(to)) = (chain.first(), chain.last()) else { return Vec::new() };
+                let said = chain.windows(2).filter_map(|w| self.requirement(&w[0], &w[1]));
+                let out = Member::LeftOut { fix: to.clone() };
+                vec![[wanted(from)].into_iter().chain(said).chain([out]).collect()]
+            }
+            Proof::DoesNotApply { fix, blockers, .. } => {
+                let near: Vec<FixId> = [fix].into_iter().chain(blockers.iter().map(|b| &b.fix)).cloned().collect();
+                let all: Vec<FixId> = self.alive.iter().map(|i| self.id(*i)).collect();
+                // The fewest fixes that explain it: alone, with what shuts it out, with all on its paths, with all.
+                let tries = [vec![fix.clone()], near, self.beside(replay, fix), all];
+                let tries = tries.iter().filter(|t| t.len() <= MOST_FIXES).map(|t| self.among(t));
+                let mut no = tries.filter(|t| self.answer(replay, t, budget) == Answer::No);
+                no.next().into_iter().collect()
+            }
+            Proof::TwiceNamed { .. }
+            | Proof::Missing { fix: None, .. }
+            | Proof::UnknownSelected { .. }
+            | Proof::Unreadable { .. } => Vec::new(),
+        }
+    }
+
+    /// A circle of requirements and `after`; a fix is wanted for itself where the one before it does not require it.
+    fn circle(&self, fixes: &[FixId]) -> Vec<Member> {
+        let next = |k: usize| &fixes[(k + 1) % fixes.len()];
+        let said: Vec<Member> = (0..fixes.len()).filter_map(|k| self.relation(&fixes[k], next(k))).collect();
+        let mut ends: Vec<Member> = (0..fixes.len())
+            .filter(|k| self.requirement(&fixes[*k], next(*k)).is_none())
+            .map(|k| wanted(next(k)))
+            .collect();
+        if ends.is_empty() {
+            ends.extend(fixes.first().map(wanted));
+        }
+        ends.into_iter().chain(said).collect()
+    }
+
+    fn requirement(&self, fix: &FixId, needs: &FixId) -> Option<Member> {
+        let (i, n) = (self.number(fix)?, self.number(needs)?);
+        let said = self.requires(i).contains(&n);
+        said.then(|| Member::Requires { fix: fix.clone(), needs: needs.clone(), there: true })
+    }
+
+    /// What makes one come after the other.
+    fn relation(&self, fix: &FixId, first: &FixId) -> Option<Member> {
+        self.requirement(fix, first).or_else(|| {
+            let (i, n) = (self.number(fix)?, self.number(first)?);
+            let after = self.fixes[i].meta.after.iter().filter_map(|a| self.number(a)).filter_map(|a| self.stands(a));
+            let said = after.into_iter().any(|a| a == n);
+            said.then(|| Member::After { fix: fix.clone(), first: first.clone() })
+        })
+    }
+
+    /// Everything that is said of these fixes and no others.
+    fn among(&self, fixes: &[FixId]) -> Vec<Member> {
+        let (kept, gone): (Vec<&FixId>, Vec<&FixId>) = fixes
+            .iter()
+            .partition(|f| self.number(f).is_some_and(|i| self.kept.as_ref().is_none_or(|k| k.contains(&i))));
+        let mut out: Vec<Member> = kept.iter().map(|f| wanted(f)).collect();
+        out.extend(gone.into_iter().map(|f| Member::LeftOut { fix: f.clone() }));
+        let place = |f: &FixId| self.input.series.and_then(|s| s.iter().position(|x| x == f));
+        for a in fixes {
+            for b in fixes.iter().filter(|b| *b != a) {
+                out.extend(self.relation(a, b));
+                if let (Some(x), Some(y)) = (place(a), place(b))
+                    && x < y
+                {
+                    out.push(Member::Series { first: a.clone(), then: b.clone() });
+                }
+            }
+        }
+        out
+    }
+
+    /// The fixes that share a path with this one, itself first.
+    fn beside(&self, replay: &Replay<'_>, fix: &FixId) -> Vec<FixId> {
+        let Some(i) = self.number(fix) else { return Vec::new() };
+        let shared = replay.of_fix[i].iter().flat_map(|g| replay.groups[*g].fixes());
+        let others: BTreeSet<usize> = shared.filter(|f| *f != i && self.alive.contains(f)).collect();
+        [i].into_iter().chain(others).map(|f| self.id(f)).collect()
+    }
+
+    /// Takes away what it does not need; `None` where the statements are no contradiction.
+    fn shrink(&self, replay: &Replay<'_>, members: Vec<Member>, budget: &mut usize) -> Option<(Vec<Member>, bool)> {
+        let mut minimal = match self.answer(replay, &members, budget) {
+            Answer::Yes(_) => return None,
+            Answer::No => true,
+            Answer::Unknown => false,
+        };
+        if members.len() > MOST_MEMBERS {
+            return Some((members, false));
+        }
+        let mut kept = members;
+        for k in (0..kept.len()).rev() {
+            let mut rest = kept.clone();
+            rest.remove(k);
+            match self.answer(replay, &rest, budget) {
+                Answer::No => kept = rest,
+                Answer::Yes(_) => {}
+                Answer::Unknown => minimal = false,
+            }
+        }
+        Some((kept, minimal))
+    }
+
+    fn answer(&self, replay: &Replay<'_>, members: &[Member], budget: &mut usize) -> Answer {
+        let mut wishes = Wishes::default();
+        let mut open: Vec<(usize, usize)> = Vec::new();
+        let pair = |a: &FixId, b: &FixId| Some((self.number(a)?, self.number(b)?));
+        for m in members {
+            match m {
+                Member::Wanted { fix } => wishes.wanted.extend(self.number(fix)),
+                Member::Requires { fix, there: false, .. } => wishes.lacking.extend(self.number(fix)),
+                Member::Requires { fix, needs, .. } => wishes.requires.extend(pair(fix, needs)),
+                Member::After { fix, first } => wishes.after.extend(pair(fix, first)),
+                Member::Series { first, then } => wishes.after.extend(pair(then, first)),
+                Member::Excludes { fix, other } => wishes.excludes.extend(pair(fix, other)),
+                Member::LeftOut { fix } => wishes.left_out.extend(self.number(fix)),
+                Member::Open { first, then, .. } => open.extend(pair(first, then)),
+            }
+        }
+        if open.iter().any(|(a, b)| wishes.wanted.contains(a) && wishes.wanted.contains(b)) {
+            return Answer::No;
+        }
+        satisfiable(replay, &self.alive, &wishes, budget)
+    }
+
+    fn repairs(&self, members: &[Member]) -> Vec<Repair> {
+        let users = self.users();
+        let mut out: Vec<Repair> = Vec::new();
+        for m in members {
+            let order = |first: &FixId, then: &FixId| Repair::Order { first: first.clone(), then: then.clone() };
+            match m {
+                Member::Wanted { fix } => out.push(Repair::LeaveOut { fixes: self.with_users(fix, &users) }),
+                Member::Requires { needs, there: false, .. } => {
+                    out.push(Repair::Add { fix: needs.clone() });
+                    out.push(Repair::Unsay { member: m.clone() });
+                }
+                Member::Series { first, then } => out.push(order(then, first)),
+                Member::LeftOut { fix } => out.push(Repair::Select { fix: fix.clone() }),
+                Member::Open { first, then, .. } => out.extend([order(first, then), order(then, first)]),
+                Member::Requires { .. } | Member::After { .. } | Member::Excludes { .. } => {
+                    out.push(Repair::Unsay { member: m.clone() });
+                }
+            }
+        }
+        out
+    }
+
+    /// By fix: those that say that they require it.
+    fn users(&self) -> BTreeMap<usize, Vec<usize>> {
+        let mut out: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &i in &self.alive {
+            for n in self.requires(i) {
+                out.entry(n).or_default().push(i);
+            }
+        }
+        out
+    }
+
+    fn with_users(&self, fix: &FixId, users: &BTreeMap<usize, Vec<usize>>) -> Vec<FixId> {
+        let first = self.number(fix);
+        let mut seen: BTreeSet<usize> = first.into_iter().collect();
+        let mut todo: VecDeque<usize> = first.into_iter().collect();
+        while let Some(i) = todo.pop_front() {
+            todo.extend(users.get(&i).into_iter().flatten().copied().filter(|u| seen.insert(*u)));
+        }
+        seen.retain(|i| Some(*i) != first);
+        [fix.clone()].into_iter().chain(seen.into_iter().map(|i| self.id(i))).collect()
+    }
+}
+
+fn wanted(fix: &FixId) -> Member {
+    Member::Wanted { fix: fix.clone() }
+}
