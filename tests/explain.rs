@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::Numbers;
 use common::cumulate;
 use cumulate::fix::{FixId, read_fixes};
 use cumulate::plan::{Candidate, EdgeKind, Plan, PlanInput, Stand, Trial, Why, plan, why};
@@ -146,19 +147,6 @@ fn every_edge_of_the_debian_series_can_be_replayed() {
         assert_eq!(unknown, Why::NotInOrder { fix: FixId("nobody".into()), cause: None });
     }
     assert!(all.1 * 20 <= all.0, "edges without a line: {} of {}", all.1, all.0);
-}
-
-/// Numbers that look random and are the same in every run (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((z ^ (z >> 31)) % n as u64).unwrap()
-    }
 }
 
 /// One to three neighbouring lines replaced, taken out, or joined by new ones; few different lines, so that places repeat.

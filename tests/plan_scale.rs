@@ -1,5 +1,8 @@
 //! Thousands of fixes over thousands of files: every need is the one that the generator knows of, in linear time.
 
+mod common;
+
+use common::Numbers;
 use cumulate::fix::{FixId, Meta, Payload};
 use cumulate::patch::{ParseOptions, parse};
 use cumulate::plan::{Candidate, PlanInput, plan};
@@ -8,19 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 const LINES: usize = 60;
-
-/// Numbers that look random and are the same in every run (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((z ^ (z >> 31)) % n as u64).unwrap()
-    }
-}
 
 /// A release whose fixes each replace a line in one to five files; half of them in a quarter of the files.
 struct Release {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{cumulate, diff};
+use common::{Numbers, cumulate, diff};
 use cumulate::fix::{FixId, Meta, Payload};
 use cumulate::patch::{FilePatch, FileState, Mode, ParseOptions, apply_all, parse};
 use cumulate::plan::{Candidate, Core, Member, PlanInput, Proof, Repair, plan};
@@ -11,19 +11,6 @@ use cumulate::tree::{Entry, Store, Tree, TreePath};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
-
-/// Numbers that look random and are the same in every run (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((z ^ (z >> 31)) % n as u64).unwrap()
-    }
-}
 
 const FILES: [&str; 2] = ["f", "g"];
 type Texts = [String; 2];
