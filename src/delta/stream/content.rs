@@ -1,11 +1,12 @@
 //! The new file's bytes, in order: copies corrected by predicted references and by changed bytes, and what is new.
 
 use super::coder::Coder;
+use super::field::{self, kind};
 use super::image::{Class, Image};
 use super::literal::{Around, Literals, Matches};
 use super::map::{Copy, Map};
 use super::model::{Bits, hash2};
-use super::refs::{self, Refs, Site, kind};
+use super::refs::{Cursor, Refs};
 use super::words::Words;
 
 /// Changed bytes are looked for in blocks of this many.
@@ -16,15 +17,24 @@ const CHUNK: usize = 4096;
 /// What is known of one target: by how much it moves.
 #[derive(Clone, Copy, Default)]
 struct Learned {
+    /// The upper 24 bits name the target, the lower 8 are the trust.
     key: u32,
     shift: i32,
-    trust: u8,
 }
 
 impl Learned {
     /// Nothing where the shift is 2 GiB or more.
     fn of(key: u32, shift: i64, trust: u8) -> Self {
-        i32::try_from(shift).map_or(Learned::default(), |shift| Learned { key, shift, trust })
+        let key = key & !0xFF | u32::from(trust);
+        i32::try_from(shift).map_or(Learned::default(), |shift| Learned { key, shift })
+    }
+
+    fn trust(self) -> u8 {
+        self.key as u8
+    }
+
+    fn is(self, key: u32) -> bool {
+        self.key & 0xFF != 0 && (self.key ^ key) & !0xFF == 0
     }
 }
 
@@ -32,7 +42,8 @@ pub struct Content<'a> {
     pub old: &'a [u8],
     pub old_image: &'a Image,
     pub new_image: &'a Image,
-    pub refs: &'a Refs,
+    pub refs: &'a Refs<'a>,
+    cursor: Cursor<'a>,
     pub map: Map<'a>,
     learned: Vec<Learned>,
     flags: Bits<4>,
@@ -55,17 +66,18 @@ impl<'a> Content<'a> {
     pub fn new(
         old: &'a [u8],
         images: (&'a Image, &'a Image),
-        refs: &'a Refs,
+        refs: &'a Refs<'a>,
         map: Map<'a>,
         order: Order,
         fresh: usize,
     ) -> Self {
-        let logs = logs(old.len(), refs.at.len(), fresh);
+        let logs = logs(old.len(), images.0.is_known(), fresh);
         Content {
             old,
             old_image: images.0,
             new_image: images.1,
             refs,
+            cursor: refs.cursor(),
             map,
             learned: vec![Learned::default(); 1 << logs.learned],
             flags: Bits::new(logs.flags, 1000),
@@ -160,7 +172,7 @@ impl<'a> Content<'a> {
     fn copy<C: Coder>(&mut self, c: &mut C, out: &mut Vec<u8>, copy: &Copy, want: &[u8]) {
         let (old, len) = (copy.old as usize, copy.len as usize);
         let code = self.is_code(out.len());
-        let mut ref_at = self.refs.at.partition_point(|&r| (r as usize) < old);
+        self.cursor.seek(old);
         let mut fixed = vec![false; CHUNK + 8];
         for from in (0..len).step_by(CHUNK) {
             let to = len.min(from + CHUNK);
@@ -172,14 +184,8 @@ impl<'a> Content<'a> {
             let ahead = start - base;
             out.extend_from_slice(&self.old[old + from + ahead..old + to]);
             let mut missed = [0u8; CHUNK / BLOCK + 1];
-            while let Some(&r) = self.refs.at.get(ref_at) {
-                let r = r as usize;
-                if r >= old + to {
-                    break;
-                }
-                let kind = self.refs.kind[ref_at];
-                ref_at += 1;
-                let w = refs::width(kind);
+            while let Some((r, kind)) = self.cursor.next(old + to) {
+                let w = field::width(kind);
                 if r + w > old + len {
                     continue;
                 }
@@ -291,36 +297,37 @@ impl<'a> Content<'a> {
 
     /// Codes one field, if its prediction is in any doubt; `at` in the old file, `place` in the new one.
     fn reference<C: Coder>(&mut self, c: &mut C, out: &mut [u8], at: usize, place: usize, k: u8, want: &[u8]) -> Coded {
-        let site = Site { file: self.old, image: self.old_image, refs: self.refs };
         let old_addr = self.old_image.addr_of(at as u64).unwrap_or(at as u64);
         let new_addr = self.new_image.addr_of(place as u64).unwrap_or(place as u64);
-        let target = site.target(at, k, old_addr);
+        let target = self.refs.target(at, k, old_addr);
         let (base, raw) = match k {
-            kind::RVA32 => (self.new_image.base, refs::raw(out, place, k)),
+            kind::RVA32 => (self.new_image.base, field::raw(out, place, k)),
             kind::LENGTH32 => {
                 let begin = place.checked_sub(4).and_then(|p| super::bytes::u32_at(out, p)).unwrap_or(0);
                 let begin = new_addr.wrapping_sub(4).wrapping_add(begin as i32 as u64);
-                (begin, refs::raw(out, place, k))
+                (begin, field::raw(out, place, k))
             }
-            kind::BASE32 => (self.moved(self.refs.base_of(at as u32)), refs::raw(out, place, k)),
-            _ => (0, refs::raw(out, place, k)),
+            kind::BASE32 => (self.moved(self.refs.base_of(at)), field::raw(out, place, k)),
+            _ => (0, field::raw(out, place, k)),
         };
         let (mapped, sure) = self.map.address(target);
-        let was = refs::get(k, raw);
-        let encode = |t: u64| refs::encode(k, new_addr, t, base, raw as u32);
+        let was = field::get(k, raw);
+        let encode = |t: u64| field::encode(k, new_addr, t, base, raw as u32);
         let by_map = encode(mapped);
-        let slot = (hash2(target as u32, (target >> 32) as u32) as usize) & (self.learned.len() - 1);
+        let hash = hash2(target as u32, (target >> 32) as u32);
+        let slot = hash as usize & (self.learned.len() - 1);
         let known = self.learned[slot];
-        let key = (target as u32) | 1;
+        // The slot knows the hash's lower bits already.
+        let key = hash & !0xFFF | (target as u32) << 8 & 0xF00;
         let local = matches!(k, kind::REL8 | kind::B19 | kind::B14 | kind::LENGTH32);
-        let has = !local && known.trust > 0 && known.key == key;
+        let has = !local && known.is(key);
         let by_memory = if has { encode(target.wrapping_add_signed(known.shift.into())) } else { by_map };
-        if sure && by_map == was && by_memory == was && (local || !has || known.trust > 2) && k != kind::ABS64 {
+        if sure && by_map == was && by_memory == was && (local || !has || known.trust() > 2) && k != kind::ABS64 {
             return Coded::Not;
         }
         // Arm64: the instruction around the field must be the same, else these are plain bytes.
-        let now = refs::raw(want, place, k);
-        let bits_of = refs::field_bits(k, raw as u32);
+        let now = field::raw(want, place, k);
+        let bits_of = field::field_bits(k, raw as u32);
         let kind_class = u32::from(if k >= 0x20 { k & 0xF0 } else { k });
         if k >= kind::B26 {
             let other = u32::from(C::ENCODING && (now ^ raw) as u32 & !bits_of != 0);
@@ -334,10 +341,10 @@ impl<'a> Content<'a> {
                 return Coded::Not;
             }
         }
-        let actual = refs::get(k, now);
+        let actual = field::get(k, now);
         let opcode = u32::from(at.checked_sub(1).and_then(|i| self.old.get(i)).copied().unwrap_or(0))
             | u32::from(at.checked_sub(2).and_then(|i| self.old.get(i)).copied().unwrap_or(0)) << 8;
-        let trust = if has { u32::from(known.trust).min(15) } else { 0 };
+        let trust = if has { u32::from(known.trust()).min(15) } else { 0 };
         let agree = u32::from(by_map == by_memory) | u32::from(sure) << 1 | u32::from(by_memory == was) << 2;
         let state = trust << 3 | agree;
         let contexts = [
@@ -370,7 +377,7 @@ impl<'a> Content<'a> {
                 }
             }
             if open {
-                let width = refs::bits(k);
+                let width = field::bits(k);
                 let shift = 64 - width;
                 let d = ((actual.wrapping_sub(by_memory) << shift) as i64) >> shift;
                 let d = self.numbers.signed(
@@ -385,21 +392,21 @@ impl<'a> Content<'a> {
         }
         // What the target's new address is then known to be.
         if !local {
-            let step = ((value.wrapping_sub(by_memory) << (64 - refs::bits(k))) as i64 >> (64 - refs::bits(k)))
-                << refs::unit(k, raw as u32);
+            let step = ((value.wrapping_sub(by_memory) << (64 - field::bits(k))) as i64 >> (64 - field::bits(k)))
+                << field::unit(k, raw as u32);
             let assumed = if has { known.shift.into() } else { mapped.wrapping_sub(target) as i64 };
             let entry = &mut self.learned[slot];
             if miss == 0 {
-                let trust = if has { known.trust.saturating_add(1) } else { 1 };
+                let trust = if has { known.trust().saturating_add(1) } else { 1 };
                 *entry = Learned::of(key, assumed, trust);
-            } else if has && known.trust > 3 {
-                entry.trust /= 2;
+            } else if has && known.trust() > 3 {
+                *entry = Learned { key: key & !0xFF | u32::from(known.trust() / 2), ..known };
             } else {
                 *entry = Learned::of(key, assumed.wrapping_add(step), 1);
             }
         }
-        let bytes = refs::set(k, raw, value).to_le_bytes();
-        super::bytes::put(out, place, &bytes[..refs::width(k)]);
+        let bytes = field::set(k, raw, value).to_le_bytes();
+        super::bytes::put(out, place, &bytes[..field::width(k)]);
         Coded::Yes { hit: miss == 0 }
     }
 
@@ -443,18 +450,18 @@ pub struct Logs {
     pub matches: u32,
 }
 
-pub fn logs(old: usize, refs: usize, fresh: usize) -> Logs {
+pub fn logs(old: usize, image: bool, fresh: usize) -> Logs {
     Logs {
-        learned: log2_ceil(refs / 4).clamp(4, 19),
-        flags: log2_ceil(refs / 2 + old / 64).clamp(12, 20),
+        learned: if image { log2_ceil(old / 64).clamp(4, 19) } else { 4 },
+        flags: log2_ceil(if image { old / 16 } else { old / 64 }).clamp(12, 19),
         lines: (log2_ceil(fresh) + 3).clamp(10, 18),
-        matches: log2_ceil(old / 2 + fresh).clamp(10, 22),
+        matches: log2_ceil(old / 2 + fresh).clamp(10, 20),
     }
 }
 
 impl Logs {
     /// Bytes that the tables take.
     pub fn bytes(&self) -> u64 {
-        (12u64 << self.learned) + (4 << self.flags) + (32 << self.lines) + (4 << self.matches) + (3 << 20)
+        (8u64 << self.learned) + (4 << self.flags) + (32 << self.lines) + (4 << self.matches) + (3 << 20)
     }
 }

@@ -47,6 +47,7 @@ pub struct Image {
     pub sections: Vec<Section>,
     by_addr: Vec<u32>,
     by_off: Vec<u32>,
+    low: bool,
 }
 
 /// More than any linker writes; keeps a lying header cheap.
@@ -78,7 +79,13 @@ impl Image {
         by_addr.sort_by_key(|&i| (sections[i as usize].addr, i));
         let mut by_off: Vec<u32> = (0..sections.len() as u32).filter(|&i| sections[i as usize].size > 0).collect();
         by_off.sort_by_key(|&i| (sections[i as usize].off, i));
-        Image { arch, base, sections, by_addr, by_off }
+        let low = sections.iter().filter(|s| s.mem > 0).all(|s| s.addr >= 0x1_0000);
+        Image { arch, base, sections, by_addr, by_off, low }
+    }
+
+    /// Whether it is linked to a fixed address that fits 32 bits, so that code may hold absolute addresses.
+    pub fn is_low(&self) -> bool {
+        self.low
     }
 
     pub fn is_known(&self) -> bool {

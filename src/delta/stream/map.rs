@@ -22,28 +22,31 @@ impl<'a> Map<'a> {
     /// `new` has the sections of `old`, one for one, where they lie in the new file.
     pub fn new(old: &'a Image, new: &'a Image, copies: &[Copy]) -> Map<'a> {
         let mut by_old = copies.to_vec();
-        by_old.sort_by_key(|c| (c.old, c.new));
-        // Overlaps: keep the longer, cut the other down to what sticks out behind it.
-        let mut flat: Vec<Copy> = Vec::with_capacity(by_old.len());
-        for c in by_old {
-            let end = flat.last().map_or(0, |l| l.old + l.len);
-            if c.old >= end {
-                flat.push(c);
-            } else if let Some(last) = flat.last_mut() {
-                if c.len > last.len {
-                    // What is left of a cut copy may begin behind the one that cuts it.
-                    last.len = c.old.saturating_sub(last.old);
-                    if last.len == 0 {
-                        flat.pop();
+        by_old.sort_unstable_by_key(|c| (c.old, c.new));
+        // Overlaps: keep the longer, cut the other down to what sticks out behind it. In place, for there are many.
+        let mut kept = 0;
+        for i in 0..by_old.len() {
+            let mut c = by_old[i];
+            if let Some(last) = by_old[..kept].last_mut() {
+                let end = last.old + last.len;
+                if c.old < end {
+                    if c.len > last.len {
+                        // What is left of a cut copy may begin behind the one that cuts it.
+                        last.len = c.old.saturating_sub(last.old);
+                        kept -= usize::from(last.len == 0);
+                    } else if c.old + c.len > end {
+                        let cut = end - c.old;
+                        c = Copy { old: c.old + cut, new: c.new + cut, len: c.len - cut };
+                    } else {
+                        continue;
                     }
-                    flat.push(c);
-                } else if c.old + c.len > end {
-                    let cut = end - c.old;
-                    flat.push(Copy { old: c.old + cut, new: c.new + cut, len: c.len - cut });
                 }
             }
+            by_old[kept] = c;
+            kept += 1;
         }
-        Map { old, new, by_old: flat }
+        by_old.truncate(kept);
+        Map { old, new, by_old }
     }
 
     /// Where the byte of an old place is in the new file, and whether a copy says so (else it is a guess

@@ -9,6 +9,7 @@ mod bytes;
 mod coder;
 mod content;
 mod control;
+mod field;
 mod image;
 mod label;
 mod literal;
@@ -28,11 +29,12 @@ use model::Bits;
 use refs::Refs;
 
 /// The version of the stream, its first byte; any change of the model is another version.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Bytes of memory that decoding takes beyond the old bytes, the result included.
-fn need(old: usize, refs: usize, copies: usize, fresh: usize, new: usize) -> u64 {
-    content::logs(old, refs, fresh).bytes() + 5 * refs as u64 + 36 * copies as u64 + new as u64 + (2 << 20)
+fn need(old: usize, refs: Option<&Refs>, copies: usize, fresh: usize, new: usize) -> u64 {
+    let tables = content::logs(old, refs.is_some(), fresh).bytes();
+    tables + refs.map_or(0, Refs::memory) + 24 * copies as u64 + new as u64 + (2 << 20)
 }
 
 /// Whether the bytes are an executable that the engine knows.
@@ -51,7 +53,8 @@ pub fn encode(old: &[u8], new: &[u8], profile: Profile) -> Vec<u8> {
             Profile::Fast => &[Order::Bytes],
             Profile::Balanced | Profile::Small => &[Order::Bytes, Order::Little, Order::Big],
         };
-        let tries = orders.iter().map(|&o| write(old, new, (&old_image, &there), &Refs::default(), &first, o));
+        let none = Refs::scan(old, &old_image);
+        let tries = orders.iter().map(|&o| write(old, new, (&old_image, &there), &none, &first, o));
         // The first of the smallest.
         return tries.min_by_key(Vec::len).unwrap_or_default();
     }
@@ -117,7 +120,7 @@ pub fn decode(stream: &[u8], old: &[u8], new_size: u64, limits: DecodeLimits) ->
     let count =
         usize::try_from(head.count).ok().filter(|&n| n <= size).ok_or(DeltaError::Damaged("too many copies"))?;
     let order = Order::from_number(head.order).ok_or(DeltaError::Damaged("an unknown order of words"))?;
-    let least = need(old.len(), 0, count, 0, size);
+    let least = need(old.len(), None, count, 0, size);
     if least > limits.memory {
         return Err(over(least, limits.memory));
     }
@@ -126,9 +129,9 @@ pub fn decode(stream: &[u8], old: &[u8], new_size: u64, limits: DecodeLimits) ->
     if c.overrun() {
         return Err(DeltaError::Truncated);
     }
-    let refs = if image.is_known() { Refs::scan(old, &image) } else { Refs::default() };
+    let refs = Refs::scan(old, &image);
     let fresh = fresh(size, &copies);
-    let needed = need(old.len(), refs.at.len(), count, fresh, size);
+    let needed = need(old.len(), image.is_known().then_some(&refs), count, fresh, size);
     if needed > limits.memory {
         return Err(over(needed, limits.memory));
     }
@@ -151,9 +154,9 @@ pub fn memory(stream: &[u8], old: &[u8], new_size: u64) -> u64 {
     let image = Image::parse(old);
     let mut c = Decoder::new(stream.get(1..).unwrap_or(&[]));
     let head = preamble(&mut c, &mut Bits::new(12, 255), &image, None);
-    let refs = if image.is_known() { Refs::scan(old, &image).at.len() } else { 0 };
+    let refs = image.is_known().then(|| Refs::scan(old, &image));
     let new = usize::try_from(new_size).unwrap_or(usize::MAX);
-    need(old.len(), refs, usize::try_from(head.count).unwrap_or(usize::MAX).min(new), new, new)
+    need(old.len(), refs.as_ref(), usize::try_from(head.count).unwrap_or(usize::MAX).min(new), new, new)
 }
 
 struct Preamble {

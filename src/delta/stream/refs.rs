@@ -1,470 +1,463 @@
-//! References: the fields of an executable that hold an address, found by walking code in order and by the shape
-//! of known tables. A field wrongly taken for a reference only costs bytes.
+//! Where an executable's references are: found by walking code in order and by the shape of known tables, a block at a
+//! time whenever they are asked for, so that nothing is held but where each block's walk begins. A field wrongly taken
+//! for a reference only costs bytes.
 
 use super::bytes::{u32_at, u64_at};
-use super::image::{Arch, Class, Image};
+use super::field::{self, kind::*};
+use super::image::{Arch, Class, Image, Section};
 use super::x86;
 
-/// How a field holds its target. Values of the lowest kinds are numbers in the field; the numbers of arm64's
-/// carry how many instructions lie between a page and its low bits.
-pub mod kind {
-    /// One byte, relative to the field's end.
-    pub const REL8: u8 = 0;
-    /// Four bytes, relative to the field's end plus 0, 1, 2 or 4.
-    pub const REL32: u8 = 1;
-    pub const ABS64: u8 = 6;
-    pub const ABS32: u8 = 7;
-    /// Four bytes, relative to the field itself.
-    pub const SELF32: u8 = 8;
-    /// Four bytes, relative to the image's base.
-    pub const RVA32: u8 = 9;
-    /// Four bytes, relative to a base that is found by place.
-    pub const BASE32: u8 = 10;
-    /// Four bytes: how far the target lies before the field.
-    pub const BACK32: u8 = 11;
-    /// Four bytes: how long the function is whose start the field before refers to; the target is its last byte.
-    pub const LENGTH32: u8 = 12;
-    pub const B26: u8 = 16;
-    pub const B19: u8 = 17;
-    pub const B14: u8 = 18;
-    pub const ADR: u8 = 19;
-    /// ADRP whose low bits follow 1 to 15 instructions later (0: nowhere).
-    pub const PAGE: u8 = 0x20;
-    /// Low bits whose ADRP stands 1 to 15 instructions before.
-    pub const LOW: u8 = 0x30;
-}
-use kind::*;
+/// A walk can begin anew at every so many bytes of a section.
+const BLOCK: usize = 512;
+/// No field begins further behind the start of its instruction, row or record.
+const REACH: usize = 20;
+/// Addresses of jump tables that are collected before the first look for doubles.
+const ROOM: usize = 1 << 12;
+/// How many instructions may lie between a page and its low bits.
+const PAIR: usize = 12;
 
-/// References in order of place.
-#[derive(Default)]
-pub struct Refs {
-    pub at: Vec<u32>,
-    pub kind: Vec<u8>,
-    /// (first byte, base address) of the tables whose fields are [`BASE32`].
-    pub bases: Vec<(u32, u64)>,
+/// The references of a file, in order of place.
+pub struct Refs<'a> {
+    file: &'a [u8],
+    image: &'a Image,
+    parts: Vec<Part>,
+    /// Tables of words that count from an address.
+    tables: Vec<Table>,
 }
 
-/// Bytes that a field covers.
-#[inline]
-pub fn width(kind: u8) -> usize {
-    match kind {
-        REL8 => 1,
-        ABS64 => 8,
-        _ => 4,
+/// A section that holds references.
+struct Part {
+    from: usize,
+    to: usize,
+    addr: u64,
+    rows: Rows,
+    /// How far behind each block's start its first instruction or record begins ([`u32::MAX`]: there is none).
+    starts: Vec<u32>,
+}
+
+/// How a section's references stand in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    X64,
+    Arm64,
+    Pointers,
+    Frames,
+    /// Rows of so many bytes, after so many others, with these fields.
+    Even(usize, usize, &'static [(usize, u8)]),
+}
+
+/// `count` words from `at` on, which count from `base`.
+#[derive(Clone, Copy)]
+struct Table {
+    at: u32,
+    count: u32,
+    base: u64,
+}
+
+impl Rows {
+    fn of(s: &Section, arch: Arch) -> Option<Rows> {
+        Some(match (s.class, arch) {
+            (Class::Code, Arch::X64) => Rows::X64,
+            (Class::Code, Arch::Arm64) => Rows::Arm64,
+            (Class::Data, _) => Rows::Pointers,
+            (Class::Rela, _) => Rows::Even(24, 0, &[(0, ABS64), (16, ABS64)]),
+            (Class::Symbols, _) => Rows::Even(24, 0, &[(8, ABS64)]),
+            (Class::Pdata, _) => Rows::Even(4, 0, &[(0, RVA32)]),
+            (Class::EhFrame, _) => Rows::Frames,
+            (Class::EhFrameHdr, _) if s.size > 12 => Rows::Even(4, 12, &[(0, BASE32)]),
+            _ => return None,
+        })
     }
 }
 
-fn sign(v: u32, bits: u32) -> i64 {
-    i64::from(((v << (32 - bits)) as i32) >> (32 - bits))
-}
-
-/// The scale (a shift) of the low bits in an arm64 instruction, if it has such: ADD, or a load or store.
-fn low_scale(word: u32) -> Option<u32> {
-    if word & 0xFFC0_0000 == 0x9100_0000 {
-        return Some(0);
-    }
-    if word & 0x3B00_0000 == 0x3900_0000 {
-        let vector = word & 0x0480_0000 == 0x0480_0000;
-        return Some(if vector && word >> 30 == 0 { 4 } else { word >> 30 });
-    }
-    None
-}
-
-/// The bits of a word that belong to the field.
-pub fn field_bits(kind: u8, word: u32) -> u32 {
-    match kind {
-        B26 => 0x03FF_FFFF,
-        B19 => 0x00FF_FFE0,
-        B14 => 0x0007_FFE0,
-        ADR => 0x60FF_FFE0,
-        k if k & 0xF0 == PAGE => 0x60FF_FFE0,
-        k if k & 0xF0 == LOW => low_scale(word).map_or(0, |_| 0x003F_FC00),
-        _ => u32::MAX,
-    }
-}
-
-impl Refs {
-    fn push(&mut self, at: usize, kind: u8) {
-        self.at.push(at as u32);
-        self.kind.push(kind);
-    }
-
-    pub fn base_of(&self, at: u32) -> u64 {
-        let i = self.bases.partition_point(|b| b.0 <= at);
-        i.checked_sub(1).map_or(0, |i| self.bases[i].1)
-    }
-
-    /// The references of a file.
-    pub fn scan(file: &[u8], image: &Image) -> Refs {
-        let mut refs = Refs::default();
+impl<'a> Refs<'a> {
+    /// Those of a file; none if it is no executable that is known, or of 4 GiB and more.
+    pub fn scan(file: &'a [u8], image: &'a Image) -> Refs<'a> {
+        let mut refs = Refs { file, image, parts: Vec::new(), tables: Vec::new() };
         if !image.is_known() || file.len() > u32::MAX as usize {
             return refs;
         }
-        let mut order: Vec<usize> = (0..image.sections.len()).collect();
-        order.sort_by_key(|&i| (image.sections[i].off, i));
+        let mut order: Vec<&Section> = image.sections.iter().filter(|s| s.size > 0).collect();
+        order.sort_by_key(|s| s.off);
         let mut done = 0usize;
-        let mut tables = Vec::new();
-        for i in order {
-            let s = &image.sections[i];
+        let mut jumps: Vec<u64> = Vec::new();
+        for s in order {
             let (from, to) = (s.off as usize, (s.off + s.size) as usize);
-            if s.size == 0 || from < done {
+            if from < done {
                 continue;
             }
             done = to;
-            match (s.class, image.arch) {
-                (Class::Code, Arch::X64) => code_x64(&mut refs, file, (from, to, s.addr), image, &mut tables),
-                (Class::Code, Arch::Arm64) => code_arm64(&mut refs, file, from, to),
-                (Class::Data, _) => pointers(&mut refs, file, from, to, image),
-                (Class::Rela, _) => rows(&mut refs, from, to, 24, &[(0, ABS64), (16, ABS64)]),
-                (Class::Symbols, _) => rows(&mut refs, from, to, 24, &[(8, ABS64)]),
-                (Class::Pdata, _) => rows(&mut refs, from, to, 4, &[(0, RVA32)]),
-                (Class::EhFrame, _) => frames(&mut refs, file, from, to),
-                (Class::EhFrameHdr, _) if to - from > 12 => {
-                    refs.push(from + 4, SELF32);
-                    refs.bases.push((from as u32, s.addr));
-                    rows(&mut refs, from + 12, to, 4, &[(0, BASE32)]);
+            let Some(rows) = Rows::of(s, image.arch) else { continue };
+            let mut part = Part { from, to, addr: s.addr, rows, starts: Vec::new() };
+            match rows {
+                Rows::X64 => refs.walk(&mut part, &mut jumps),
+                Rows::Frames => frames(file, &mut part),
+                Rows::Even(4, 12, _) => {
+                    refs.tables.push(Table { at: from as u32, count: ((to - from) / 4) as u32, base: s.addr });
                 }
                 _ => {}
             }
+            refs.parts.push(part);
         }
-        refs.jump_tables(file, image, tables);
+        refs.jump_tables(jumps);
         refs
     }
 
-    /// Adds the entries of jump tables: runs of words behind an address that code loads, which added to that address
-    /// lie in code.
-    fn jump_tables(&mut self, file: &[u8], image: &Image, mut tables: Vec<u64>) {
-        tables.sort_unstable();
-        tables.dedup();
+    /// Notes where each block's first instruction is, and the addresses that may be jump tables.
+    fn walk(&self, part: &mut Part, jumps: &mut Vec<u64>) {
+        let code = &self.file[part.from..part.to];
+        let mut room = 2 * jumps.len().max(ROOM);
+        let mut i = 0;
+        while i < code.len() {
+            if part.starts.len() * BLOCK <= i {
+                part.starts.push((i - part.starts.len() * BLOCK) as u32);
+            }
+            let (len, field) = x86::instruction(&code[i..code.len().min(i + 16)]);
+            // LEA of something aligned: perhaps a jump table.
+            if let x86::Field::Rel32(f) = field
+                && f >= 2
+                && code[i + f - 2] == 0x8D
+                && f + 4 == len
+            {
+                let target = part.addr.wrapping_add((i + len) as u64 + u32_at(code, i + f).unwrap_or(0) as i32 as u64);
+                if self.leads_into_code(target, 2) == 2 {
+                    jumps.push(target);
+                }
+                if jumps.len() >= room {
+                    jumps.sort_unstable();
+                    jumps.dedup();
+                    room = 2 * jumps.len().max(ROOM);
+                }
+            }
+            i += len;
+        }
+    }
+
+    /// How many of the words at `base`, at most `most`, lead into code when they are added to it.
+    fn leads_into_code(&self, base: u64, most: u64) -> u64 {
+        let image = self.image;
+        if !base.is_multiple_of(4) {
+            return 0;
+        }
+        let Some(s) = image.at_addr(base).map(|s| &image.sections[s]).filter(|s| s.class == Class::Data) else {
+            return 0;
+        };
         let in_code = |a: u64| image.at_addr(a).is_some_and(|s| image.sections[s].class == Class::Code);
-        let mut found: Vec<u32> = Vec::new();
-        for (i, &base) in tables.iter().enumerate() {
-            let next = tables.get(i + 1).copied().unwrap_or(u64::MAX);
-            let Some(s) = image.at_addr(base).map(|s| &image.sections[s]).filter(|s| s.class == Class::Data) else {
+        let start = base - s.addr;
+        let at = (s.off + start) as usize;
+        let words = s.size.saturating_sub(start) / 4;
+        (0..words.min(most))
+            .take_while(|&w| {
+                u32_at(self.file, at + 4 * w as usize).is_some_and(|v| in_code(base.wrapping_add(v as i32 as u64)))
+            })
+            .count() as u64
+    }
+
+    fn jump_tables(&mut self, mut jumps: Vec<u64>) {
+        jumps.sort_unstable();
+        jumps.dedup();
+        for (i, &base) in jumps.iter().enumerate() {
+            let next = jumps.get(i + 1).copied().unwrap_or(u64::MAX);
+            let count = self.leads_into_code(base, (next - base) / 4);
+            let place = self.image.at_addr(base).map(|s| &self.image.sections[s]).map(|s| s.off + (base - s.addr));
+            if let Some(at) = place.and_then(|p| u32::try_from(p).ok())
+                && count >= 2
+            {
+                self.tables.push(Table { at, count: count as u32, base });
+            }
+        }
+        self.tables.sort_by_key(|t| t.at);
+    }
+
+    /// The table that a place lies in or behind.
+    fn table(&self, at: usize) -> Option<&Table> {
+        let i = self.tables.partition_point(|t| t.at as usize <= at);
+        i.checked_sub(1).map(|i| &self.tables[i])
+    }
+
+    /// What a field at `at` counts from, if it is one of a table.
+    pub fn base_of(&self, at: usize) -> u64 {
+        self.table(at).map_or(0, |t| t.base)
+    }
+
+    /// The address that a field refers to, given the field's own.
+    pub fn target(&self, at: usize, kind: u8, addr: u64) -> u64 {
+        let base = match kind {
+            RVA32 => self.image.base,
+            BASE32 => self.base_of(at),
+            _ => 0,
+        };
+        field::target(self.file, at, kind, addr, base)
+    }
+
+    /// Bytes of memory that all this takes.
+    pub fn memory(&self) -> u64 {
+        let starts: usize = self.parts.iter().map(|p| 4 * p.starts.len()).sum();
+        (starts + 2 * size_of::<Table>() * self.tables.len() + 8 * BLOCK * size_of::<(u32, u8)>()) as u64
+    }
+
+    pub fn cursor(&self) -> Cursor<'_> {
+        Cursor { refs: self, part: usize::MAX, block: 0, found: Vec::new(), next: 0, floor: 0 }
+    }
+
+    /// The references of a block of a part: of the instructions, rows or records that begin in it.
+    fn block(&self, part: &Part, block: usize, found: &mut Vec<(u32, u8)>) {
+        found.clear();
+        let begin = part.from + block * BLOCK;
+        let end = part.to.min(begin + BLOCK);
+        let start = || part.starts.get(block).filter(|&&s| s != u32::MAX).map(|&s| begin + s as usize);
+        match part.rows {
+            Rows::X64 => {
+                if let Some(start) = start() {
+                    self.x64(part, start, end, found);
+                }
+            }
+            Rows::Arm64 => self.arm64(part, begin, end, found),
+            Rows::Pointers => self.pointers(part, begin, end, found),
+            Rows::Frames => {
+                if let Some(start) = start() {
+                    self.frames(part, start, end, found);
+                }
+            }
+            Rows::Even(stride, head, fields) => {
+                if head > 0 && block == 0 {
+                    found.push((part.from as u32 + 4, SELF32));
+                }
+                let first = part.from + head;
+                let mut row = first + begin.saturating_sub(first).next_multiple_of(stride);
+                while row < end && row + stride <= part.to {
+                    found.extend(fields.iter().map(|&(at, kind)| ((row + at) as u32, kind)));
+                    row += stride;
+                }
+            }
+        }
+    }
+
+    fn x64(&self, part: &Part, mut at: usize, end: usize, found: &mut Vec<(u32, u8)>) {
+        let (file, image) = (self.file, self.image);
+        while at < end {
+            let (len, field) = x86::instruction(&file[at..part.to.min(at + 16)]);
+            let after = part.addr.wrapping_add((at + len - part.from) as u64);
+            match field {
+                x86::Field::Rel8 => found.push(((at + len - 1) as u32, REL8)),
+                x86::Field::Rel32(f) => {
+                    let tail = (len - f - 4) as u8;
+                    let target = after.wrapping_add(u32_at(file, at + f).unwrap_or(0) as i32 as u64);
+                    if tail <= 4 && image.at_addr(target).is_some() {
+                        found.push(((at + f) as u32, REL32 + tail));
+                    }
+                }
+                x86::Field::Abs32(f) => {
+                    let v = u64::from(u32_at(file, at + f).unwrap_or(0));
+                    if v >= 0x10_0000 && image.base == 0 && image.is_low() && image.at_addr(v).is_some() {
+                        found.push(((at + f) as u32, ABS32));
+                    }
+                }
+                x86::Field::None => {}
+            }
+            at += len;
+        }
+    }
+
+    fn arm64(&self, part: &Part, begin: usize, end: usize, found: &mut Vec<(u32, u8)>) {
+        // Low bits in this block whose page stands before it are found by going back so far.
+        let mut low: [(usize, u8); PAIR + 1] = [(usize::MAX, 0); PAIR + 1];
+        let word = |at: usize| if at < part.to { u32_at(self.file, at) } else { None };
+        let mut at = begin.saturating_sub(4 * PAIR).max(part.from);
+        while at < end {
+            let Some(w) = word(at) else { break };
+            let claim = &mut low[at / 4 % (PAIR + 1)];
+            let claimed = if claim.0 == at { Some(claim.1) } else { None };
+            let kind = if let Some(distance) = claimed {
+                LOW | distance
+            } else if w & 0x7C00_0000 == 0x1400_0000 {
+                B26
+            } else if w & 0xFF00_0010 == 0x5400_0000 || w & 0x7E00_0000 == 0x3400_0000 || w & 0x3B00_0000 == 0x1800_0000
+            {
+                B19
+            } else if w & 0x7E00_0000 == 0x3600_0000 {
+                B14
+            } else if w & 0x9F00_0000 == 0x1000_0000 {
+                ADR
+            } else if w & 0x9F00_0000 == 0x9000_0000 {
+                let mut distance = 0;
+                for d in 1..=PAIR {
+                    let there = at + 4 * d;
+                    let Some(next) = word(there) else { break };
+                    if field::low_scale(next).is_some() && (next >> 5) & 31 == w & 31 {
+                        distance = d as u8;
+                        let claim = &mut low[there / 4 % (PAIR + 1)];
+                        if claim.0 != there {
+                            *claim = (there, distance);
+                        }
+                        break;
+                    }
+                    if next & 31 == w & 31 && next & 0x9F00_0000 == 0x9000_0000 {
+                        break;
+                    }
+                }
+                PAGE | distance
+            } else {
+                at += 4;
                 continue;
             };
-            let start = base - s.addr;
-            let words = (s.size.saturating_sub(start).min(next - base) / 4) as usize;
-            let at = (s.off + start) as usize;
-            let count = (0..words)
-                .take_while(|w| u32_at(file, at + 4 * w).is_some_and(|v| in_code(base.wrapping_add(v as i32 as u64))))
-                .count();
-            if count >= 2 {
-                self.bases.push((at as u32, base));
-                found.extend((0..count).map(|w| (at + 4 * w) as u32));
+            if at >= begin {
+                found.push((at as u32, kind));
             }
-        }
-        self.bases.sort_unstable();
-        found.sort_unstable();
-        self.merge(&found);
-    }
-
-    /// Takes in sorted places of jump table entries, in place: there are millions of references. Where two overlap, the
-    /// higher kind (at one place) or the earlier one stays.
-    fn merge(&mut self, found: &[u32]) {
-        debug_assert!(self.at.is_sorted(), "sections are walked in order of the file");
-        let key = |at: u32, kind: u8| (at, u8::MAX - kind);
-        let (mut i, mut j) = (self.at.len(), found.len());
-        self.at.resize(i + j, 0);
-        self.kind.resize(i + j, 0);
-        while let Some(last) = j.checked_sub(1) {
-            let to = i + j - 1;
-            let own = i.checked_sub(1).filter(|&o| key(self.at[o], self.kind[o]) > key(found[last], BASE32));
-            if let Some(own) = own {
-                (self.at[to], self.kind[to]) = (self.at[own], self.kind[own]);
-                i = own;
-            } else {
-                (self.at[to], self.kind[to]) = (found[last], BASE32);
-                j = last;
-            }
-        }
-        let (mut kept, mut end) = (0, 0);
-        for i in 0..self.at.len() {
-            let (at, kind) = (self.at[i], self.kind[i]);
-            if at as usize >= end {
-                end = at as usize + width(kind);
-                (self.at[kept], self.kind[kept]) = (at, kind);
-                kept += 1;
-            }
-        }
-        self.at.truncate(kept);
-        self.kind.truncate(kept);
-    }
-}
-
-fn rows(refs: &mut Refs, from: usize, to: usize, stride: usize, fields: &[(usize, u8)]) {
-    for row in (from..to).step_by(stride) {
-        if row + stride <= to {
-            for &(at, kind) in fields {
-                refs.push(row + at, kind);
-            }
+            at += 4;
         }
     }
-}
 
-fn code_x64(refs: &mut Refs, file: &[u8], (from, to, addr): (usize, usize, u64), image: &Image, tables: &mut Vec<u64>) {
-    let code = &file[from..to];
-    let mut i = 0;
-    while i < code.len() {
-        let (len, field) = x86::instruction(&code[i..code.len().min(i + 16)]);
-        let end = addr.wrapping_add((i + len) as u64);
-        match field {
-            x86::Field::Rel8 => refs.push(from + i + len - 1, REL8),
-            x86::Field::Rel32(f) => {
-                let disp = u32_at(code, i + f).unwrap_or(0);
-                let tail = (len - f - 4) as u8;
-                let target = end.wrapping_add(disp as i32 as u64);
-                if tail <= 4 && image.at_addr(target).is_some() {
-                    refs.push(from + i + f, REL32 + tail);
-                    // LEA of something aligned: perhaps a jump table.
-                    if f >= 2 && code[i + f - 2] == 0x8D && target.is_multiple_of(4) {
-                        tables.push(target);
-                    }
-                }
+    /// Aligned words that are addresses, and the entries of jump tables, which go before them.
+    fn pointers(&self, part: &Part, begin: usize, end: usize, found: &mut Vec<(u32, u8)>) {
+        let image = self.image;
+        let mut entry = begin;
+        // Most blocks have no jump table.
+        let plain = self.next_entry(begin.saturating_sub(3), end + 8).is_none();
+        let free = |from: usize, to: usize| plain || self.next_entry(from.saturating_sub(3), to).is_none();
+        let entries = |until: usize, entry: &mut usize, found: &mut Vec<(u32, u8)>| {
+            while !plain && *entry < until {
+                let Some(next) = self.next_entry(*entry, until) else { break };
+                found.push((next as u32, BASE32));
+                *entry = next + 4;
             }
-            x86::Field::Abs32(f) => {
-                let v = u64::from(u32_at(code, i + f).unwrap_or(0));
-                if v >= 0x10_0000 && image.base == 0 && image.at_addr(v).is_some() && low_image(image) {
-                    refs.push(from + i + f, ABS32);
-                }
-            }
-            x86::Field::None => {}
-        }
-        i += len;
-    }
-}
-
-/// Whether the image is linked to a fixed address that fits 32 bits, so that code may hold absolute addresses.
-fn low_image(image: &Image) -> bool {
-    image.sections.iter().filter(|s| s.mem > 0).all(|s| s.addr >= 0x1_0000)
-}
-
-fn code_arm64(refs: &mut Refs, file: &[u8], from: usize, to: usize) {
-    // Places of low bits that an ADRP before them claimed.
-    let mut low: Vec<(usize, u8)> = Vec::new();
-    for at in (from..to).step_by(4) {
-        let Some(w) = u32_at(file, at) else { break };
-        if let Some(i) = low.iter().position(|l| l.0 == at) {
-            let (_, distance) = low.swap_remove(i);
-            refs.push(at, LOW | distance);
-            continue;
-        }
-        let kind = if w & 0x7C00_0000 == 0x1400_0000 {
-            B26
-        } else if w & 0xFF00_0010 == 0x5400_0000 || w & 0x7E00_0000 == 0x3400_0000 || w & 0x3B00_0000 == 0x1800_0000 {
-            B19
-        } else if w & 0x7E00_0000 == 0x3600_0000 {
-            B14
-        } else if w & 0x9F00_0000 == 0x1000_0000 {
-            ADR
-        } else if w & 0x9F00_0000 == 0x9000_0000 {
-            let register = w & 31;
-            let mut found = 0;
-            for d in 1..=12u8 {
-                let Some(next) = u32_at(file, at + 4 * usize::from(d)).filter(|_| at + 4 * usize::from(d) < to) else {
-                    break;
-                };
-                if low_scale(next).is_some() && (next >> 5) & 31 == register {
-                    found = d;
-                    if !low.iter().any(|l| l.0 == at + 4 * usize::from(d)) {
-                        low.push((at + 4 * usize::from(d), d));
-                    }
-                    break;
-                }
-                if next & 31 == register && next & 0x9F00_0000 == 0x9000_0000 {
-                    break;
-                }
-            }
-            PAGE | found
-        } else {
-            continue;
         };
-        refs.push(at, kind);
-    }
-}
-
-fn pointers(refs: &mut Refs, file: &[u8], from: usize, to: usize, image: &Image) {
-    let mut at = from.next_multiple_of(8);
-    while at + 8 <= to {
-        let v = u64_at(file, at).unwrap_or(0);
-        if v >= 0x1000 && image.at_addr(v).is_some() {
-            refs.push(at, ABS64);
-        } else if image.base != 0 {
-            for half in [at, at + 4] {
-                let v = u64::from(u32_at(file, half).unwrap_or(0));
-                let target = image.at_addr(image.base + v);
-                if v >= 0x1000 && target.is_some_and(|s| image.sections[s].class == Class::Code) {
-                    refs.push(half, RVA32);
+        let mut at = begin.next_multiple_of(8);
+        while at < end {
+            entries(at, &mut entry, found);
+            let v = if at + 8 <= part.to { u64_at(self.file, at) } else { None };
+            let Some(v) = v else { break };
+            if v >= 0x1000 && image.at_addr(v).is_some() {
+                if free(at, at + 8) {
+                    found.push((at as u32, ABS64));
+                }
+            } else if image.base != 0 {
+                for (half, v) in [(at, v & 0xFFFF_FFFF), (at + 4, v >> 32)] {
+                    let target = image.at_addr(image.base.wrapping_add(v));
+                    if v >= 0x1000
+                        && target.is_some_and(|s| image.sections[s].class == Class::Code)
+                        && free(half, half + 4)
+                    {
+                        entries(half, &mut entry, found);
+                        found.push((half as u32, RVA32));
+                    }
                 }
             }
+            at += 8;
         }
-        at += 8;
+        entries(end.min(part.to.saturating_sub(3)), &mut entry, found);
+    }
+
+    /// The first entry of a jump table in a range.
+    fn next_entry(&self, from: usize, to: usize) -> Option<usize> {
+        let mut i = self.tables.partition_point(|t| t.at as usize <= from).saturating_sub(1);
+        while let Some(t) = self.tables.get(i).filter(|t| (t.at as usize) < to) {
+            let first = t.at as usize + from.saturating_sub(t.at as usize).next_multiple_of(4);
+            if first < to && (first - t.at as usize) / 4 < t.count as usize {
+                return Some(first);
+            }
+            i += 1;
+        }
+        None
+    }
+
+    /// What an unwind table's entries refer to: their CIE, their function's start and end, its exception table.
+    fn frames(&self, part: &Part, mut at: usize, end: usize, found: &mut Vec<(u32, u8)>) {
+        while at < end {
+            let Some(length) = record(self.file, at, part.to) else { return };
+            if u32_at(self.file, at + 4) != Some(0) && length >= 12 {
+                found.extend([(at + 4, BACK32), (at + 8, SELF32), (at + 12, LENGTH32)].map(|(p, k)| (p as u32, k)));
+                // A pointer to the function's exception table, where the augmentation is just that.
+                if self.file.get(at + 16) == Some(&4) && length >= 17 {
+                    found.push(((at + 17) as u32, SELF32));
+                }
+            }
+            at += 4 + length;
+        }
     }
 }
 
-/// The starts of functions in unwind tables: every FDE's first field after its CIE pointer.
-fn frames(refs: &mut Refs, file: &[u8], from: usize, to: usize) {
-    let mut at = from;
-    while at + 12 <= to {
-        let length = u32_at(file, at).unwrap_or(0) as usize;
-        if length == 0 || length >= 0xFFFF_FFF0 || length > to - at {
-            break;
-        }
-        if u32_at(file, at + 4) != Some(0) && length >= 12 {
-            refs.push(at + 4, BACK32);
-            refs.push(at + 8, SELF32);
-            refs.push(at + 12, LENGTH32);
-            // A pointer to the function's exception table, where the augmentation is just that.
-            if file.get(at + 16) == Some(&4) && length >= 17 + 4 - 4 {
-                refs.push(at + 17, SELF32);
-            }
+/// How many bytes follow the length of an unwind table's record, if one stands there.
+fn record(file: &[u8], at: usize, to: usize) -> Option<usize> {
+    let length = u32_at(file, at).filter(|_| at + 12 <= to)? as usize;
+    (length != 0 && length < 0xFFFF_FFF0 && length <= to - at - 4).then_some(length)
+}
+
+/// Notes where each block's first record is.
+fn frames(file: &[u8], part: &mut Part) {
+    let mut at = part.from;
+    while let Some(length) = record(file, at, part.to) {
+        while part.starts.len() * BLOCK <= at - part.from {
+            part.starts.push((at - part.from - part.starts.len() * BLOCK) as u32);
         }
         at += 4 + length;
     }
 }
 
-/// What reading a field needs: the bytes around it, and where they lie.
-pub struct Site<'a> {
-    pub file: &'a [u8],
-    pub image: &'a Image,
-    pub refs: &'a Refs,
+/// Walks references in order of place.
+pub struct Cursor<'r> {
+    refs: &'r Refs<'r>,
+    part: usize,
+    block: usize,
+    found: Vec<(u32, u8)>,
+    next: usize,
+    /// Nothing before this place is wanted.
+    floor: usize,
 }
 
-impl Site<'_> {
-    /// The address that a field refers to, given the address of the field.
-    pub fn target(&self, at: usize, kind: u8, addr: u64) -> u64 {
-        let f = self.file;
-        if kind == REL8 {
-            return addr.wrapping_add(1).wrapping_add(f.get(at).map_or(0, |&b| b as i8 as i64 as u64));
-        }
-        if kind == ABS64 {
-            return u64_at(f, at).unwrap_or(0);
-        }
-        let w = u32_at(f, at).unwrap_or(0);
-        let add = |d: i64| addr.wrapping_add(d as u64);
-        match kind {
-            REL32..=5 => add(i64::from(w as i32) + 4 + i64::from(kind - REL32)),
-            ABS32 => u64::from(w),
-            SELF32 => add(i64::from(w as i32)),
-            BACK32 => add(-i64::from(w)),
-            LENGTH32 => {
-                let begin = at.checked_sub(4).and_then(|p| u32_at(f, p)).unwrap_or(0);
-                add(i64::from(begin as i32) - 4 + i64::from(w) - 1)
-            }
-            RVA32 => self.image.base + u64::from(w),
-            BASE32 => self.refs.base_of(at as u32).wrapping_add(w as i32 as u64),
-            B26 => add(sign(w & 0x03FF_FFFF, 26) * 4),
-            B19 => add(sign((w >> 5) & 0x7FFFF, 19) * 4),
-            B14 => add(sign((w >> 5) & 0x3FFF, 14) * 4),
-            ADR => add(sign(((w >> 5) & 0x7FFFF) << 2 | (w >> 29) & 3, 21)),
-            k if k & 0xF0 == PAGE => {
-                let page = page_of(w, addr);
-                let low = match k & 15 {
-                    0 => 0,
-                    d => low_of(u32_at(f, at + 4 * usize::from(d)).unwrap_or(0)),
-                };
-                page.wrapping_add(low)
-            }
-            k => {
-                let back = 4 * usize::from(k & 15);
-                let page = at.checked_sub(back).and_then(|p| u32_at(f, p)).unwrap_or(0);
-                page_of(page, addr.wrapping_sub(back as u64)).wrapping_add(low_of(w))
-            }
+impl Cursor<'_> {
+    /// To the first reference at `place` or behind it.
+    pub fn seek(&mut self, place: usize) {
+        let parts = &self.refs.parts;
+        let part = parts.partition_point(|p| p.to <= place);
+        let Some(p) = parts.get(part) else {
+            (self.part, self.next) = (parts.len(), 0);
+            self.found.clear();
+            return;
+        };
+        let block = place.saturating_sub(REACH).saturating_sub(p.from) / BLOCK;
+        self.floor = place;
+        if (part, block) == (self.part, self.block) {
+            self.skip();
+        } else {
+            self.load(part, block);
         }
     }
-}
 
-fn page_of(word: u32, addr: u64) -> u64 {
-    (addr & !4095).wrapping_add((sign(((word >> 5) & 0x7FFFF) << 2 | (word >> 29) & 3, 21) as u64) << 12)
-}
-
-fn low_of(word: u32) -> u64 {
-    low_scale(word).map_or(0, |s| u64::from((word >> 10) & 0xFFF) << s)
-}
-
-/// The number that a field of `kind` at `addr` holds to refer to `target`: of as many bits as [`bits`] says.
-/// `base` is the image's, the table's or the function's; `word` the instruction (arm64).
-pub fn encode(kind: u8, addr: u64, target: u64, base: u64, word: u32) -> u64 {
-    let rel = target.wrapping_sub(addr);
-    match kind {
-        REL8 => rel.wrapping_sub(1) & 0xFF,
-        ABS64 => target,
-        REL32..=5 => rel.wrapping_sub(4 + u64::from(kind - REL32)) & 0xFFFF_FFFF,
-        ABS32 => target & 0xFFFF_FFFF,
-        SELF32 => rel & 0xFFFF_FFFF,
-        BACK32 => addr.wrapping_sub(target) & 0xFFFF_FFFF,
-        LENGTH32 => target.wrapping_add(1).wrapping_sub(base) & 0xFFFF_FFFF,
-        RVA32 | BASE32 => target.wrapping_sub(base) & 0xFFFF_FFFF,
-        B26 => (rel >> 2) & 0x03FF_FFFF,
-        B19 => (rel >> 2) & 0x7FFFF,
-        B14 => (rel >> 2) & 0x3FFF,
-        ADR => rel & 0x1F_FFFF,
-        k if k & 0xF0 == PAGE => ((target & !4095).wrapping_sub(addr & !4095) >> 12) & 0x1F_FFFF,
-        _ => (target & 4095) >> low_scale(word).unwrap_or(0),
+    fn skip(&mut self) {
+        self.next = self.found.partition_point(|f| (f.0 as usize) < self.floor);
     }
-}
 
-/// Bits of the number in a field.
-pub fn bits(kind: u8) -> u32 {
-    match kind {
-        REL8 => 8,
-        ABS64 => 64,
-        B26 => 26,
-        B19 => 19,
-        B14 => 14,
-        k if k == ADR || k & 0xF0 == PAGE => 21,
-        k if k & 0xF0 == LOW => 12,
-        _ => 32,
+    fn load(&mut self, part: usize, block: usize) {
+        (self.part, self.block) = (part, block);
+        self.refs.block(&self.refs.parts[part], block, &mut self.found);
+        self.skip();
     }
-}
 
-/// How far the target moves when the number in a field grows by one, as a shift.
-pub fn unit(kind: u8, word: u32) -> u32 {
-    match kind {
-        B26 | B19 | B14 => 2,
-        k if k & 0xF0 == PAGE => 12,
-        k if k & 0xF0 == LOW => low_scale(word).unwrap_or(0),
-        _ => 0,
-    }
-}
-
-/// The number in a field's bytes (little-endian, as many as [`width`]).
-pub fn get(kind: u8, raw: u64) -> u64 {
-    let w = raw as u32;
-    u64::from(match kind {
-        REL8 => w & 0xFF,
-        ABS64 => return raw,
-        B26 => w & 0x03FF_FFFF,
-        B19 => (w >> 5) & 0x7FFFF,
-        B14 => (w >> 5) & 0x3FFF,
-        k if k == ADR || k & 0xF0 == PAGE => ((w >> 5) & 0x7FFFF) << 2 | (w >> 29) & 3,
-        k if k & 0xF0 == LOW => (w >> 10) & 0xFFF,
-        _ => w,
-    })
-}
-
-/// A field's bytes with another number in it.
-pub fn set(kind: u8, raw: u64, value: u64) -> u64 {
-    let v = value as u32;
-    let keep = raw as u32 & !field_bits(kind, raw as u32);
-    u64::from(match kind {
-        REL8 => v & 0xFF,
-        ABS64 => return value,
-        B26 => keep | v & 0x03FF_FFFF,
-        B19 => keep | (v & 0x7FFFF) << 5,
-        B14 => keep | (v & 0x3FFF) << 5,
-        k if k == ADR || k & 0xF0 == PAGE => keep | (v >> 2 & 0x7FFFF) << 5 | (v & 3) << 29,
-        k if k & 0xF0 == LOW && field_bits(k, keep) != 0 => keep | (v & 0xFFF) << 10,
-        k if k & 0xF0 == LOW => raw as u32,
-        _ => v,
-    })
-}
-
-/// A field's bytes as a number, as many as [`width`] says.
-pub fn raw(bytes: &[u8], at: usize, kind: u8) -> u64 {
-    match width(kind) {
-        1 => bytes.get(at).map_or(0, |&b| u64::from(b)),
-        8 => u64_at(bytes, at).unwrap_or(0),
-        _ => u64::from(u32_at(bytes, at).unwrap_or(0)),
+    /// The next reference before `limit`, which the walk then passes.
+    pub fn next(&mut self, limit: usize) -> Option<(usize, u8)> {
+        loop {
+            if let Some(&(at, kind)) = self.found.get(self.next) {
+                if at as usize >= limit {
+                    return None;
+                }
+                self.next += 1;
+                return Some((at as usize, kind));
+            }
+            let part = self.refs.parts.get(self.part)?;
+            let begin = part.from + (self.block + 1) * BLOCK;
+            if begin < part.to {
+                if begin >= limit {
+                    return None;
+                }
+                self.load(self.part, self.block + 1);
+            } else {
+                let next = self.part + 1;
+                if self.refs.parts.get(next)?.from >= limit {
+                    return None;
+                }
+                self.load(next, 0);
+            }
+        }
     }
 }

@@ -1,0 +1,209 @@
+//! The fields of an executable that hold an address: how each kind is read, written and what it refers to.
+
+use super::bytes::{u32_at, u64_at};
+
+/// How a field holds its target. Values of the lowest kinds are numbers in the field; the numbers of arm64's
+/// carry how many instructions lie between a page and its low bits.
+pub mod kind {
+    /// One byte, relative to the field's end.
+    pub const REL8: u8 = 0;
+    /// Four bytes, relative to the field's end plus 0, 1, 2 or 4.
+    pub const REL32: u8 = 1;
+    pub const ABS64: u8 = 6;
+    pub const ABS32: u8 = 7;
+    /// Four bytes, relative to the field itself.
+    pub const SELF32: u8 = 8;
+    /// Four bytes, relative to the image's base.
+    pub const RVA32: u8 = 9;
+    /// Four bytes, relative to a base that is found by place.
+    pub const BASE32: u8 = 10;
+    /// Four bytes: how far the target lies before the field.
+    pub const BACK32: u8 = 11;
+    /// Four bytes: how long the function is whose start the field before refers to; the target is its last byte.
+    pub const LENGTH32: u8 = 12;
+    pub const B26: u8 = 16;
+    pub const B19: u8 = 17;
+    pub const B14: u8 = 18;
+    pub const ADR: u8 = 19;
+    /// ADRP whose low bits follow 1 to 15 instructions later (0: nowhere).
+    pub const PAGE: u8 = 0x20;
+    /// Low bits whose ADRP stands 1 to 15 instructions before.
+    pub const LOW: u8 = 0x30;
+}
+use kind::*;
+
+/// Bytes that a field covers.
+#[inline]
+pub fn width(kind: u8) -> usize {
+    match kind {
+        REL8 => 1,
+        ABS64 => 8,
+        _ => 4,
+    }
+}
+
+fn sign(v: u32, bits: u32) -> i64 {
+    i64::from(((v << (32 - bits)) as i32) >> (32 - bits))
+}
+
+/// The scale (a shift) of the low bits in an arm64 instruction, if it has such: ADD, or a load or store.
+pub fn low_scale(word: u32) -> Option<u32> {
+    if word & 0xFFC0_0000 == 0x9100_0000 {
+        return Some(0);
+    }
+    if word & 0x3B00_0000 == 0x3900_0000 {
+        let vector = word & 0x0480_0000 == 0x0480_0000;
+        return Some(if vector && word >> 30 == 0 { 4 } else { word >> 30 });
+    }
+    None
+}
+
+/// The bits of a word that belong to the field.
+pub fn field_bits(kind: u8, word: u32) -> u32 {
+    match kind {
+        B26 => 0x03FF_FFFF,
+        B19 => 0x00FF_FFE0,
+        B14 => 0x0007_FFE0,
+        ADR => 0x60FF_FFE0,
+        k if k & 0xF0 == PAGE => 0x60FF_FFE0,
+        k if k & 0xF0 == LOW => low_scale(word).map_or(0, |_| 0x003F_FC00),
+        _ => u32::MAX,
+    }
+}
+
+/// The address that a field of `kind` at `at` refers to, given the field's own address and what it counts from: the
+/// image's base ([`RVA32`]) or the table's ([`BASE32`]).
+pub fn target(f: &[u8], at: usize, kind: u8, addr: u64, base: u64) -> u64 {
+    if kind == REL8 {
+        return addr.wrapping_add(1).wrapping_add(f.get(at).map_or(0, |&b| b as i8 as i64 as u64));
+    }
+    if kind == ABS64 {
+        return u64_at(f, at).unwrap_or(0);
+    }
+    let w = u32_at(f, at).unwrap_or(0);
+    let add = |d: i64| addr.wrapping_add(d as u64);
+    match kind {
+        REL32..=5 => add(i64::from(w as i32) + 4 + i64::from(kind - REL32)),
+        ABS32 => u64::from(w),
+        SELF32 => add(i64::from(w as i32)),
+        BACK32 => add(-i64::from(w)),
+        LENGTH32 => {
+            let begin = at.checked_sub(4).and_then(|p| u32_at(f, p)).unwrap_or(0);
+            add(i64::from(begin as i32) - 4 + i64::from(w) - 1)
+        }
+        RVA32 => base.wrapping_add(u64::from(w)),
+        BASE32 => base.wrapping_add(w as i32 as u64),
+        B26 => add(sign(w & 0x03FF_FFFF, 26) * 4),
+        B19 => add(sign((w >> 5) & 0x7FFFF, 19) * 4),
+        B14 => add(sign((w >> 5) & 0x3FFF, 14) * 4),
+        ADR => add(sign(((w >> 5) & 0x7FFFF) << 2 | (w >> 29) & 3, 21)),
+        k if k & 0xF0 == PAGE => {
+            let page = page_of(w, addr);
+            let low = match k & 15 {
+                0 => 0,
+                d => low_of(u32_at(f, at + 4 * usize::from(d)).unwrap_or(0)),
+            };
+            page.wrapping_add(low)
+        }
+        k => {
+            let back = 4 * usize::from(k & 15);
+            let page = at.checked_sub(back).and_then(|p| u32_at(f, p)).unwrap_or(0);
+            page_of(page, addr.wrapping_sub(back as u64)).wrapping_add(low_of(w))
+        }
+    }
+}
+
+fn page_of(word: u32, addr: u64) -> u64 {
+    (addr & !4095).wrapping_add((sign(((word >> 5) & 0x7FFFF) << 2 | (word >> 29) & 3, 21) as u64) << 12)
+}
+
+fn low_of(word: u32) -> u64 {
+    low_scale(word).map_or(0, |s| u64::from((word >> 10) & 0xFFF) << s)
+}
+
+/// The number that a field of `kind` at `addr` holds to refer to `target`: of as many bits as [`bits`] says.
+/// `base` is the image's, the table's or the function's; `word` the instruction (arm64).
+pub fn encode(kind: u8, addr: u64, target: u64, base: u64, word: u32) -> u64 {
+    let rel = target.wrapping_sub(addr);
+    match kind {
+        REL8 => rel.wrapping_sub(1) & 0xFF,
+        ABS64 => target,
+        REL32..=5 => rel.wrapping_sub(4 + u64::from(kind - REL32)) & 0xFFFF_FFFF,
+        ABS32 => target & 0xFFFF_FFFF,
+        SELF32 => rel & 0xFFFF_FFFF,
+        BACK32 => addr.wrapping_sub(target) & 0xFFFF_FFFF,
+        LENGTH32 => target.wrapping_add(1).wrapping_sub(base) & 0xFFFF_FFFF,
+        RVA32 | BASE32 => target.wrapping_sub(base) & 0xFFFF_FFFF,
+        B26 => (rel >> 2) & 0x03FF_FFFF,
+        B19 => (rel >> 2) & 0x7FFFF,
+        B14 => (rel >> 2) & 0x3FFF,
+        ADR => rel & 0x1F_FFFF,
+        k if k & 0xF0 == PAGE => ((target & !4095).wrapping_sub(addr & !4095) >> 12) & 0x1F_FFFF,
+        _ => (target & 4095) >> low_scale(word).unwrap_or(0),
+    }
+}
+
+/// Bits of the number in a field.
+pub fn bits(kind: u8) -> u32 {
+    match kind {
+        REL8 => 8,
+        ABS64 => 64,
+        B26 => 26,
+        B19 => 19,
+        B14 => 14,
+        k if k == ADR || k & 0xF0 == PAGE => 21,
+        k if k & 0xF0 == LOW => 12,
+        _ => 32,
+    }
+}
+
+/// How far the target moves when the number in a field grows by one, as a shift.
+pub fn unit(kind: u8, word: u32) -> u32 {
+    match kind {
+        B26 | B19 | B14 => 2,
+        k if k & 0xF0 == PAGE => 12,
+        k if k & 0xF0 == LOW => low_scale(word).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// The number in a field's bytes (little-endian, as many as [`width`]).
+pub fn get(kind: u8, raw: u64) -> u64 {
+    let w = raw as u32;
+    u64::from(match kind {
+        REL8 => w & 0xFF,
+        ABS64 => return raw,
+        B26 => w & 0x03FF_FFFF,
+        B19 => (w >> 5) & 0x7FFFF,
+        B14 => (w >> 5) & 0x3FFF,
+        k if k == ADR || k & 0xF0 == PAGE => ((w >> 5) & 0x7FFFF) << 2 | (w >> 29) & 3,
+        k if k & 0xF0 == LOW => (w >> 10) & 0xFFF,
+        _ => w,
+    })
+}
+
+/// A field's bytes with another number in it.
+pub fn set(kind: u8, raw: u64, value: u64) -> u64 {
+    let v = value as u32;
+    let keep = raw as u32 & !field_bits(kind, raw as u32);
+    u64::from(match kind {
+        REL8 => v & 0xFF,
+        ABS64 => return value,
+        B26 => keep | v & 0x03FF_FFFF,
+        B19 => keep | (v & 0x7FFFF) << 5,
+        B14 => keep | (v & 0x3FFF) << 5,
+        k if k == ADR || k & 0xF0 == PAGE => keep | (v >> 2 & 0x7FFFF) << 5 | (v & 3) << 29,
+        k if k & 0xF0 == LOW && field_bits(k, keep) != 0 => keep | (v & 0xFFF) << 10,
+        k if k & 0xF0 == LOW => raw as u32,
+        _ => v,
+    })
+}
+
+/// A field's bytes as a number, as many as [`width`] says.
+pub fn raw(bytes: &[u8], at: usize, kind: u8) -> u64 {
+    match width(kind) {
+        1 => bytes.get(at).map_or(0, |&b| u64::from(b)),
+        8 => u64_at(bytes, at).unwrap_or(0),
+        _ => u64::from(u32_at(bytes, at).unwrap_or(0)),
+    }
+}
