@@ -85,6 +85,31 @@ fn history(repo: &Path) {
 }
 
 #[test]
+fn what_came_since_is_added_behind_and_a_range_has_a_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    history(&dir.path().join("repo"));
+    let import = |range: &str, out: &str, more: &[&str], exit: i32| {
+        let args = ["import", "git", range, "--repo", "repo", "-o", out, "--format", "json"];
+        cumulate(dir.path(), &[&args, more].concat()).expect(exit).json()
+    };
+    // One name means the whole history to git.
+    for range in ["main", "base", "-1"] {
+        assert_eq!(import(range, "none", &[], 2)["error"]["code"], "usage", "{range}");
+    }
+    assert!(!dir.path().join("none").exists());
+    import("base..main", "whole", &[], 0);
+    assert_eq!(import("base..main~2", "fixes", &["--append"], 0)["ids"].as_array().unwrap().len(), 2);
+    let refused = import("base..main", "fixes", &[], 2);
+    assert!(refused["error"]["next"].as_str().unwrap().contains("--append"), "{refused}");
+    let more = import("base..main", "fixes", &["--append"], 0);
+    assert_eq!((more["present"].as_array().unwrap().len(), more["ids"].as_array().unwrap().len()), (2, 2), "{more}");
+    assert_same(&dir.path().join("fixes"), &dir.path().join("whole"));
+    // Fixes whose order nobody stated are not put before or behind anything.
+    fs::remove_file(dir.path().join("fixes/series")).unwrap();
+    assert_eq!(import("base..main", "fixes", &["--append"], 2)["error"]["code"], "exists");
+}
+
+#[test]
 fn a_git_history_comes_in_and_goes_out_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
     let (repo, base, target) = (dir.path().join("repo"), dir.path().join("base"), dir.path().join("target"));

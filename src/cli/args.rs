@@ -318,7 +318,7 @@ pub enum DriftArg {
 pub enum BaseCommand {
     /// Record a base: a folder, an archive, or the target of last quarter's bundle.
     #[command(
-        after_help = "Examples:\n  cumulate base add 7.2.0 --from redis-7.2.0.tar.gz\n  cumulate base add 7.2.5 --from last-quarter.cup     # its target, made from a base that it knows"
+        after_help = "Examples:\n  cumulate base add 7.2.0 --from redis-7.2.0.tar.gz\n  cumulate base add 7.2.5 --from last-quarter.cup --pub release.pub     # its target, made from a base that it knows"
     )]
     Add {
         version: String,
@@ -331,6 +331,8 @@ pub enum BaseCommand {
         /// The track, where the release has several.
         #[arg(long)]
         track: Option<String>,
+        #[command(flatten)]
+        trust: Trust,
         #[command(flatten)]
         output: Output,
     },

@@ -12,7 +12,9 @@ use crate::verb::{self, ImportedTree, Taker};
 pub fn import(command: &Import) -> Result<u8> {
     let disk = Disk::real();
     let (made, format) = match command {
-        Import::Git { range, repo, output, out } => (verb::import_git(&disk, repo, range, output)?, out.format),
+        Import::Git { range, repo, output, append, out } => {
+            (verb::import_git(&disk, repo, range, output, *append)?, out.format)
+        }
         Import::Dir { old, new, id, output, out } => {
             let made = verb::import_dir(&disk, old, new, id, output)?;
             return tree(&made, Out::new(out.format));
@@ -24,6 +26,9 @@ pub fn import(command: &Import) -> Result<u8> {
         text += &done(format!("{}: {}", m.fixes.display(), count(m.ids.len(), "fix", "fixes")));
         if !m.merges.is_empty() {
             text += &format!("  merges, each one fix with all that it brought: {}\n", safe(&m.merges.join(" ")));
+        }
+        if !m.present.is_empty() {
+            text += &format!("  there already: {}\n", count(m.present.len(), "commit", "commits"));
         }
         if !m.empty.is_empty() {
             text += &format!("  left out, because they change nothing: {}\n", safe(&m.empty.join(" ")));

@@ -6,6 +6,8 @@ use super::plan_args::Selection as SelectionArgs;
 use super::planning::selection;
 use super::progress::Progress;
 use super::render::{bytes, count, percent, safe, table};
+use super::trust_args::Trust;
+use super::using::{now, policy};
 use crate::delta::Profile;
 use crate::disk::Disk;
 use crate::release;
@@ -27,8 +29,9 @@ pub fn init(dir: &Path, out: Out) -> Result<u8> {
     Ok(0)
 }
 
-pub fn base_add(dir: &Path, version: &str, from: &Path, track: Option<&str>, out: Out) -> Result<u8> {
-    let added = verb::base_add(&Disk::real(), dir, version, from, track)?;
+pub fn base_add(dir: &Path, version: &str, from: &Path, track: Option<&str>, trust: &Trust, out: Out) -> Result<u8> {
+    let policy = policy(trust)?;
+    let added = verb::base_add(&Disk::real(), dir, version, from, track, policy.as_ref().map(|p| (p, now())))?;
     out.result("base-add", &added, |a| {
         let made = a.made_from.as_ref().map_or(String::new(), |b| format!(", made from base {b} and the bundle"));
         done(format!(
@@ -38,6 +41,7 @@ pub fn base_add(dir: &Path, version: &str, from: &Path, track: Option<&str>, out
             count(a.files, "path", "paths"),
             bytes(a.bytes)
         )) + &format!("  {}\n", a.tree)
+            + &findings(&a.findings)
     })?;
     Ok(0)
 }

@@ -30,9 +30,12 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => {
             // Help and version are answers, everything else is a usage error.
-            let code = u8::from(e.use_stderr()) * 2;
-            let _ = e.print();
-            return ExitCode::from(code);
+            if e.use_stderr() && asks_for_json(std::env::args_os()) {
+                out::error(&usage(&e.to_string()), true);
+            } else {
+                let _ = e.print();
+            }
+            return ExitCode::from(if e.use_stderr() { ErrorCode::Usage.exit() } else { 0 });
         }
     };
     let json = wants_json(&cli.command);
@@ -45,12 +48,25 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Whether a command line that could not be understood asked for JSON all the same.
+fn asks_for_json(args: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    let words: Vec<_> = args.collect();
+    words.iter().any(|w| w == "--format=json") || words.windows(2).any(|w| w[0] == "--format" && w[1] == "json")
+}
+
+/// clap's words as an error: what is wrong, without the help that it adds for people.
+fn usage(said: &str) -> Error {
+    let what = said.split("\n\n").next().unwrap_or(said);
+    Error::new(ErrorCode::Usage, "command line", what.strip_prefix("error: ").unwrap_or(what).trim_end())
+        .next("see 'cumulate --help', or --help behind the command")
+}
+
 fn run(command: Command) -> crate::report::Result<u8> {
     crate::disk::Disk::check_supported()?;
     match command {
         Command::Init { dir, output } => making::init(&dir, Out::new(output.format)),
-        Command::Base(BaseCommand::Add { version, from, dir, track, output }) => {
-            making::base_add(&dir, &version, &from, track.as_deref(), Out::new(output.format))
+        Command::Base(BaseCommand::Add { version, from, dir, track, trust, output }) => {
+            making::base_add(&dir, &version, &from, track.as_deref(), &trust, Out::new(output.format))
         }
         Command::Keygen { out, passphrase, output } => {
             making::keygen(&out, passphrase.as_deref(), Out::new(output.format))

@@ -51,16 +51,21 @@ pub struct Plan {
 #[derive(Debug, Subcommand)]
 pub enum Import {
     /// One fix for each commit of a range, on its first-parent line; a merge is one fix.
-    #[command(after_help = "Examples:\n  cumulate import git v7.2.5..origin/7.2 --repo ~/src/redis -o fixes")]
+    #[command(
+        after_help = "Examples:\n  cumulate import git v7.2.5..origin/7.2 --repo ~/src/redis -o fixes\n  cumulate import git v7.2.6..origin/7.2 --repo ~/src/redis --append   # what came since"
+    )]
     Git {
         /// FROM..TO, as git takes it.
         range: String,
         /// The repository.
         #[arg(long, value_name = "DIR", default_value = ".")]
         repo: PathBuf,
-        /// The folder of fixes; it must not have a series yet.
+        /// The folder of fixes; without --append it must not have a series yet.
         #[arg(short, long, value_name = "DIR", default_value = "fixes")]
         output: PathBuf,
+        /// Add behind the series that is there; commits that it has are passed over.
+        #[arg(long)]
+        append: bool,
         #[command(flatten)]
         out: Output,
     },

@@ -17,10 +17,15 @@ use std::path::Path;
 /// `usage` for a word that selects nothing that there is.
 pub fn selection(args: &SelectionArgs) -> Result<Selection> {
     let picks = |words: &[String]| words.iter().map(|w| Pick::parse(w)).collect::<Result<Vec<_>>>();
+    Ok(Selection { only: picks(&args.only)?, without: picks(&args.without)?, today: today()? })
+}
+
+/// # Errors
+/// `usage` for a `SOURCE_DATE_EPOCH` that is no time.
+pub(super) fn today() -> Result<Option<Day>> {
     // A build that states its time is the same on every day.
     let now = source_date_epoch()?.unwrap_or_else(now);
-    let today = show_time(now).get(..10).map(|d| Day(d.to_owned()));
-    Ok(Selection { only: picks(&args.only)?, without: picks(&args.without)?, today })
+    Ok(show_time(now).get(..10).map(|d| Day(d.to_owned())))
 }
 
 pub fn plan(a: &Plan) -> Result<u8> {

@@ -1,5 +1,6 @@
 //! Words and numbers as people read them; used by every command's text output.
 
+pub use crate::report::safe;
 use std::fmt::Write as _;
 
 /// Bytes with a unit, exact below 10 kB: `812 B`, `9,913 B`, `12.4 kB`, `3.1 MB`.
@@ -42,11 +43,6 @@ pub fn percent(part: u64, whole: u64) -> String {
     }
     let t = (u128::from(part) * 1000 + u128::from(whole) / 2) / u128::from(whole);
     format!("{}.{} %", t / 10, t % 10)
-}
-
-/// Text that came from a file, safe to print on a terminal.
-pub fn safe(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// The first 16 digits of a key's id: enough for people to tell keys apart.

@@ -2,6 +2,7 @@
 
 use super::args::CheckFormat;
 use super::out::{Out, done, findings, heading, json, print};
+use super::planning::today;
 use super::render::{bytes, count, safe, short};
 use super::style::dim;
 use super::trust_args::Trust;
@@ -274,7 +275,7 @@ fn status_text(s: &Status, dir: &Path) -> String {
 
 pub fn check(bundle: &Path, config: &Path, against: Option<&Path>, trust: &Trust, format: CheckFormat) -> Result<u8> {
     let policy = policy(trust)?;
-    let checked = verb::check(bundle, config, against, policy.as_ref().map(|p| (p, now())))?;
+    let checked = verb::check(bundle, config, against, policy.as_ref().map(|p| (p, now())), today()?)?;
     match format {
         CheckFormat::Json => json("check", &checked)?,
         CheckFormat::Text => print(&check_text(&checked))?,

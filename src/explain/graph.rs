@@ -1,8 +1,8 @@
 //! A plan as a graph for documents: Graphviz, Mermaid, and a picture.
 
-use super::render::safe;
 use super::svg::{file, wires};
 use super::view::{PlanView, TrackView};
+use crate::report::safe;
 use std::fmt::Write as _;
 
 /// The graph: an arrow from a fix to what it needs, a dashed one for an order pair.

@@ -2,12 +2,8 @@
 
 use super::unsat::CoreView;
 use super::view::{PlanView, TrackView};
+use crate::report::safe;
 use std::fmt::Write as _;
-
-/// Control characters from titles never reach a terminal.
-pub(super) fn safe(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
 
 /// The order with every edge below the fix that has it.
 pub fn text(view: &PlanView) -> String {

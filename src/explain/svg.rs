@@ -2,6 +2,7 @@
 
 use super::layout::{BOX, Layout, layout};
 use super::view::TrackView;
+use crate::report::is_hidden;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -47,7 +48,7 @@ pub(super) fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push('\u{fffd}'),
+            c if is_hidden(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

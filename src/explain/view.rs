@@ -4,7 +4,7 @@ use super::unsat::{CoreView, cores};
 use super::words::{drop_cause, hint, reason, reason_json, refusal_findings};
 use crate::fix::{FixId, Meta, Payload};
 use crate::plan::{Hint, HintKind, Plan, Refusal};
-use crate::report::Finding;
+use crate::report::{Finding, distinct};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,8 +32,9 @@ impl PlanView {
         self.tracks().any(|t| t.refused)
     }
 
+    /// What is the same on several tracks once.
     pub fn all_findings(&self) -> Vec<Finding> {
-        self.tracks().flat_map(|t| t.findings.iter().cloned()).collect()
+        distinct(self.tracks().flat_map(|t| t.findings.iter().cloned()).collect())
     }
 }
 
@@ -118,7 +119,7 @@ pub struct PairView {
     pub path: String,
 }
 
-/// One fix against every track: `own variant`, `default`, `contained`, `superseded`, `not for`, `missing`, ….
+/// One fix against every track: `own variant`, `default`, `contained`, `superseded`, `not for`, `missing`, `does not apply`, ….
 #[derive(Debug, Clone, Serialize)]
 pub struct MatrixRow {
     pub fix: String,

@@ -5,6 +5,7 @@ use super::words::{drop_cause, list, pair, reason, reject};
 use crate::fix::FixId;
 use crate::patch::LineKind;
 use crate::plan::{DropCause, Hint, Link, Part, Plan, Stand, Touch, Trial, Why};
+use crate::report::is_hidden;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -277,5 +278,5 @@ fn print_part(out: &mut String, id: &str, part: &PartView, marked: &BTreeSet<usi
 
 /// Control characters never reach a terminal, but a tab of a source stays one.
 fn safe(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_hidden(c) && c != '\t' { '\u{fffd}' } else { c }).collect()
 }

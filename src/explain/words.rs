@@ -111,6 +111,11 @@ fn shut_out(fix: &FixId, blockers: &[Blocker]) -> (String, String) {
     }
 }
 
+/// Back to where it began, so that the last need is told too.
+fn circle(fixes: &[FixId]) -> Vec<FixId> {
+    fixes.iter().chain(fixes.first()).cloned().collect()
+}
+
 /// What is wrong, and what to do: subject, sentence, next step, code.
 pub fn proof(p: &Proof) -> (String, String, String, Code) {
     let own = |f: &FixId| f.to_string();
@@ -120,7 +125,7 @@ pub fn proof(p: &Proof) -> (String, String, String, Code) {
         }
         Proof::Cycle { fixes } => (
             fixes.first().map(own).unwrap_or_default(),
-            format!("these fixes need each other in a circle: {}", list(fixes, " needs ")),
+            format!("these fixes need each other in a circle: {}", list(&circle(fixes), " needs ")),
             "take one of the requirements out".into(),
             Code::Cycle,
         ),

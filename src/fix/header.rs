@@ -1,5 +1,6 @@
 //! Metadata from what stands above a patch: mail headers, git trailers, DEP-3 fields, CVE ids.
 
+use super::date::rfc3339;
 use super::types::{FixId, Meta, Severity};
 use base64::Engine as _;
 use std::collections::BTreeSet;
@@ -53,6 +54,12 @@ fn mails(patch: &[u8]) -> impl Iterator<Item = &[u8]> {
     }
     starts.push(patch.len());
     (1..starts.len()).map(move |i| &patch[starts[i - 1]..starts[i]])
+}
+
+/// The subjects of a file's mails, as `git format-patch` writes them; a file without any has none.
+pub fn subjects(patch: &[u8]) -> Vec<String> {
+    let whole = |mail: &&[u8]| mail.split_inclusive(|b| *b == b'\n').next().is_some_and(is_mail_start);
+    mails(patch).filter(whole).map(|mail| read_header(mail, "").title).collect()
 }
 
 /// `From <commit> Mon Sep 17 00:00:00 2001`, as `git format-patch` begins every mail.
@@ -178,7 +185,7 @@ fn is_known(name: &str) -> bool {
 }
 
 fn take(meta: &mut Meta, name: &str, value: &str) {
-    let ids = || value.split([',', ' ', '\n']).filter(|s| !s.is_empty()).map(|s| FixId(s.to_owned()));
+    let ids = || value.split([',', ' ', '\n']).filter(|s| is_id(s)).map(|s| FixId(s.to_owned()));
     match name {
         "from" | "author" if meta.author.is_empty() => meta.author = decode_words(&value.replace('\n', " ")),
         // The mail's own header comes first; a body may quote others.
@@ -213,6 +220,11 @@ fn take(meta: &mut Meta, name: &str, value: &str) {
     }
 }
 
+/// No id has a slash: the `Conflicts:` that git itself writes into messages names files.
+fn is_id(word: &str) -> bool {
+    !word.is_empty() && !word.contains('/')
+}
+
 /// `CVSS:3.1/…` or a word.
 pub fn severity(value: &str) -> Severity {
     if value.starts_with("CVSS:") {
@@ -236,6 +248,13 @@ fn without_tags(subject: &str) -> String {
         rest = after.trim_start();
     }
     rest.to_owned()
+}
+
+/// Whether text is one CVE id, `CVE-2024-1234`.
+pub fn is_cve(text: &str) -> bool {
+    let mut found = BTreeSet::new();
+    collect_cves(text, &mut found);
+    found.len() == 1 && found.contains(text)
 }
 
 fn collect_cves(text: &str, out: &mut BTreeSet<String>) {
@@ -302,22 +321,6 @@ fn decode_word(charset: &str, code: &str, body: &str) -> Option<String> {
         "iso-8859-1" => Some(bytes.into_iter().map(char::from).collect()),
         _ => None,
     }
-}
-
-/// `Wed, 18 Mar 2026 09:00:00 +0000` becomes `2026-03-18T09:00:00+00:00`; anything else stays.
-fn rfc3339(value: &str) -> String {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let words: Vec<&str> = value.split_once(',').map_or(value, |(_, r)| r).split_whitespace().collect();
-    if let [day, month, year, time, zone, ..] = words.as_slice() {
-        let month = MONTHS.iter().position(|m| m.eq_ignore_ascii_case(month));
-        let day = day.parse::<u8>().ok().filter(|d| (1..=31).contains(d));
-        if let (Some(m), Some(d), 4, 8, 5) = (month, day, year.len(), time.len(), zone.len())
-            && zone.is_ascii()
-        {
-            return format!("{year}-{:02}-{d:02}T{time}{}:{}", m + 1, &zone[..3], &zone[3..]);
-        }
-    }
-    value.to_owned()
 }
 
 #[cfg(test)]

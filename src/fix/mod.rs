@@ -1,12 +1,15 @@
 //! Fixes: individual changes with an identity, and reading them from `fixes/`.
 
+mod date;
 mod header;
+mod judge;
 mod manifest;
 mod read;
 mod series;
 mod severity;
 mod types;
 
+pub use date::is_day;
 pub use read::{FixSet, read_fixes};
 pub use severity::WORDS as SEVERITIES;
 pub use types::{Change, Fix, FixId, Meta, Payload, Severity, Variant};

@@ -1,6 +1,7 @@
 //! Reads a folder of fixes: what stands where, which id it has, in which order.
 
-use super::header::{encoded_mail, read_header};
+use super::header::{encoded_mail, read_header, subjects};
+use super::judge::{judge, strangers, stray_links};
 use super::manifest::FixToml;
 use super::series::{SeriesLine, read_series};
 use super::types::{Change, Fix, FixId, Meta, Payload, Variant};
@@ -44,7 +45,8 @@ struct Found {
 pub fn read_fixes(dir: &Path) -> Result<FixSet> {
     let mut found = BTreeMap::new();
     let mut series_file = None;
-    walk(dir, &mut found, &mut series_file)?;
+    let mut strays = Vec::new();
+    walk(dir, &mut found, &mut series_file, &mut strays)?;
     refuse_alike(&found)?;
     let series = match &series_file {
         Some(file) => Some(resolve(file, &read_series(file)?, &mut found)?),
@@ -60,6 +62,8 @@ pub fn read_fixes(dir: &Path) -> Result<FixSet> {
         set.store.absorb(store);
         set.findings.extend(findings);
     }
+    set.findings.extend(strangers(&set.fixes));
+    set.findings.extend(strays.iter().map(|path| stray(dir, path)));
     Ok(set)
 }
 
@@ -67,7 +71,25 @@ fn config(subject: impl std::fmt::Display, message: impl std::fmt::Display, next
     Error::new(ErrorCode::Config, subject, message).next(next)
 }
 
-fn walk(root: &Path, found: &mut BTreeMap<FixId, Found>, series: &mut Option<PathBuf>) -> Result<()> {
+/// A file that is part of no fix: most likely its name is misspelt.
+fn stray(root: &Path, path: &Path) -> Finding {
+    let name = path.strip_prefix(root).unwrap_or(path);
+    let what =
+        "it belongs to no fix: a patch is ID.patch or ID.diff, its metadata ID.toml beside it, an overlay ID/tree";
+    Finding::new(Code::BadMetadata, name.display(), what).next("rename it, or take it out; README and .names may stay")
+}
+
+/// Notes for people may lie among the fixes.
+fn is_note(name: &str) -> bool {
+    name.starts_with('.') || name.starts_with("README")
+}
+
+fn walk(
+    root: &Path,
+    found: &mut BTreeMap<FixId, Found>,
+    series: &mut Option<PathBuf>,
+    strays: &mut Vec<PathBuf>,
+) -> Result<()> {
     let mut todo = vec![(root.to_path_buf(), String::new())];
     while let Some((dir, prefix)) = todo.pop() {
         let mut items: Vec<PathBuf> = Vec::new();
@@ -75,11 +97,13 @@ fn walk(root: &Path, found: &mut BTreeMap<FixId, Found>, series: &mut Option<Pat
             items.push(item.map_err(|e| Error::io(dir.display(), &e))?.path());
         }
         items.sort();
+        let stems = items.iter().filter_map(|p| p.file_name()?.to_str().and_then(patch_stem));
+        let ids: BTreeSet<String> = stems.map(|s| variant(s).0.to_owned()).collect();
         for path in items {
             let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| {
                 Error::new(ErrorCode::BadPath, path.display(), "the name of a fix is not UTF-8").next("rename it")
             })?;
-            if name.starts_with('.') {
+            if is_note(name) {
                 continue;
             }
             if path.is_dir() {
@@ -92,7 +116,7 @@ fn walk(root: &Path, found: &mut BTreeMap<FixId, Found>, series: &mut Option<Pat
                     if entry.folder.is_some() || !entry.patches.is_empty() {
                         return Err(config(&id, "two fixes have this id", "rename one of them"));
                     }
-                    folder(&path, entry)?;
+                    folder(&path, entry, strays)?;
                 } else {
                     todo.push((path, format!("{id}__")));
                 }
@@ -118,21 +142,27 @@ fn walk(root: &Path, found: &mut BTreeMap<FixId, Found>, series: &mut Option<Pat
                     entry.toml = Some(toml);
                 }
                 entry.patches.push((path, branch, platform));
+            } else if !name.strip_suffix(".toml").is_some_and(|id| ids.contains(id)) {
+                strays.push(path);
             }
         }
     }
+    strays.sort();
     Ok(())
 }
 
 /// What a folder of one fix holds: patches, or a tree, and its `fix.toml`.
-fn folder(path: &Path, entry: &mut Found) -> Result<()> {
+fn folder(path: &Path, entry: &mut Found, strays: &mut Vec<PathBuf>) -> Result<()> {
     entry.folder = Some(path.to_path_buf());
     entry.toml = Some(path.join("fix.toml")).filter(|t| t.is_file());
     for item in std::fs::read_dir(path).map_err(|e| Error::io(path.display(), &e))? {
         let file = item.map_err(|e| Error::io(path.display(), &e))?.path();
-        if let Some(stem) = file.file_name().and_then(|n| n.to_str()).and_then(patch_stem) {
+        let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+        if let Some(stem) = patch_stem(&name) {
             let (_, branch, platform) = variant(stem);
             entry.patches.push((file, branch, platform));
+        } else if !matches!(name.as_str(), "fix.toml" | "tree") && !is_note(&name) {
+            strays.push(file);
         }
     }
     entry.patches.sort();
@@ -240,6 +270,14 @@ fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
             )
             .next("decode it with 'git mailinfo', or export the commit with 'git format-patch'"));
         }
+        let mails = subjects(&bytes);
+        if mails.len() > 1 {
+            let what = format!("'{name}' holds {} mails, and they are one fix: {}", mails.len(), mails.join("; "));
+            findings.push(
+                Finding::new(Code::SeveralMails, &id, what)
+                    .next("if each is a fix of its own, split the file with 'git mailsplit', one ID.patch a mail"),
+            );
+        }
         if meta == Meta::default() || (branch.is_none() && platform.is_none()) {
             meta = header;
         }
@@ -270,33 +308,8 @@ fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
         return Err(config(&id, "delete, rename and built_on belong to overlays", "say it in the patch itself"));
     }
     toml.over(&mut meta);
-    if meta.requires.contains(&id)
-        || meta.after.contains(&id)
-        || meta.supersedes.contains(&id)
-        || meta.conflicts.contains(&id)
-    {
-        return Err(config(
-            &id,
-            "the fix names itself in requires, after, supersedes or conflicts",
-            "take its own id out",
-        ));
-    }
-    if !meta.severity.word.is_empty()
-        && !["critical", "high", "medium", "low", "none"].contains(&meta.severity.word.as_str())
-    {
-        findings.push(
-            Finding::new(
-                Code::BadMetadata,
-                &id,
-                format!(
-                    "severity '{}' is neither a CVSS vector nor critical, high, medium, low, none",
-                    meta.severity.word
-                ),
-            )
-            .next("state the CVSS vector"),
-        );
-        meta.severity.word.clear();
-    }
+    findings.extend(judge(&id, &mut meta)?);
+    findings.extend(stray_links(&id, &variants));
     if meta.title.is_empty() {
         // A patch without a header still needs something to be called by.
         id.0.clone_into(&mut meta.title);

@@ -1,7 +1,7 @@
 //! Applying patches strictly, as `git apply` does: the context must match, an offset is allowed, fuzz is not.
 
 use super::binary;
-use super::place::{Placed, apply_hunks};
+use super::place::{Placed, apply_hunks, why_not};
 use super::types::{BinaryHunk, Body, FilePatch, Mode, Reject, RejectReason};
 use crate::tree::TreePath;
 use sha1::Digest as _;
@@ -182,7 +182,7 @@ fn body(fp: &FilePatch, path: &TreePath, old: &[u8], keep: bool) -> Result<(Arc<
                 path: path.clone(),
                 hunk: Some(i),
                 line: hunks.get(i).map_or(fp.line, |h| h.line),
-                reason: RejectReason::HunkNotFound,
+                reason: why_not(old, hunks, i),
             }),
         },
         Body::Binary(binary) => {

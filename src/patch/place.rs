@@ -1,7 +1,8 @@
 //! Where a hunk's lines stand in a file: git's rule, without fuzz.
 
 use super::parse::split_lines;
-use super::types::{Hunk, LineKind};
+use super::types::{Hunk, LineKind, RejectReason};
+use std::sync::Arc;
 
 /// Where a hunk landed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,36 @@ pub fn apply_hunks(old: &[u8], hunks: &[Hunk]) -> Result<(Vec<u8>, Vec<Placed>),
         placed.push(image.put(hunk).ok_or(i)?);
     }
     Ok((image.finish(), placed))
+}
+
+/// Why a hunk is not found: whether it would be if line ends did not count.
+pub fn why_not(old: &[u8], hunks: &[Hunk], hunk: usize) -> RejectReason {
+    let ends = |line: &[u8]| (line.ends_with(b"\r\n"), line.ends_with(b"\n"));
+    let lines = split_lines(old);
+    let patched = || hunks.iter().flat_map(|h| &h.lines).map(|l| ends(&l.bytes));
+    let all = || lines.iter().map(|l| ends(l)).chain(patched());
+    let (returns, unended) = (all().any(|e| e.0), all().any(|e| !e.1));
+    if !returns && !unended {
+        return RejectReason::HunkNotFound;
+    }
+    let plain = |line: &[u8], keep_return: bool| {
+        let bare = line.strip_suffix(b"\n").unwrap_or(line);
+        let bare = if keep_return { bare } else { bare.strip_suffix(b"\r").unwrap_or(bare) };
+        [bare, b"\n"].concat()
+    };
+    let lands = |keep_return: bool| {
+        let old: Vec<u8> = lines.iter().flat_map(|l| plain(l, keep_return)).collect();
+        let mut hunks = hunks.to_vec();
+        for line in hunks.iter_mut().flat_map(|h| &mut h.lines) {
+            line.bytes = Arc::from(plain(&line.bytes, keep_return));
+        }
+        !matches!(apply_hunks(&old, &hunks), Err(stuck) if stuck <= hunk)
+    };
+    match (unended && lands(true), returns && lands(false)) {
+        (true, _) => RejectReason::OtherLastLine,
+        (_, true) => RejectReason::OtherLineEnds,
+        _ => RejectReason::HunkNotFound,
+    }
 }
 
 /// A file's lines while hunks land on it, with a gap where the last one did, so that hunks in

@@ -106,6 +106,12 @@ pub enum RejectReason {
     ParentIsFile(TreePath),
     #[error("the hunk's lines are not found (fuzz is not allowed)")]
     HunkNotFound,
+    #[error("the hunk's lines are there, but with other line ends (CRLF in one of the two, LF in the other)")]
+    OtherLineEnds,
+    #[error("the hunk's lines are there, but only one of file and patch has a newline at the end of the file")]
+    OtherLastLine,
+    #[error("it is a folder; a fix deletes and renames files, each by its name")]
+    IsFolder,
     #[error("the file's kind is not what the patch expects")]
     WrongKind,
     #[error("the binary pre-image is another one")]

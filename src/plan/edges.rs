@@ -60,11 +60,12 @@ impl Work<'_, '_> {
 
 fn kind_of(reason: &RejectReason) -> EdgeKind {
     match reason {
-        RejectReason::HunkNotFound => EdgeKind::Hunk,
+        RejectReason::HunkNotFound | RejectReason::OtherLineEnds | RejectReason::OtherLastLine => EdgeKind::Hunk,
         RejectReason::WrongPreImage | RejectReason::BadBinary | RejectReason::NoBinaryData => EdgeKind::Content,
         RejectReason::Missing
         | RejectReason::Exists
         | RejectReason::ParentIsFile(_)
+        | RejectReason::IsFolder
         | RejectReason::WrongKind
         | RejectReason::DeleteLeavesContent => EdgeKind::File,
     }

@@ -49,6 +49,12 @@ impl Group<'_> {
     pub fn fixes(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
         self.steps.keys().copied()
     }
+
+    /// Whether something lies below this path.
+    fn is_folder(&self, cells: &Cells, path: &TreePath) -> bool {
+        let below = |i: usize| self.nested.iter().any(|(above, below)| *above == i && cells[*below].is_some());
+        self.paths.binary_search(&path).is_ok_and(|i| self.folders[i] || below(i))
+    }
 }
 
 /// All groups of a set of fixes over a start tree. Fixes go by their place in `fixes`.
@@ -171,8 +177,10 @@ impl<'a> Replay<'a> {
                     Change::Link { path, target } => {
                         cell(path).is_some_and(|c| c.mode == Mode::Symlink && c.digest == Digest::of(target.as_bytes()))
                     }
-                    Change::Delete { path } => cell(path).is_none(),
-                    Change::Rename { from, to } => cell(from).is_none() && cell(to).is_some(),
+                    Change::Delete { path } => cell(path).is_none() && !group.is_folder(&cells, path),
+                    Change::Rename { from, to } => {
+                        cell(from).is_none() && cell(to).is_some() && !group.is_folder(&cells, from)
+                    }
                 });
             }
         };
@@ -308,7 +316,8 @@ impl<'a> Replay<'a> {
         for change in changes {
             if let Change::Delete { path } | Change::Rename { from: path, .. } = change {
                 if cell(path).is_none() || !gone.insert(path) {
-                    return refuse(path, RejectReason::Missing);
+                    let folder = group.is_folder(cells, path);
+                    return refuse(path, if folder { RejectReason::IsFolder } else { RejectReason::Missing });
                 }
                 set(path, None);
             }

@@ -2,6 +2,7 @@
 
 use crate::bundle::Class;
 use crate::delta::Profile;
+use crate::fix::is_day;
 use crate::report::{Code, Error, ErrorCode, Level, Result};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,10 +109,35 @@ pub struct NotFor {
     pub branch: String,
     #[serde(default)]
     pub platform: String,
-    /// For example `not-affected`, `will-not-fix`.
-    pub status: String,
+    pub status: Status,
     pub reason: String,
     pub owner: String,
+}
+
+/// Why a fix does not go to a branch or platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// What the fix corrects is not there.
+    NotAffected,
+    /// It is there, and stays.
+    WillNotFix,
+    /// It was corrected there in another way.
+    Fixed,
+    /// Nobody knows yet.
+    UnderInvestigation,
+}
+
+impl Status {
+    /// As it stands in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotAffected => "not-affected",
+            Self::WillNotFix => "will-not-fix",
+            Self::Fixed => "fixed",
+            Self::UnderInvestigation => "under-investigation",
+        }
+    }
 }
 
 /// A path that only some bases have and that may go.
@@ -155,17 +181,6 @@ impl<'de> Deserialize<'de> for Day {
         }
         Err(serde::de::Error::custom(format!("'{text}' is no day; write 2026-01-31")))
     }
-}
-
-/// Whether text is a day as `2024-01-31`.
-pub fn is_day(text: &str) -> bool {
-    let b = text.as_bytes();
-    let digits = |from: usize, to: usize| b[from..to].iter().all(u8::is_ascii_digit);
-    b.len() == 10
-        && (b[4], b[7]) == (b'-', b'-')
-        && (digits(0, 4) && digits(5, 7) && digits(8, 10))
-        && ("01"..="12").contains(&&text[5..7])
-        && ("01"..="31").contains(&&text[8..10])
 }
 
 /// Sizes in bytes, or with a unit (`"300 KiB"`, `"2 MB"`); growth in percent of the previous bundle.
@@ -275,7 +290,7 @@ impl Config {
                 None if self.tracks.len() > 1 => {
                     return bad(
                         format!("base '{}' names no track, and there are {}", base.version, self.tracks.len()),
-                        "add track = \"…\" to the base",
+                        "add track = \"…\" to the base ('base add' takes --track)",
                     );
                 }
                 _ => {}

@@ -151,7 +151,7 @@ fn load_base(dir: &Path, config: &Config, base: &BaseConfig) -> Result<Base> {
                 &base.version,
                 format!("the base's tree is {found}, but cumulate.toml recorded {expected}"),
             )
-            .next("restore the base, or record it again with 'cumulate base add'"));
+            .next("restore the base; or take its [[base]] out and record it again with 'cumulate base add'"));
         }
     }
     let twice = config.bases.iter().filter(|b| b.version == base.version).count() > 1;

@@ -9,7 +9,7 @@ mod paths;
 
 pub use config::{
     BaseConfig, Budget, Component, Config, DEFAULT_TRACK, Day, Hold, NotFor, PathRule, ReleaseSection, Retire, Size,
-    TrackConfig, is_day,
+    Status, TrackConfig,
 };
 pub use load::{Base, Release, Track, load, load_sources, variant_for};
 pub use paths::Classes;

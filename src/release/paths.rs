@@ -2,7 +2,7 @@
 
 use super::config::{Config, NotFor};
 use crate::bundle::Class;
-use crate::fix::FixSet;
+use crate::fix::{Change, FixSet, Payload};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use crate::tree::{Tree, TreePath};
 use globset::{GlobBuilder, GlobMatcher};
@@ -59,7 +59,40 @@ pub fn unused_rules<'a>(
             findings.push(unused(&rule.fix, what));
         }
     }
+    findings.extend(deletes_nothing(trees, fixes));
     Ok(findings)
+}
+
+/// What an overlay deletes and nothing here has ever had: without a word it would count as deleted already.
+fn deletes_nothing<'a>(trees: impl Iterator<Item = &'a Tree> + Clone, fixes: &FixSet) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for fix in &fixes.fixes {
+        let others = || fixes.fixes.iter().filter(|f| f.id != fix.id).flat_map(|f| &f.variants);
+        let named = |p: &TreePath| others().flat_map(|v| v.payload.paths()).any(|q| q == p);
+        let there = |p: &TreePath| trees.clone().any(|t| has(t, p));
+        for variant in &fix.variants {
+            let Payload::Overlay(changes) = &variant.payload else { continue };
+            for change in changes {
+                if let Change::Delete { path } = change
+                    && !there(path)
+                    && !named(path)
+                {
+                    let what =
+                        format!("it deletes '{path}', which no base and no other fix has: perhaps it is misspelt");
+                    findings.push(Finding::new(Code::BadMetadata, &fix.id, what).next("correct the path in fix.toml"));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// A path, or something in a folder of that name.
+fn has(tree: &Tree, path: &TreePath) -> bool {
+    let inside = format!("{path}/");
+    let below = (std::ops::Bound::Included(inside.as_str()), std::ops::Bound::Unbounded);
+    let next = tree.entries.range::<str, _>(below).next();
+    tree.get(path).is_some() || next.is_some_and(|(q, _)| q.as_str().starts_with(&inside))
 }
 
 fn unused(subject: &str, message: String) -> Finding {

@@ -72,6 +72,14 @@ impl Report {
     }
 }
 
+/// Each finding once, where it was made first: several tracks say many things alike.
+pub fn distinct(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut out = findings;
+    out.retain(|f| seen.insert((f.code, f.subject.clone(), f.message.clone())));
+    out
+}
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $level:ident;)*) => {
         /// The closed set of finding codes with their default levels.
@@ -109,8 +117,12 @@ codes! {
     EmptyFix = "empty-fix", Deny;
     /// A fix that changes only paths of class volatile or site, which nothing ever writes.
     NeverWritten = "never-written", Deny;
-    /// Metadata that contradicts itself or cannot be read.
+    /// Metadata that contradicts itself, cannot be read, names nobody, or belongs to no fix.
     BadMetadata = "bad-metadata", Warn;
+    /// A patch file holds several mails, which are one fix together.
+    SeveralMails = "several-mails", Warn;
+    /// A link of an overlay leads out of the tree.
+    LinkLeaves = "link-leaves", Warn;
     /// A path of a base that is not in the target and that no fix deletes.
     DeletedWithoutFix = "deleted-without-fix", Deny;
     /// A fix that neither applies to a track nor is excused there.

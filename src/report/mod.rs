@@ -7,6 +7,8 @@
 
 mod error;
 mod finding;
+mod text;
 
 pub use error::{Error, ErrorCode, Result};
-pub use finding::{Code, Finding, Level, Report};
+pub use finding::{Code, Finding, Level, Report, distinct};
+pub use text::{is_hidden, safe};

@@ -1,12 +1,13 @@
 //! `base add`: one more supported version in `cumulate.toml`.
 
 use super::lay::lay;
-use crate::bundle::{self, Action};
+use crate::bundle::{self, Action, Bundle};
 use crate::disk::Disk;
 use crate::install::Release as Installable;
 use crate::release::Config;
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, Entry, Source, SourceOptions, Tree, read_source};
+use crate::trust::Policy;
 use serde::Serialize;
 use std::path::{Component, Path, PathBuf};
 
@@ -21,36 +22,61 @@ pub struct BaseAdded {
     /// The base that a bundle's target was made from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub made_from: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// Records a folder, an archive, or a bundle's target as a base. A bundle holds deltas only, so its target
-/// is made in `bases/VERSION` from a base of this release that the bundle knows.
+/// is made in `bases/VERSION` from a base of this release that the bundle knows; `policy` says at which time whose
+/// signatures it needs.
 ///
 /// # Errors
-/// `config` if the version is there already, `no-base` if no base of the release fits the bundle, `exists`.
-pub fn base_add(disk: &Disk, dir: &Path, version: &str, from: &Path, track: Option<&str>) -> Result<BaseAdded> {
+/// `config` if the version is there already, `no-base` if no base of the release fits the bundle, `exists`; as
+/// [`bundle::Unverified::verify`] with a policy, `usage` where there is nothing signed to hold it against.
+pub fn base_add(
+    disk: &Disk,
+    dir: &Path,
+    version: &str,
+    from: &Path,
+    track: Option<&str>,
+    policy: Option<(&Policy, u64)>,
+) -> Result<BaseAdded> {
     let file = dir.join("cumulate.toml");
     let config = Config::read(&file)?;
     if config.bases.iter().any(|b| b.version == version && b.track.as_deref() == track) {
         return Err(Error::new(ErrorCode::Config, version, "the release has this base already")
             .next("remove its [[base]] first"));
     }
+    let mut findings = Vec::new();
     let (source, tree, made_from) = if is_bundle(from) {
-        let (made, name) = target_of(dir, &config, from)?;
+        let bundle = believe(from, policy, &mut findings)?;
+        let (made, name) = target_of(dir, &config, from, &bundle)?;
         let place = PathBuf::from("bases").join(version);
         lay(disk, &dir.join(&place), &made)?;
         (place, made.tree, Some(name))
+    } else if policy.is_some() {
+        return Err(Error::new(ErrorCode::Usage, from.display(), "this is no bundle, so nothing of it is signed")
+            .next("leave --pub and --policy out, or name the bundle"));
     } else {
         let options = SourceOptions { version: Some(version), ..SourceOptions::default() };
         let tree = read_source(from, &options)?.tree;
         (relative(dir, from)?, tree, None)
     };
+    findings.iter_mut().for_each(|f| f.level = config.level(f.code));
     let digest = tree.digest();
     let old = std::fs::read_to_string(&file).map_err(|e| Error::io(file.display(), &e))?;
     let text = old.trim_end().to_owned() + &entry(version, &source, track, &digest)?;
     Config::parse(&text, &file.display().to_string())?;
     disk.write_atomic(&file, text.as_bytes(), 0o644)?;
-    Ok(BaseAdded { version: version.into(), source, tree: digest, files: tree.len(), bytes: tree.bytes(), made_from })
+    Ok(BaseAdded {
+        version: version.into(),
+        source,
+        tree: digest,
+        files: tree.len(),
+        bytes: tree.bytes(),
+        made_from,
+        findings,
+    })
 }
 
 fn entry(version: &str, source: &Path, track: Option<&str>, tree: &Digest) -> Result<String> {
@@ -74,17 +100,31 @@ fn is_bundle(path: &Path) -> bool {
         && start == *b"oci-layout"
 }
 
+/// What becomes a base is old by nature: its best-before is no matter, its signatures are.
+fn believe(path: &Path, policy: Option<(&Policy, u64)>, findings: &mut Vec<Finding>) -> Result<Bundle> {
+    let opened = bundle::open(path)?.accept_stale();
+    match policy {
+        Some((policy, now)) => opened.verify(policy, now),
+        None => {
+            let what = "its target is a base now, and nobody checked who signed it";
+            findings.push(
+                Finding::new(Code::UnsignedBundle, path.display(), what).next("give --pub or --policy with the bundle"),
+            );
+            opened.accept_unsigned()
+        }
+    }
+}
+
 /// The target of a bundle, made in memory from the first base of the release that the bundle knows.
-fn target_of(dir: &Path, config: &Config, path: &Path) -> Result<(Source, String)> {
-    let bundle = bundle::open(path)?.accept_unsigned()?;
+fn target_of(dir: &Path, config: &Config, path: &Path, bundle: &Bundle) -> Result<(Source, String)> {
     let known: Vec<(String, Digest)> = bundle.bases().map(|b| (b.name.clone(), b.before.tree)).collect();
     for base in &config.bases {
         let options = SourceOptions { strip: base.strip, version: Some(&base.version), ..SourceOptions::default() };
         let source = read_source(&dir.join(base.shipped.as_ref().unwrap_or(&base.source)), &options)?;
         let digest = source.tree.digest();
         if let Some((name, _)) = known.iter().find(|(_, tree)| *tree == digest) {
-            let release = Installable::of(&bundle)?;
-            return Ok((rebuild(&bundle, &release, name, &source)?, name.clone()));
+            let release = Installable::of(bundle)?;
+            return Ok((rebuild(bundle, &release, name, &source)?, name.clone()));
         }
     }
     let names: Vec<&str> = known.iter().map(|(n, _)| n.as_str()).collect();
@@ -96,7 +136,7 @@ fn target_of(dir: &Path, config: &Config, path: &Path) -> Result<(Source, String
     .next(format!("add one of {} first, or add the installed folder itself", names.join(", "))))
 }
 
-fn rebuild(bundle: &bundle::Bundle, release: &Installable<'_>, name: &str, base: &Source) -> Result<Source> {
+fn rebuild(bundle: &Bundle, release: &Installable<'_>, name: &str, base: &Source) -> Result<Source> {
     let gone = || Error::new(ErrorCode::Internal, name, "a route is missing");
     let (index, route) = release.routes.iter().enumerate().find(|(_, r)| r.name == name).ok_or_else(gone)?;
     let mut made = Source { tree: Tree::clone(&route.after), store: base.store.clone() };

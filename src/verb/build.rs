@@ -13,7 +13,7 @@ use crate::explain;
 use crate::fix::{Fix, FixId};
 use crate::plan::{DropCause, Dropped, Plan};
 use crate::release::{Day, Release, ReleaseSection};
-use crate::report::{Error, ErrorCode, Finding, Level, Result};
+use crate::report::{Error, ErrorCode, Finding, Level, Result, distinct};
 use crate::route::{Memo, pack, route};
 use crate::tree::{Digest, Store};
 use crate::trust::{Envelope, KeySource, SecretKey, parse_time};
@@ -119,6 +119,7 @@ pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &P
         findings.extend(track.findings.iter().chain(&plan.findings).cloned());
         targets.push(target_of(release, track, plan, &mut findings)?);
     }
+    let mut findings = distinct(findings);
     for f in &mut findings {
         f.level = release.config.level(f.code);
     }

@@ -1,11 +1,16 @@
 //! `check`: the gate for CI. A gate that cannot run is red.
 
 use super::build::size_of;
+use super::planned::{PlannedTrack, planned};
 use super::prove;
+use super::selection::Selection;
 use crate::bundle::{self, Action, Bundle, Class};
+use crate::explain::refusal_findings;
+use crate::fix::FixId;
 use crate::install::Release as Installable;
-use crate::release::{self, Config, Release, Track};
-use crate::report::{Code, Error, ErrorCode, Finding, Level, Result};
+use crate::plan::DropCause;
+use crate::release::{self, Config, Day, Release};
+use crate::report::{Code, Error, ErrorCode, Finding, Level, Result, distinct};
 use crate::tree::Digest;
 use crate::trust::Policy;
 use serde::Serialize;
@@ -49,9 +54,17 @@ impl Checked {
 
 /// Runs every gate over a bundle; with a policy, also whether its signatures and test results are enough at that time.
 ///
+/// `today` is the day on which holds of the configuration are looked at.
+///
 /// # Errors
 /// `gate-broken` if the configuration, the bundle or the previous bundle cannot be read at all.
-pub fn check(file: &Path, config: &Path, against: Option<&Path>, policy: Option<(&Policy, u64)>) -> Result<Checked> {
+pub fn check(
+    file: &Path,
+    config: &Path,
+    against: Option<&Path>,
+    policy: Option<(&Policy, u64)>,
+    today: Option<Day>,
+) -> Result<Checked> {
     let bundle = open(file)?;
     let release = release::load(config).map_err(|e| broken(&e))?;
     let previous = against.map(open).transpose()?;
@@ -59,9 +72,11 @@ pub fn check(file: &Path, config: &Path, against: Option<&Path>, policy: Option<
     let mut gates = vec![identity(&bundle, &release), budgets(&bundle, &release.config, file, against)?];
     gates.extend(proofs(&bundle, &release)?);
     gates.push(deletions(&bundle, &release)?);
-    gates.push(tracks(&bundle, &release));
+    let planned = planned(&release, &Selection { today, ..Selection::default() }).map_err(|e| broken(&e))?;
+    let held = held(&planned);
+    gates.push(tracks(&bundle, &release, &planned, &held));
     if let Some(previous) = &previous {
-        gates.push(lost(&bundle, previous, &release));
+        gates.push(lost(&bundle, previous, &release, &held));
     }
     if let Some((policy, now)) = policy {
         gates.push(signatures(file, policy, now)?);
@@ -265,51 +280,44 @@ fn deletions(bundle: &Bundle, release: &Release) -> Result<Gate> {
     Ok(gate("deletions", format!("{looked} deletions looked at"), findings.collect()))
 }
 
-/// Every fix reaches every track, or is excused there.
-fn tracks(bundle: &Bundle, release: &Release) -> Gate {
-    let mut findings = Vec::new();
-    for track in &release.tracks {
-        for fix in &release.fixes.fixes {
-            let has = release::variant_for(fix, &track.branch, &track.platform).is_ok_and(|v| v.is_some());
-            if !has && !excused(&release.config, &fix.id.0, track) {
-                findings.push(
-                    Finding::new(
-                        Code::FixMissingOnTrack,
-                        &fix.id,
-                        format!("no variant of this fix is for track '{}'", track.name),
-                    )
-                    .next("add a variant, or say why in a [[not_for]] of cumulate.toml"),
-                );
-            }
+/// Fixes that the configuration holds back on some track, and those that need them.
+fn held(planned: &[PlannedTrack<'_>]) -> BTreeSet<FixId> {
+    let dropped = planned.iter().filter_map(|t| t.outcome.as_ref().ok()).flat_map(|p| &p.dropped);
+    dropped.filter(|d| matches!(d.cause, DropCause::Held { .. })).map(|d| d.fix.clone()).collect()
+}
+
+/// Every fix reaches every track, or is excused there, or is held back.
+fn tracks(bundle: &Bundle, release: &Release, planned: &[PlannedTrack<'_>], held: &BTreeSet<FixId>) -> Gate {
+    let mut findings = release.findings.clone();
+    for track in planned {
+        findings.extend(track.findings.iter().cloned());
+        if let Err(refusal) = &track.outcome {
+            findings.extend(refusal_findings(refusal));
         }
     }
     // What the folder has must be in the bundle, or be superseded by something that is.
     let root = bundle.root();
-    let held: BTreeSet<&str> =
+    let shipped: BTreeSet<&str> =
         root.fixes.iter().flat_map(|f| [&f.id].into_iter().chain(&f.supersedes)).map(String::as_str).collect();
-    for fix in release.fixes.fixes.iter().filter(|f| !held.contains(f.id.0.as_str())) {
-        let everywhere = release.tracks.iter().all(|t| excused(&release.config, &fix.id.0, t));
-        if !everywhere {
+    for fix in release.fixes.fixes.iter().filter(|f| !shipped.contains(f.id.0.as_str()) && !held.contains(&f.id)) {
+        if !planned.iter().all(|t| t.not_for.contains_key(&fix.id)) {
+            let hold = format!("hold = [{{ id = \"{}\", reason = \"…\", owner = \"…\" }}]", fix.id);
             findings.push(
                 Finding::new(Code::FixMissingOnTrack, &fix.id, "the release has this fix, and the bundle has it not")
-                    .next("build the bundle again, or say why it was left out"),
+                    .next(format!("build the bundle again; or say at the top of cumulate.toml why it waits: {hold}")),
             );
         }
     }
-    gate("fixes on tracks", format!("fixes: {}, tracks: {}", release.fixes.fixes.len(), release.tracks.len()), findings)
-}
-
-fn excused(config: &Config, fix: &str, track: &Track) -> bool {
-    config.not_for.iter().any(|n| {
-        n.fix == fix
-            && (n.branch.is_empty() || n.branch == track.branch)
-            && (n.platform.is_empty() || n.platform == track.platform)
-    })
+    gate(
+        "fixes on tracks",
+        format!("fixes: {}, tracks: {}", release.fixes.fixes.len(), release.tracks.len()),
+        distinct(findings),
+    )
 }
 
 /// No fix of the previous bundle may be lost: it is here, is superseded by one that is, or the start has it,
-/// because the previous target is a base that the fixes start from.
-fn lost(bundle: &Bundle, previous: &Bundle, release: &Release) -> Gate {
+/// because the previous target is a base that the fixes start from. One that is held back now has said why.
+fn lost(bundle: &Bundle, previous: &Bundle, release: &Release, held: &BTreeSet<FixId>) -> Gate {
     let old = previous.root();
     let mut findings = Vec::new();
     if old.component != bundle.root().component {
@@ -318,21 +326,22 @@ fn lost(bundle: &Bundle, previous: &Bundle, release: &Release) -> Gate {
                 .next("give the previous bundle of this component"),
         );
     }
-    let held: BTreeSet<&str> =
+    let here: BTreeSet<&str> =
         bundle.root().fixes.iter().flat_map(|f| [&f.id].into_iter().chain(&f.supersedes)).map(String::as_str).collect();
     for track in &old.tracks {
         let start = release.tracks.iter().find(|t| t.name == track.name).or_else(|| release.tracks.first());
         if start.is_some_and(|t| t.bases[t.from].installed().tree.digest() == track.target.tree) {
             continue;
         }
-        for fix in old.fixes.iter().filter(|f| !held.contains(f.id.as_str())) {
+        let gone = |id: &str| !here.contains(id) && !held.contains(&FixId(id.to_owned()));
+        for fix in old.fixes.iter().filter(|f| gone(&f.id)) {
             findings.push(
                 Finding::new(
                     Code::FixLost,
                     &fix.id,
                     format!("bundle {} had this fix ({}), and this one has it not", old.release.version, fix.title),
                 )
-                .next("add it again, or have another fix supersede it"),
+                .next("add it again, have another fix supersede it, or hold it back in cumulate.toml"),
             );
         }
     }

@@ -21,15 +21,21 @@ pub struct Imported {
     pub merges: Vec<String>,
     /// Commits that change nothing, and so are no fix.
     pub empty: Vec<String>,
+    /// Commits that the folder had already, where it was added to.
+    pub present: Vec<String>,
     pub findings: Vec<Finding>,
 }
 
 /// Writes one fix per commit of `range` on its first-parent line into `out`, named by the commit's first 12 digits.
 ///
+/// `append`: behind the series that is there, without the commits that it has.
+///
 /// # Errors
-/// `usage` for a range that git does not know; `exists` if `out` has a series; `bad-source` where git fails.
-pub fn import_git(disk: &Disk, repo: &Path, range: &str, out: &Path) -> Result<Imported> {
-    if range.starts_with('-') {
+/// `usage` for a range that git does not know or that has no beginning; `exists` if `out` has fixes and they are not
+/// added to; `bad-source` where git fails.
+pub fn import_git(disk: &Disk, repo: &Path, range: &str, out: &Path, append: bool) -> Result<Imported> {
+    // A single name means all of the history up to it.
+    if range.starts_with('-') || !range.contains("..") {
         return Err(Error::new(ErrorCode::Usage, range, "this is no range of commits").next("say FROM..TO"));
     }
     let listed = git(repo, &["rev-list", "--reverse", "--first-parent", "--parents", "--end-of-options", range, "--"])
@@ -40,11 +46,24 @@ pub fn import_git(disk: &Disk, repo: &Path, range: &str, out: &Path) -> Result<I
         let what = format!("the range has {} commits; from 1 to {MOST} can be taken", commits.len());
         return Err(Error::new(ErrorCode::Usage, range, what).next("say FROM..TO"));
     }
-    let mut made = Imported { fixes: out.to_path_buf(), ids: vec![], merges: vec![], empty: vec![], findings: vec![] };
+    let mut made = Imported {
+        fixes: out.to_path_buf(),
+        ids: vec![],
+        merges: vec![],
+        empty: vec![],
+        present: vec![],
+        findings: vec![],
+    };
+    let series = series_of(out, append)?;
+    let listed_already: BTreeSet<&str> = series.lines().filter_map(|l| l.split_whitespace().next()).collect();
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     for line in &commits {
         let [commit, parents @ ..] = line.as_slice() else { continue };
         let id = commit.get(..12).unwrap_or(commit).to_owned();
+        if listed_already.contains(format!("{id}.patch").as_str()) {
+            made.present.push(id);
+            continue;
+        }
         let diff = diff_of(repo, commit, parents.first().copied())?;
         if diff.is_empty() {
             made.empty.push(id);
@@ -58,8 +77,8 @@ pub fn import_git(disk: &Disk, repo: &Path, range: &str, out: &Path) -> Result<I
         }
         made.ids.push(id);
     }
-    let series = files.iter().map(|(name, _)| format!("{name}\n")).collect();
-    write(disk, out, files, series)?;
+    let series = files.iter().fold(series.clone(), |all, (name, _)| all + name + "\n");
+    write(disk, out, files, &series)?;
     made.findings = read_fixes(out)?.findings;
     Ok(made)
 }
@@ -116,7 +135,7 @@ pub fn import_quilt(disk: &Disk, dir: &Path, out: &Path) -> Result<Imported> {
     let text = String::from_utf8(text).map_err(|_| {
         Error::new(ErrorCode::BadSource, from.join("series").display(), "the series is not UTF-8").next("rename")
     })?;
-    let (mut files, mut series, mut seen) = (Vec::new(), String::new(), BTreeSet::new());
+    let (mut files, mut series, mut seen) = (Vec::new(), series_of(out, false)?, BTreeSet::new());
     for line in text.lines() {
         let line = line.split(" #").next().unwrap_or_default().trim();
         if line.is_empty() || line.starts_with('#') {
@@ -137,30 +156,61 @@ pub fn import_quilt(disk: &Disk, dir: &Path, out: &Path) -> Result<Imported> {
         series += format!("{ours} {}", options.trim()).trim_end();
         series.push('\n');
     }
-    write(disk, out, files, series)?;
+    write(disk, out, files, &series)?;
     let set = read_fixes(out)?;
     let ids = set.series.unwrap_or_default().into_iter().map(|id| id.0).collect();
-    Ok(Imported { fixes: out.to_path_buf(), ids, merges: vec![], empty: vec![], findings: set.findings })
+    Ok(Imported {
+        fixes: out.to_path_buf(),
+        ids,
+        merges: vec![],
+        empty: vec![],
+        present: vec![],
+        findings: set.findings,
+    })
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).map_err(|e| Error::io(file.display(), &e))
 }
 
-/// Writes the fixes and, last, their series, so that a series never names what is not there.
-fn write(disk: &Disk, out: &Path, files: Vec<(String, Vec<u8>)>, series: String) -> Result<()> {
+/// What a series has to begin with: nothing, or the lines that are there and are added to.
+fn series_of(out: &Path, append: bool) -> Result<String> {
     let listed = out.join("series");
     if listed.symlink_metadata().is_ok() {
-        return Err(Error::new(ErrorCode::Exists, listed.display(), "it is there already and is never overwritten")
-            .next("name another folder with -o"));
+        if !append {
+            return Err(Error::new(
+                ErrorCode::Exists,
+                listed.display(),
+                "it is there already and is never overwritten",
+            )
+            .next("name another folder with -o, or, for commits, add to this one with --append"));
+        }
+        let text = String::from_utf8(read(&listed)?).map_err(|_| {
+            Error::new(ErrorCode::BadPath, listed.display(), "the series is not UTF-8")
+                .next("rename the fixes it names")
+        })?;
+        return Ok(if text.is_empty() || text.ends_with('\n') { text } else { text + "\n" });
     }
+    if out.is_dir() && !read_fixes(out)?.fixes.is_empty() {
+        return Err(Error::new(ErrorCode::Exists, out.display(), "it has fixes and no series that says their order")
+            .next("write them into fixes/series in their order, then use --append; or name another folder with -o"));
+    }
+    Ok(String::new())
+}
+
+/// Writes the fixes and, last, their series, so that a series never names what is not there.
+fn write(disk: &Disk, out: &Path, files: Vec<(String, Vec<u8>)>, series: &str) -> Result<()> {
     disk.mkdir_all(out)?;
     for (name, bytes) in files {
         let file = out.join(&name);
         if let Some(folder) = file.parent() {
             disk.mkdir_all(folder)?;
         }
+        // An import that was interrupted may have left it.
+        if std::fs::read(&file).is_ok_and(|there| there == bytes) {
+            continue;
+        }
         disk.create_new(&file, &bytes, 0o644)?;
     }
-    disk.create_new(&listed, series.as_bytes(), 0o644)
+    disk.write_atomic(&out.join("series"), series.as_bytes(), 0o644)
 }

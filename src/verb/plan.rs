@@ -3,7 +3,7 @@
 use super::planned::PlannedTrack;
 use crate::explain::{MatrixRow, PlanView, TrackView};
 use crate::fix::{Fix, FixId, Meta, Payload};
-use crate::plan::DropCause;
+use crate::plan::{DropCause, Proof};
 use crate::release::{Release, variant_for};
 use crate::report::{Error, ErrorCode, Result};
 use std::collections::BTreeMap;
@@ -68,6 +68,10 @@ fn cell(fix: &Fix, track: &PlannedTrack<'_>) -> Result<String> {
     let Some(variant) = variant_for(fix, &track.track.branch, &track.track.platform)? else {
         return Ok("missing".into());
     };
+    let fails = |p: &Proof| matches!(p, Proof::DoesNotApply { fix: f, .. } if *f == fix.id);
+    if track.outcome.as_ref().is_err_and(|refusal| refusal.proofs.iter().any(fails)) {
+        return Ok("does not apply".into());
+    }
     let own = variant.branch.is_some() || variant.platform.is_some();
     let dropped = track.outcome.as_ref().ok().and_then(|p| p.dropped.iter().find(|d| d.fix == fix.id));
     Ok(match dropped.map(|d| &d.cause) {

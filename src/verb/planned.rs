@@ -48,7 +48,7 @@ fn choose<'a>(release: &'a Release, track: &'a Track) -> Result<Chosen<'a>> {
     let mut not_for = BTreeMap::new();
     for fix in &release.fixes.fixes {
         if let Some(n) = excused(&release.config.not_for, fix, track) {
-            not_for.insert(fix.id.clone(), format!("{} ({}, {})", n.reason, n.status, n.owner));
+            not_for.insert(fix.id.clone(), format!("{} ({}, {})", n.reason, n.status.as_str(), n.owner));
         }
         match variant_for(fix, &track.branch, &track.platform)? {
             Some(v) => candidates.push(Candidate { id: &fix.id, meta: &fix.meta, payload: &v.payload }),

@@ -1,8 +1,8 @@
 //! Which fixes a user wants: by id, CVE, severity, path or date.
 
-use crate::fix::{FixId, SEVERITIES};
+use crate::fix::{FixId, SEVERITIES, is_day};
 use crate::plan::Candidate;
-use crate::release::{Day, is_day};
+use crate::release::Day;
 use crate::report::{Error, ErrorCode, Result};
 use globset::{GlobBuilder, GlobMatcher};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,14 +82,6 @@ impl Pick {
             }
         }
     }
-
-    /// The id, where the word is one: whether there is such a fix is for the plan to say.
-    fn id(&self) -> Option<&FixId> {
-        match &self.by {
-            By::Id(id) => Some(id),
-            _ => None,
-        }
-    }
 }
 
 /// The fixes that words choose of these, each with the words that chose it.
@@ -103,16 +95,14 @@ pub(super) fn picked<'a>(picks: &'a [Pick], fixes: &[Candidate<'_>], out: bool) 
     }
     let mut all: BTreeMap<FixId, Vec<&str>> = BTreeMap::new();
     for pick in picks {
-        if let Some(id) = pick.id() {
-            all.entry(id.clone()).or_default().push(&pick.text);
-            continue;
-        }
+        // Who names an id wants that one.
+        let newest = !out && !matches!(pick.by, By::Id(_));
         let mut chosen: BTreeSet<&FixId> = BTreeSet::new();
         for c in fixes.iter().filter(|c| pick.fits(c, out)) {
             let mut id = c.id;
             // As many steps as there are fixes: a circle of supersedes ends too.
             for _ in 0..fixes.len() {
-                match superseded.get(id).filter(|_| !out) {
+                match superseded.get(id).filter(|_| newest) {
                     Some(by) => id = by,
                     None => break,
                 }
@@ -132,7 +122,7 @@ pub(super) fn picked<'a>(picks: &'a [Pick], fixes: &[Candidate<'_>], out: bool) 
 /// `usage` for the first of them.
 pub(super) fn refuse_idle(selection: &Selection, tracks: &[Vec<Candidate<'_>>]) -> Result<()> {
     let words = selection.only.iter().map(|p| (p, false)).chain(selection.without.iter().map(|p| (p, true)));
-    for (pick, out) in words.filter(|(p, _)| p.id().is_none()) {
+    for (pick, out) in words {
         if !tracks.iter().flatten().any(|c| pick.fits(c, out)) {
             return Err(Error::new(ErrorCode::Usage, &pick.text, "no fix of this release fits the selection")
                 .next("'cumulate plan --format json' lists ids, CVEs, severities and paths"));
