@@ -341,7 +341,9 @@ pub enum BaseCommand {
 #[derive(Debug, Subcommand)]
 pub enum DeltaCommand {
     /// Make a delta from OLD to NEW.
-    #[command(after_help = "Examples:\n  cumulate delta encode old new -o delta --profile small")]
+    #[command(
+        after_help = "Examples:\n  cumulate delta encode old new -o delta --profile small\n  cumulate delta encode old.img new.img -o delta --memory \"1 GiB\"     # files that do not fit"
+    )]
     Encode {
         old: PathBuf,
         new: PathBuf,
@@ -349,6 +351,10 @@ pub enum DeltaCommand {
         output: PathBuf,
         #[arg(long, value_enum, default_value = "balanced")]
         profile: ProfileArg,
+        /// Most memory that encoding may take, about: bytes, or with a unit ("1 GiB"). Files that would take more
+        /// are coded in windows, as are those above 256 MiB, then within 1 GiB.
+        #[arg(long, value_name = "SIZE")]
+        memory: Option<Size>,
         /// Replace an existing file.
         #[arg(long)]
         force: bool,

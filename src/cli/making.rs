@@ -229,8 +229,8 @@ fn build_text(b: &Built, seconds: f32) -> String {
     ))
 }
 
-pub fn delta_encode(old: &Path, new: &Path, output: &Path, profile: Profile, force: bool, out: Out) -> Result<u8> {
-    let made = verb::delta_encode(&Disk::real(), old, new, output, profile, force)?;
+pub fn delta_encode(old: &Path, new: &Path, output: &Path, options: verb::EncodeOptions, out: Out) -> Result<u8> {
+    let made = verb::delta_encode(&Disk::real(), old, new, output, options)?;
     out.result("delta-encode", &made, |d| delta_text(d, output))?;
     Ok(0)
 }

@@ -156,8 +156,9 @@ fn run(command: Command) -> crate::report::Result<u8> {
         Command::Check { bundle, config, against, trust, format } => {
             using::check(&bundle, &config, against.as_deref(), &trust, format)
         }
-        Command::Delta(DeltaCommand::Encode { old, new, output, profile, force, out }) => {
-            making::delta_encode(&old, &new, &output, profile.into(), force, Out::new(out.format))
+        Command::Delta(DeltaCommand::Encode { old, new, output, profile, memory, force, out }) => {
+            let options = crate::verb::EncodeOptions { profile: profile.into(), memory: memory.map(|s| s.0), force };
+            making::delta_encode(&old, &new, &output, options, Out::new(out.format))
         }
         Command::Delta(DeltaCommand::Decode { old, delta, output, memory, force, out }) => {
             making::delta_decode(&old, &delta, &output, memory.map(|s| s.0), force, Out::new(out.format))

@@ -5,6 +5,9 @@ use sha2::Digest as _;
 
 const VERSION: u8 = 1;
 
+/// Most bytes of a header.
+pub(super) const MOST: u64 = 1 + 10 + 10 + 4 + 4;
+
 /// The low half of the first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tag {
@@ -14,6 +17,7 @@ pub(super) enum Tag {
     Zstd = 3,
     Stream = 4,
     Containers = 5,
+    Windows = 6,
 }
 
 impl Tag {
@@ -22,7 +26,7 @@ impl Tag {
     }
 
     fn of(byte: u8) -> Result<Self, DeltaError> {
-        [Tag::Stored, Tag::Full, Tag::Bsdiff, Tag::Zstd, Tag::Stream, Tag::Containers]
+        [Tag::Stored, Tag::Full, Tag::Bsdiff, Tag::Zstd, Tag::Stream, Tag::Containers, Tag::Windows]
             .into_iter()
             .find(|t| t.byte() == byte)
             .ok_or(DeltaError::UnknownCodec(byte))
@@ -35,6 +39,7 @@ impl Tag {
             Tag::Zstd => Codec::Zstd,
             Tag::Stream => Codec::Stream,
             Tag::Containers => Codec::Containers,
+            Tag::Windows => Codec::Windows,
         }
     }
 
@@ -43,7 +48,7 @@ impl Tag {
     }
 
     fn states_memory(self) -> bool {
-        matches!(self, Tag::Bsdiff | Tag::Stream | Tag::Containers)
+        matches!(self, Tag::Bsdiff | Tag::Stream | Tag::Containers | Tag::Windows)
     }
 
     /// Bytes beyond the result for the codecs whose header need not state them.
@@ -68,22 +73,33 @@ pub(super) struct Parts<'a> {
 
 /// The first four bytes of the SHA-256.
 pub(super) fn check(bytes: &[u8]) -> [u8; 4] {
-    let digest = sha2::Sha256::digest(bytes);
+    finish(sha2::Sha256::new_with_prefix(bytes))
+}
+
+/// The first four bytes of what has been hashed piece by piece.
+pub(super) fn finish(sha: sha2::Sha256) -> [u8; 4] {
+    let digest = sha.finalize();
     [digest[0], digest[1], digest[2], digest[3]]
 }
 
-pub(super) fn join(coded: &Coded, old: &[u8], new: &[u8]) -> Result<Encoded, DeltaError> {
-    let tag = coded.tag;
-    let mut bytes = Vec::with_capacity(coded.payload.len() + 24);
-    bytes.push(tag.byte());
-    varint::put(&mut bytes, new.len() as u64);
+/// The header's bytes; `working` is the memory beyond the result.
+pub(super) fn bytes(tag: Tag, new_size: u64, working: u64, old_check: [u8; 4], new_check: [u8; 4]) -> Vec<u8> {
+    let mut bytes = vec![tag.byte()];
+    varint::put(&mut bytes, new_size);
     if tag.states_memory() {
-        varint::put(&mut bytes, coded.working.div_ceil(1024));
+        varint::put(&mut bytes, working.div_ceil(1024));
     }
     if tag.needs_old() {
-        bytes.extend_from_slice(&check(old));
+        bytes.extend_from_slice(&old_check);
     }
-    bytes.extend_from_slice(&check(new));
+    bytes.extend_from_slice(&new_check);
+    bytes
+}
+
+pub(super) fn join(coded: &Coded, old: &[u8], new: &[u8]) -> Result<Encoded, DeltaError> {
+    // Some deltas do without the old bytes' check, and hashing is not free.
+    let old_check = if coded.tag.needs_old() { check(old) } else { [0; 4] };
+    let mut bytes = bytes(coded.tag, new.len() as u64, coded.working, old_check, check(new));
     bytes.extend_from_slice(&coded.payload);
     Ok(Encoded { header: split(&bytes)?.header, bytes })
 }
@@ -99,7 +115,9 @@ pub(super) fn split(delta: &[u8]) -> Result<Parts<'_>, DeltaError> {
     } else {
         tag.known_working()
     };
-    let memory = new_size.checked_add(working).ok_or(DeltaError::Damaged("the memory is no number of bytes"))?;
+    // What windows make is handed on at once.
+    let held = if tag == Tag::Windows { 0 } else { new_size };
+    let memory = held.checked_add(working).ok_or(DeltaError::Damaged("the memory is no number of bytes"))?;
     let old_check = if tag.needs_old() { Some(take_check(&mut rest)?) } else { None };
     let new_check = take_check(&mut rest)?;
     Ok(Parts {

@@ -7,10 +7,10 @@
 //!
 //! | field | bytes | present in | meaning |
 //! |---|---|---|---|
-//! | tag | 1 | all | high half: format version (1); low half: 0 full stored, 1 full zstd, 2 bsdiff, 3 zstd prefix, 4 stream, 5 containers |
+//! | tag | 1 | all | high half: format version (1); low half: 0 full stored, 1 full zstd, 2 bsdiff, 3 zstd prefix, 4 stream, 5 containers, 6 windows |
 //! | new_size | 1-10, varint | all | bytes of the result |
-//! | memory | 1-10, varint | bsdiff, stream, containers | KiB that decoding needs beyond the result |
-//! | old check | 4 | bsdiff, zstd prefix, stream, containers | first bytes of the old bytes' SHA-256 |
+//! | memory | 1-10, varint | bsdiff, stream, containers, windows | KiB that decoding needs beyond the result |
+//! | old check | 4 | bsdiff, zstd prefix, stream, containers, windows | first bytes of the old bytes' SHA-256 |
 //! | new check | 4 | all | first bytes of the result's SHA-256 |
 //! | payload | rest | all | the codec's own |
 
@@ -24,16 +24,21 @@ mod full;
 mod header;
 mod prefix;
 mod settings;
+mod source;
 mod sparse;
 pub mod stream;
 mod types;
 mod varint;
+mod windows;
 
 pub use choose::best;
-pub use settings::{SETTINGS_VERSION, encode_memory};
+pub use settings::{SETTINGS_VERSION, encode_memory, needs_windows};
+pub use source::{PassError, Side, Source};
 pub use types::{Codec, DecodeLimits, DeltaError, Encoded, Header, Profile};
+pub use windows::{LEAST_MEMORY, MEMORY};
 
 use header::{Parts, Tag};
+use sha2::Digest as _;
 
 /// A codec's bytes before they have a header.
 struct Coded {
@@ -71,11 +76,15 @@ fn code(codec: Codec, old: Option<&[u8]>, new: &[u8], profile: Profile, depth: u
             Some((payload, working)) => Coded { tag: Tag::Containers, working, payload },
             None => return Err(DeltaError::EncoderFault("there is nothing to open")),
         },
+        Codec::Windows => return in_windows(before, new, profile),
     };
     header::join(&coded, before, new)
 }
 
 fn prove(made: &Encoded, old: Option<&[u8]>, new: &[u8], depth: u32) -> Result<(), DeltaError> {
+    if made.header.codec == Codec::Windows {
+        return Ok(()); // Every window has been.
+    }
     let limits = DecodeLimits { new_size: made.header.new_size, memory: made.header.memory };
     match decode_at(&made.bytes, old.unwrap_or_default(), limits, depth) {
         Ok(again) if again == new => Ok(()),
@@ -102,18 +111,110 @@ pub fn header(delta: &[u8]) -> Result<Header, DeltaError> {
 /// [`DeltaError::WrongOld`] for other old bytes, and [`DeltaError::Truncated`],
 /// [`DeltaError::Damaged`] or [`DeltaError::UnknownCodec`] for bad deltas.
 pub fn decode(delta: &[u8], old: &[u8], limits: DecodeLimits) -> Result<Vec<u8>, DeltaError> {
-    decode_at(delta, old, limits, 0)
+    let header = header(delta)?;
+    if header.codec != Codec::Windows {
+        return decode_at(delta, old, limits, 0);
+    }
+    // The result is held here, so it counts.
+    let memory = limits.memory.saturating_sub(header.new_size);
+    let (delta, old) = (Source::bytes(Side::Delta, delta), Source::bytes(Side::Old, old));
+    let mut out = Vec::new();
+    let made = decode_to(&delta, &old, DecodeLimits { memory, ..limits }, &mut |bytes| {
+        out.try_reserve(bytes.len()).map_err(|_| DeltaError::OverLimit { needed: header.new_size, allowed: 0 })?;
+        out.extend_from_slice(bytes);
+        Ok(())
+    });
+    made.map_err(whole).map(|_| out)
+}
+
+/// The error of a pass over bytes in memory, which are always there.
+fn whole(error: PassError) -> DeltaError {
+    match error {
+        PassError::Delta(e) => e,
+        PassError::Io(..) => DeltaError::Truncated,
+    }
+}
+
+/// [`decode`] for files that are read by position, old bytes and delta alike; the result is handed on as it comes.
+/// A delta of windows holds no more than it states; the other codecs hold both files and the delta.
+///
+/// What has been handed on is worth nothing before this returns: only then its check has been compared.
+///
+/// # Errors
+/// As [`decode`], and [`PassError::Io`] with what the sources or `out` gave.
+pub fn decode_to(
+    delta: &Source<'_>,
+    old: &Source<'_>,
+    limits: DecodeLimits,
+    out: &mut dyn FnMut(&[u8]) -> Result<(), PassError>,
+) -> Result<Header, PassError> {
+    let mut head = Vec::new();
+    delta.append(0, delta.size().min(header::MOST), &mut head)?;
+    let parts = header::split(&head)?;
+    let header = parts.header;
+    if header.codec != Codec::Windows {
+        let (mut bytes, mut before) = (Vec::new(), Vec::new());
+        delta.append(0, delta.size(), &mut bytes)?;
+        old.append(0, old.size(), &mut before)?;
+        out(&decode_at(&bytes, &before, limits, 0)?)?;
+        return Ok(header);
+    }
+    limits.allow(header)?;
+    let mut sha = sha2::Sha256::new();
+    old.pass(|bytes| {
+        sha.update(bytes);
+        Ok(())
+    })?;
+    if parts.old_check != Some(header::finish(sha)) {
+        return Err(DeltaError::WrongOld.into());
+    }
+    let mut sha = sha2::Sha256::new();
+    let at = (head.len() - parts.payload.len()) as u64;
+    windows::decode((delta, at), old, header.new_size, parts.working, &mut |bytes| {
+        sha.update(bytes);
+        out(bytes)
+    })?;
+    if header::finish(sha) != parts.new_check {
+        return Err(DeltaError::Damaged("the result is not what the header promises").into());
+    }
+    Ok(header)
+}
+
+/// Codes files that do not fit into memory, within about `memory` bytes, and proves every window by decoding it.
+///
+/// The payload is handed on as it comes; the returned bytes are the header that belongs in front of it. The same
+/// files, profile and memory give the same bytes, whatever the threads.
+///
+/// # Errors
+/// As [`encode`], and [`PassError::Io`] with what the sources or `payload` gave.
+pub fn encode_windows(
+    old: &Source<'_>,
+    new: &Source<'_>,
+    profile: Profile,
+    memory: u64,
+    payload: &mut dyn FnMut(&[u8]) -> Result<(), PassError>,
+) -> Result<Vec<u8>, PassError> {
+    let sizes = windows::Sizes::of(memory, old.size(), profile, rayon::current_num_threads());
+    windows::encode(old, new, profile, &sizes, payload)
+}
+
+fn in_windows(old: &[u8], new: &[u8], profile: Profile) -> Result<Encoded, DeltaError> {
+    let (old, new) = (Source::bytes(Side::Old, old), Source::bytes(Side::New, new));
+    let mut payload = Vec::new();
+    let made = encode_windows(&old, &new, profile, windows::MEMORY, &mut |bytes| {
+        payload.extend_from_slice(bytes);
+        Ok(())
+    });
+    let mut bytes = made.map_err(whole)?;
+    bytes.append(&mut payload);
+    Ok(Encoded { header: header(&bytes)?, bytes })
 }
 
 /// [`decode`] within so many containers.
 fn decode_at(delta: &[u8], old: &[u8], limits: DecodeLimits, depth: u32) -> Result<Vec<u8>, DeltaError> {
     let parts = header::split(delta)?;
-    let Header { new_size, memory, .. } = parts.header;
-    for (needed, allowed) in [(new_size, limits.new_size), (memory, limits.memory)] {
-        if needed > allowed {
-            return Err(DeltaError::OverLimit { needed, allowed });
-        }
-    }
+    let new_size = parts.header.new_size;
+    limits.allow(parts.header)?;
     let size = usize::try_from(new_size)
         .map_err(|_| DeltaError::OverLimit { needed: new_size, allowed: usize::MAX as u64 })?;
     if parts.old_check.is_some_and(|check| check != header::check(old)) {
@@ -136,6 +237,7 @@ fn dispatch(parts: &Parts<'_>, old: &[u8], size: usize, depth: u32) -> Result<Ve
             let Header { new_size, memory, .. } = parts.header;
             stream::decode(parts.payload, old, new_size, DecodeLimits { new_size, memory })
         }
+        Tag::Windows => Err(DeltaError::Damaged("windows within another delta")),
         Tag::Containers if depth > containers::DEPTH => Err(DeltaError::Damaged("containers are nested too deep")),
         Tag::Containers => containers::decode(parts.payload, old, size, parts.working, depth),
     }

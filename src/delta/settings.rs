@@ -3,9 +3,19 @@
 use super::Profile;
 
 /// Part of the key of memoised deltas: the same inputs give the same bytes per version.
-pub const SETTINGS_VERSION: u32 = 5;
+pub const SETTINGS_VERSION: u32 = 6;
 
 const MIB: u64 = 1 << 20;
+
+/// Most bytes of either side that are coded whole; a larger file is coded in windows.
+const WHOLE: u64 = 256 * MIB;
+
+/// Whether files of these sizes are coded in windows: where one is larger than 256 MiB, or, with so much
+/// memory given, where [`best`](super::best) and the files themselves would take more.
+pub fn needs_windows(old: u64, new: u64, profile: Profile, memory: Option<u64>) -> bool {
+    let need = encode_memory(old, new, profile).saturating_add(old).saturating_add(new);
+    old.max(new) > WHOLE || memory.is_some_and(|m| need > m)
+}
 
 pub(super) struct Settings {
     /// zstd level of whole files.

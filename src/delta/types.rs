@@ -16,6 +16,8 @@ pub enum Codec {
     Stream,
     /// Zip and gzip files opened, and everything in them by the other codecs.
     Containers,
+    /// Files that do not fit into memory, window by window, by the other codecs.
+    Windows,
 }
 
 /// What a user is willing to pay at decoding and encoding time.
@@ -37,13 +39,26 @@ pub struct DecodeLimits {
     pub memory: u64,
 }
 
+impl DecodeLimits {
+    /// Whether a delta may be decoded.
+    pub(super) fn allow(self, header: Header) -> Result<(), DeltaError> {
+        for (needed, allowed) in [(header.new_size, self.new_size), (header.memory, self.memory)] {
+            if needed > allowed {
+                return Err(DeltaError::OverLimit { needed, allowed });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The first bytes of every delta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     pub codec: Codec,
     /// Bytes of the result, exactly.
     pub new_size: u64,
-    /// Bytes of memory that decoding needs at most, the result included, the old bytes not.
+    /// Bytes of memory that decoding needs at most, the result included, the old bytes not. For
+    /// [`Codec::Windows`] without the result, which [`decode_to`](super::decode_to) hands on as it comes.
     pub memory: u64,
 }
 

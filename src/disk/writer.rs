@@ -129,6 +129,11 @@ pub struct AtomicWriter<'a> {
 }
 
 impl AtomicWriter<'_> {
+    /// Where the bytes lie until they are committed.
+    pub fn path(&self) -> &Path {
+        &self.new.path
+    }
+
     pub fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.new.put(bytes)
     }

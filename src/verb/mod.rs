@@ -33,7 +33,7 @@ pub use base_add::{BaseAdded, base_add};
 pub use build::{Built, BuiltBase, Output, Progress, Request, build};
 pub use check::{Checked, Gate, check};
 pub use delegate::{DelegationView, add_envelope, trust_delegate};
-pub use delta::{DeltaResult, decode as delta_decode, encode as delta_encode};
+pub use delta::{DeltaResult, EncodeOptions, decode as delta_decode, encode as delta_encode};
 pub use export::{Exported, Taker, export};
 pub use import::{Imported, import_git, import_quilt};
 pub use import_dir::{ImportedTree, import_dir};

@@ -27,6 +27,7 @@ use image::{Image, Section};
 use map::{Copy, Map};
 use model::Bits;
 use refs::Refs;
+pub(super) use suffix::common;
 
 /// The version of the stream, its first byte; any change of the model is another version.
 const VERSION: u8 = 3;
