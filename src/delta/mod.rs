@@ -152,6 +152,7 @@ pub fn decode_to(
     delta.append(0, delta.size().min(header::MOST), &mut head)?;
     let parts = header::split(&head)?;
     let header = parts.header;
+    limits.allow(header)?;
     if header.codec != Codec::Windows {
         let (mut bytes, mut before) = (Vec::new(), Vec::new());
         delta.append(0, delta.size(), &mut bytes)?;
@@ -159,7 +160,6 @@ pub fn decode_to(
         out(&decode_at(&bytes, &before, limits, 0)?)?;
         return Ok(header);
     }
-    limits.allow(header)?;
     let mut sha = sha2::Sha256::new();
     old.pass(|bytes| {
         sha.update(bytes);

@@ -191,7 +191,7 @@ fn every_truncation_and_every_flipped_bit_is_an_error_or_harmless() {
 
 #[test]
 fn versions_and_codecs_of_later_builds_are_named_not_guessed() {
-    for byte in [0x00, 0x0f, 0x16, 0x21, 0xff] {
+    for byte in [0x00, 0x0f, 0x17, 0x21, 0xff] {
         assert_eq!(header(&[byte, 0, 0, 0, 0, 0]), Err(DeltaError::UnknownCodec(byte)));
     }
     assert_eq!(header(&[]), Err(DeltaError::Truncated));
