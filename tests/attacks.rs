@@ -11,11 +11,11 @@ use cumulate::report::{Error, ErrorCode as E};
 use cumulate::trust::{Envelope, PAYLOAD_TYPE, Policy, SecretKey};
 use serde_json::{Value, json};
 use std::fs;
-use support::forge::Forge;
+use support::forge::{self, Forge, whole};
 
 const NOW: u64 = 1_800_000_000;
 
-fn forge() -> Forge {
+fn honest() -> Forge {
     let (package, blobs) = support::golden().package();
     Forge::of(&package, &blobs)
 }
@@ -35,17 +35,16 @@ type Attack = (&'static str, u32, E, &'static str, fn(&mut Forge));
 
 #[test]
 fn an_honest_forgery_verifies() {
-    verify(forge()).unwrap();
-    let mut f = forge();
+    verify(honest()).unwrap();
+    let mut f = honest();
     f.root["format"]["minor"] = 9.into();
     f.root["a newer field"] = json!({"of": "minor 9"});
     f.bases[0]["another"] = 1.into();
     verify(f).unwrap();
 }
 
-fn step_at(steps: &mut Value, path: &str) -> usize {
-    steps["steps"].as_array().unwrap().iter().position(|s| s["path"] == path).unwrap()
-}
+/// The step for bin/agent, after those at the top.
+const AGENT: usize = 2;
 
 const ATTACKS: &[Attack] = &[
     ("two releases in one folder", 1, E::BadBundle, "2 entries", |f| {
@@ -75,9 +74,10 @@ const ATTACKS: &[Attack] = &[
     ("an image of something else", 2, E::BadBundle, "neither", |f| {
         f.top = |top| top["manifests"][0]["mediaType"] = "application/vnd.docker.distribution.manifest.v2+json".into();
     }),
-    ("a next major version", 3, E::UnknownFormat, "2.0", |f| f.root["format"]["major"] = 2.into()),
+    ("a next major version", 3, E::UnknownFormat, "3.0", |f| f.root["format"]["major"] = 3.into()),
+    ("the major version before this", 3, E::UnknownFormat, "1.0", |f| f.root["format"]["major"] = 1.into()),
     ("major version 0", 3, E::UnknownFormat, "0.0", |f| f.root["format"]["major"] = 0.into()),
-    ("a base of a next major version", 3, E::UnknownFormat, "2.0", |f| f.bases[1]["format"]["major"] = 2.into()),
+    ("a base of a next major version", 3, E::UnknownFormat, "3.0", |f| f.bases[1]["format"]["major"] = 3.into()),
     ("a feature that this reader lacks", 3, E::UnknownFormat, "time-travel", |f| {
         f.root["needs"] = json!(["time-travel"])
     }),
@@ -90,7 +90,9 @@ const ATTACKS: &[Attack] = &[
     ("a base that leads to another target", 4, E::BadBundle, "target", |f| {
         f.bases[0]["after"] = f.bases[0]["before"].clone();
     }),
-    ("a base that hides a fix", 4, E::BadBundle, "fixes", |f| drop(f.bases[0]["fixes"].as_array_mut().unwrap().pop())),
+    ("a base that hides a fix", 4, E::BadBundle, "fixes", |f| f.bases[0]["fixes"] = "a".into()),
+    ("a fix in a state that nobody knows", 4, E::BadBundle, "unknown state", |f| f.bases[0]["fixes"] = "a?".into()),
+    ("a reason for a fix that nobody has", 4, E::BadBundle, "fixes", |f| f.bases[0]["reasons"] = json!([[7, "why"]])),
     ("a base twice", 4, E::BadBundle, "twice", |f| f.listed = vec![0, 1, 0]),
     ("two bases of one name", 4, E::BadBundle, "twice", |f| {
         f.root["bases"][1]["name"] = "1.0".into();
@@ -107,16 +109,16 @@ const ATTACKS: &[Attack] = &[
         f.extra_layers.push(blob);
     }),
     ("a layer twice", 4, E::BadBundle, "layers", |f| {
-        let mut blob = f.root["graph"].clone();
-        blob["mediaType"] = "application/vnd.cumulate.graph.v1+zstd".into();
+        let mut blob = f.bases[0]["listing"].clone();
+        blob["mediaType"] = "application/vnd.cumulate.listing.v2+zstd".into();
         f.extra_layers.push(blob);
     }),
-    ("two root manifests", 4, E::BadBundle, "exactly one root", |f| {
+    ("two base manifests", 4, E::BadBundle, "exactly one base", |f| {
         let mut blob = f.put(b"{}".to_vec());
-        blob["mediaType"] = bundle::MEDIA_ROOT.into();
+        blob["mediaType"] = bundle::MEDIA_BASE.into();
         f.extra_layers.push(blob);
     }),
-    ("a layer left out", 4, E::BadBundle, "layers", |f| f.without.push("steps".into())),
+    ("a layer left out", 4, E::BadBundle, "layers", |f| f.without.push("listing".into())),
     ("a layer whose size lies", 4, E::BadBundle, "layers", |f| f.size_lie = Some(("pack".into(), 1))),
     ("more envelopes than anybody has", 4, E::Limit, "envelopes", |f| {
         f.envelopes = (0..65).map(|i| format!("{{\"n\":{i}}}").into_bytes()).collect();
@@ -131,46 +133,60 @@ const ATTACKS: &[Attack] = &[
         f.blobs.get_mut(&digest).unwrap().truncate(1);
     }),
     ("a file slipped into the target", 8, E::BadBundle, "number of paths", |f| {
-        for at in 0..2 {
-            f.change(at, "listing", |l| l["lib/evil"] = l["lib/a.txt"].clone());
-        }
+        f.change_listing(|_, l| {
+            name(l, "lib", "zzz");
+            let at = l["kinds"].as_str().unwrap().rfind('l').unwrap();
+            let mut kinds = l["kinds"].as_str().unwrap().to_owned();
+            kinds.insert(at, 'l');
+            l["kinds"] = kinds.into();
+            l["links"].as_array_mut().unwrap().push("/etc/passwd".into());
+        });
     }),
-    ("a file of the target exchanged", 8, E::BadBundle, "tree digest", |f| {
-        for at in 0..2 {
-            f.change(at, "listing", |l| l["lib/a.txt"]["digest"] = format!("sha256:{:064}", 1).into());
-        }
+    ("more paths than kinds", 8, E::BadBundle, "ends before", |f| f.change_listing(|_, l| name(l, "lib", "zzz"))),
+    ("more digests than paths", 8, E::BadBundle, "more than its rows", |f| {
+        f.change_listing(|plain, _| plain.extend([0; 32]));
     }),
-    ("a size in the target that lies", 8, E::Limit, "limits", |f| {
-        for at in 0..2 {
-            f.change(at, "listing", |l| l["lib/a.txt"]["size"] = (u64::MAX - 4).into());
-        }
+    ("fewer digests than paths", 8, E::BadBundle, "ends before", |f| {
+        f.change_listing(|plain, _| plain.truncate(40));
     }),
-    ("a path out of the tree", 8, E::BadBundle, "leaves the tree", |f| {
+    ("a listing that ends before its digests", 8, E::BadBundle, "before its digests", |f| {
         for at in 0..2 {
-            f.change(at, "listing", |l| l["../../etc/passwd"] = l["lib/a.txt"].clone());
-        }
-    }),
-    ("an absolute path", 8, E::BadBundle, "absolute", |f| {
-        for at in 0..2 {
-            f.change(at, "listing", |l| l["/etc/passwd"] = l["lib/a.txt"].clone());
-        }
-    }),
-    ("a path into the installer's own folder", 8, E::BadBundle, ".cumulate", |f| {
-        for at in 0..2 {
-            f.change(at, "listing", |l| l[".cumulate/journal"] = l["lib/a.txt"].clone());
-        }
-    }),
-    ("a path twice with two contents", 8, E::BadBundle, "twice", |f| {
-        let text = f.document(&f.bases[0]["listing"]).to_string();
-        let twice = text.replacen('{', "{\"bin/agent\":{\"kind\":\"folder\"},", 1);
-        for at in 0..2 {
-            f.bases[at]["listing"] = f.put_document(&twice);
+            f.bases[at]["listing"] = f.put(vec![0xff; 9]);
             f.fix_download(at);
         }
     }),
+    ("a kind that nobody knows", 8, E::BadBundle, "unknown kind", |f| f.change_listing(|_, l| kind(l, 0, 'q'))),
+    ("brief digests of no bytes", 8, E::BadBundle, "0 bytes", |f| f.change_listing(|_, l| l["short"] = 0.into())),
+    ("a class of a row that is not there", 8, E::BadBundle, "class", |f| {
+        f.change_listing(|_, l| l["classes"] = json!({"config": [99]}));
+    }),
+    ("a row of two classes", 8, E::BadBundle, "class", |f| {
+        f.change_listing(|_, l| l["classes"] = json!({"config": [1], "site": [1]}));
+    }),
+    ("a size in the target that lies", 8, E::Limit, "limits", |f| {
+        f.change_listing(|_, l| l["sizes"][0] = (u64::MAX - 4).into());
+    }),
+    ("a path out of the tree", 8, E::BadBundle, "leaves the tree", |f| {
+        f.change_listing(|_, l| l["folders"][0][0] = "../../etc".into());
+    }),
+    ("a name that is a path", 8, E::BadBundle, "out of order", |f| {
+        f.change_listing(|_, l| l["folders"][0][1][0] = "a/b".into());
+    }),
+    ("an absolute path", 8, E::BadBundle, "absolute", |f| {
+        f.change_listing(|_, l| l["folders"][1][0] = "/etc".into());
+    }),
+    ("a path into the installer's own folder", 8, E::BadBundle, ".cumulate", |f| {
+        f.change_listing(|_, l| l["folders"][1][0] = ".cumulate".into());
+    }),
+    ("a path twice with two contents", 8, E::BadBundle, "twice", |f| {
+        f.change_listing(|_, l| name(l, "lib", "a.txt"));
+    }),
+    ("a folder twice", 8, E::BadBundle, "twice", |f| {
+        f.change_listing(|_, l| l["folders"][1] = l["folders"][0].clone());
+    }),
     ("a zstd bomb", 8, E::BadBundle, "larger than a chunk", |f| {
         for at in 0..2 {
-            f.bases[at]["listing"] = f.put(zstd::bulk::compress(&vec![b' '; 8 << 20], 3).unwrap());
+            f.bases[at]["listing"] = f.put(whole(&[], &zstd::bulk::compress(&vec![b' '; 8 << 20], 3).unwrap()));
             f.fix_download(at);
         }
         f.root["limits"]["blob"] = (1 << 20).into();
@@ -178,67 +194,80 @@ const ATTACKS: &[Attack] = &[
     ("a zstd bomb in small frames", 8, E::Limit, "larger than", |f| {
         let frame = zstd::bulk::compress(&vec![b' '; 4 << 20], 3).unwrap();
         for at in 0..2 {
-            f.bases[at]["listing"] = f.put(frame.repeat(5));
+            f.bases[at]["listing"] = f.put(whole(&[], &frame.repeat(5)));
             f.fix_download(at);
         }
         f.root["limits"]["blob"] = (1 << 20).into();
     }),
-    ("a bottomless JSON", 8, E::BadBundle, "recursion", |f| {
-        let deep = format!("{{\"edges\":[{{\"fix\":\"FIX-1\",\"reason\":{}", "[".repeat(100_000));
-        f.root["graph"] = f.put_document(&deep);
+    ("a bottomless JSON", 4, E::BadBundle, "recursion", |f| f.root["graph"]["edges"][0]["reason"] = forge::DEEP.into()),
+    ("a graph that names a fix nobody has", 4, E::BadBundle, "does not have", |f| {
+        f.root["graph"]["edges"][0]["fix"] = "FIX-3".into();
     }),
-    ("a graph that names a fix nobody has", 8, E::BadBundle, "does not have", |f| {
-        let text = f.document(&f.root["graph"]).to_string().replace("FIX-2", "FIX-3");
-        f.root["graph"] = f.put_document(&text);
+    ("a path that a fix nobody has touched", 8, E::BadBundle, "does not have", |f| {
+        f.change_listing(|_, l| l["fixes"] = json!([[0, [7]]]));
     }),
     ("another target for one base of a track", 8, E::BadBundle, "another listing", |f| {
-        f.change(1, "listing", |l| l["lib/a.txt"]["exec"] = true.into());
+        let (plain, mut text) = f.listing(1);
+        kind(&mut text, 0, 'f');
+        f.put_listing(1, &plain, &text.to_string());
     }),
-    ("a step that deletes what the target has", 9, E::BadBundle, "misses the target", |f| {
-        f.change(0, "steps", |s| {
-            let at = step_at(s, "lib/a.txt");
-            drop(s["steps"][at].as_object_mut().unwrap().remove("after"));
-            s["steps"][at]["action"] = json!({"do": "delete"});
-        });
+    ("a step that deletes what the target has", 9, E::BadBundle, "deletes what", |f| does(f, 0, '-')),
+    ("a step beyond the listing", 9, E::BadBundle, "beyond the listing", |f| {
+        f.bases[0]["steps"]["skip"][0] = u32::MAX.into();
     }),
-    ("a step at a path out of the tree", 9, E::BadBundle, "leaves the tree", |f| {
-        f.change(0, "steps", |s| s["steps"][0]["path"] = "a/../../b".into());
+    ("a step left out", 9, E::BadBundle, "number of paths", |f| {
+        // The first one makes a folder that the base has not.
+        let made = f.bases[0]["steps"]["had"].as_str().unwrap().find('-').unwrap();
+        let steps = &mut f.bases[0]["steps"];
+        let next = steps["skip"][made + 1].as_u64().unwrap() + steps["skip"][made].as_u64().unwrap() + 1;
+        steps["skip"][made + 1] = next.into();
+        steps["skip"].as_array_mut().unwrap().remove(made);
+        for column in ["does", "had"] {
+            let mut text = steps[column].as_str().unwrap().to_owned();
+            let gone = text.remove(made);
+            assert!(column == "had" || gone == 'd', "{gone}");
+            steps[column] = text.into();
+        }
     }),
-    ("a step left out", 9, E::BadBundle, "tree digest", |f| {
-        f.change(0, "steps", |s| drop(s["steps"].as_array_mut().unwrap().remove(0)));
+    ("more done than there are steps", 9, E::BadBundle, "more than there are steps", |f| {
+        let does = f.bases[0]["steps"]["does"].as_str().unwrap().to_owned() + "l";
+        f.bases[0]["steps"]["does"] = does.into();
     }),
-    ("a step twice", 9, E::BadBundle, "twice", |f| {
-        f.change(0, "steps", |s| {
-            let twice = s["steps"][0].clone();
-            s["steps"].as_array_mut().unwrap().insert(0, twice);
-        });
-    }),
+    ("less done than there are steps", 9, E::BadBundle, "end before", |f| f.bases[0]["steps"]["does"] = "f".into()),
+    ("a step that nobody knows", 9, E::BadBundle, "unknown action", |f| does(f, 0, '!')),
+    ("old digests cut off", 9, E::BadBundle, "end before", |f| f.plain[0].truncate(3)),
     ("a step that changes nothing", 9, E::BadBundle, "changes nothing", |f| {
-        f.change(0, "steps", |s| s["steps"][0]["before"] = s["steps"][0]["after"].clone());
+        // The digest of run.sh comes first, and its step changes only the mode.
+        let (listed, _) = f.listing(0);
+        f.plain[0][..8].copy_from_slice(&listed[32..40]);
     }),
     ("a copy of something else", 9, E::BadBundle, "copies something else", |f| {
-        f.change(0, "steps", |s| s["steps"][0]["action"] = json!({"do": "copy", "from": "run.sh"}));
+        does(f, AGENT, 'c');
+        f.bases[0]["steps"]["from"] = json!([0]);
+        f.bases[0]["steps"]["at"].as_array_mut().unwrap().remove(0);
     }),
-    ("a delta against a link", 9, E::BadBundle, "no files", |f| {
-        f.change(0, "steps", |s| {
-            let at = s["steps"][0]["action"]["at"].clone();
-            s["steps"][0]["action"] = json!({"do": "delta", "from": "lib/link", "codec": "zstd", "at": at});
-        });
+    ("a copy from beyond the listing", 9, E::BadBundle, "beyond the listing", |f| {
+        does(f, AGENT, 'c');
+        f.bases[0]["steps"]["from"] = json!([i64::MIN]);
     }),
     ("a slice past the end of its pack", 9, E::BadBundle, "outside its pack", |f| {
-        f.change(0, "steps", |s| s["steps"][0]["action"]["at"]["length"] = 1_000_000.into());
+        f.bases[0]["steps"]["at"][0][2] = 1_000_000.into();
     }),
+    ("a slice before its pack", 9, E::BadBundle, "outside its pack", |f| f.bases[0]["steps"]["at"][0][1] = (-1).into()),
     ("a slice whose end overflows", 9, E::BadBundle, "outside its pack", |f| {
-        f.change(0, "steps", |s| s["steps"][0]["action"]["at"]["offset"] = u64::MAX.into());
+        f.bases[0]["steps"]["at"][0] = json!([0, i64::MAX, u64::MAX]);
     }),
     ("a slice of another base's pack", 9, E::BadBundle, "pack that is not there", |f| {
-        f.change(0, "steps", |s| s["steps"][0]["action"]["at"]["pack"] = 1.into());
+        f.bases[0]["steps"]["at"][0][0] = 1.into();
     }),
-    ("an action with a field that nobody reads", 9, E::BadBundle, "unknown field", |f| {
-        f.change(0, "steps", |s| s["steps"][0]["run"] = "rm -rf /".into());
+    ("a column that nobody reads", 9, E::BadBundle, "unknown field", |f| {
+        f.bases[0]["steps"]["run"] = "rm -rf /".into();
     }),
-    ("a mode change that changes content", 9, E::BadBundle, "more than the mode", |f| {
-        f.change(0, "steps", |s| s["steps"][0]["action"] = json!({"do": "mode"}));
+    ("a mode change of what is no file", 9, E::BadBundle, "no file", |f| {
+        let at = f.bases[0]["steps"]["had"].as_str().unwrap().find('l').unwrap();
+        does(f, at, 'm');
+        had(f, at, 'f');
+        f.bases[0]["steps"]["links"] = json!([]);
     }),
     ("a download that lies", 10, E::BadBundle, "download", |f| f.bases[0]["download"] = 1.into()),
     ("a disk need that lies", 10, E::BadBundle, "disk space", |f| f.bases[0]["disk"] = 1.into()),
@@ -249,27 +278,51 @@ const ATTACKS: &[Attack] = &[
     ("a pack above the stated limit", 10, E::BadBundle, "limit", |f| f.root["limits"]["blob"] = 3.into()),
     ("limits that no reader accepts", 10, E::Limit, "any reader", |f| f.root["limits"]["paths"] = u64::MAX.into()),
     ("a delta that makes another size", 10, E::BadBundle, "another size", |f| {
-        // The deltas of the first two changed files change places: both slices are inside the pack.
-        f.change(0, "steps", |s| {
-            let other = step_at(s, "lib/a.txt");
-            let at = s["steps"][other]["action"]["at"].clone();
-            s["steps"][0]["action"]["at"] = at;
-        });
+        // The first step reads the second one's delta: the slice is inside the pack.
+        let at = &mut f.bases[0]["steps"]["at"];
+        let length = at[0][2].as_i64().unwrap();
+        at[0] = json!([0, length, at[1][2]]);
+        at[1][1] = (-at[1][2].as_i64().unwrap()).into();
     }),
     ("a delta of another codec than its step says", 10, E::BadBundle, "another codec", |f| {
-        f.change(0, "steps", |s| {
-            let at = s["steps"][0]["action"]["at"].clone();
-            s["steps"][0]["action"] = json!({"do": "delta", "from": "bin/agent", "codec": "bsdiff", "at": at});
-        });
+        does(f, AGENT, 'b');
+        f.bases[0]["steps"]["from"] = json!([0]);
     }),
 ];
+
+/// One more name in a folder of a listing.
+fn name(listing: &mut Value, folder: &str, name: &str) {
+    let folders = listing["folders"].as_array_mut().unwrap();
+    let names = folders.iter_mut().find(|f| f[0] == folder).unwrap()[1].as_array_mut().unwrap();
+    names.push(name.into());
+    names.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+}
+
+/// Another letter in a column.
+fn letter(column: &mut Value, at: usize, letter: char) {
+    let mut text = column.as_str().unwrap().to_owned();
+    text.replace_range(at..=at, &letter.to_string());
+    *column = text.into();
+}
+
+fn kind(listing: &mut Value, at: usize, kind: char) {
+    letter(&mut listing["kinds"], at, kind);
+}
+
+fn does(f: &mut Forge, at: usize, what: char) {
+    letter(&mut f.bases[0]["steps"]["does"], at, what);
+}
+
+fn had(f: &mut Forge, at: usize, what: char) {
+    letter(&mut f.bases[0]["steps"]["had"], at, what);
+}
 
 #[test]
 fn every_named_attack_is_stopped_by_its_step() {
     let mut wrong = Vec::new();
-    let honest = forge();
+    let untouched = honest();
     for (name, step, code, word, deed) in ATTACKS {
-        let mut f = honest.clone();
+        let mut f = untouched.clone();
         deed(&mut f);
         match verify(f) {
             Ok(()) => wrong.push(format!("{name} (step {step}): accepted")),
@@ -335,11 +388,11 @@ fn no_signature_can_be_borrowed() {
         f.write(dir.path());
         bundle::open(dir.path())?.verify(&two, NOW).map(drop)
     };
-    let mut honest = forge();
-    let both = vec![good(&mut honest, &alice), good(&mut honest, &bob)];
-    verify(&mut honest, both).unwrap();
+    let mut first = honest();
+    let both = vec![good(&mut first, &alice), good(&mut first, &bob)];
+    verify(&mut first, both).unwrap();
     for (name, code, deed) in deeds {
-        let mut f = forge();
+        let mut f = honest();
         let mut envelopes = vec![good(&mut f, &alice), good(&mut f, &bob)];
         deed(&mut f, &mut envelopes);
         let e = verify(&mut f, envelopes).expect_err(name);
@@ -352,7 +405,7 @@ fn no_signature_can_be_borrowed() {
 #[test]
 fn links_and_pipes_in_a_layout_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    forge().write(dir.path());
+    honest().write(dir.path());
     let index = dir.path().join("index.json");
     fs::rename(&index, dir.path().join("elsewhere.json")).unwrap();
     std::os::unix::fs::symlink("elsewhere.json", &index).unwrap();

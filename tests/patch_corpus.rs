@@ -15,7 +15,7 @@ fn state(root: &Path) -> State {
             Some(FileState { mode, content: source.store.get(digest).unwrap() })
         }
         Entry::Symlink { target } => Some(FileState { mode: Mode::Symlink, content: target.as_bytes().into() }),
-        Entry::Folder => None,
+        Entry::Folder | Entry::Brief { .. } => None,
     };
     source.tree.entries.iter().filter_map(|(p, e)| Some((p.clone(), file(e)?))).collect()
 }

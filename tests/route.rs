@@ -4,7 +4,7 @@ use cumulate::bundle::{Action, Class, Step};
 use cumulate::delta::{Codec, DecodeLimits, Profile, decode};
 use cumulate::disk::Disk;
 use cumulate::route::{Memo, Packed, Route, pack, route};
-use cumulate::tree::{Entry, Store, Tree, TreePath};
+use cumulate::tree::{Digest, Entry, Store, Tree, TreePath};
 use proptest::prelude::*;
 
 fn path(text: &str) -> TreePath {
@@ -138,8 +138,11 @@ fn bases_share_what_they_both_need_and_download_nothing_else() {
         tree(&mut store, &[("a", text(2, 300)), ("b", common.clone()), ("c", text(6, 90))]),
         tree(&mut store, &[("a", text(2, 300)), ("b", [common.clone(), b"!".to_vec()].concat()), ("c", text(5, 90))]),
     ];
-    let unlike = b"nothing like any of them, and the same for all".repeat(3);
-    let files = [("a", text(1, 301)), ("b", [common, b"?".to_vec()].concat()), ("c", unlike)];
+    let noise = |seed: u32| (0..64).flat_map(move |i| Digest::of(&[seed.to_be_bytes(), [i; 4]].concat()).0);
+    let unlike: Vec<u8> = noise(1).collect();
+    let more: Vec<u8> = noise(2).collect();
+    let one: Vec<u8> = [text(1, 300), noise(3).collect()].concat();
+    let files = [("a", one), ("b", [common, more].concat()), ("c", unlike)];
     let target = tree(&mut store, &files);
     let (_, packed) = make(&bases, &target, &store);
     let sets: Vec<Vec<usize>> =
@@ -155,6 +158,14 @@ fn bases_share_what_they_both_need_and_download_nothing_else() {
     }
     let all = [0, 1, 2];
     assert!(sets.iter().any(|s| s == &all), "content that needs no old file is carried once for all: {sets:?}");
+    // What takes fewer bytes than naming a pack does lies in each base's own.
+    let slight = tree(&mut store, &[("a", text(1, 301))]);
+    let old = |n| tree(&mut Store::default(), &[("a", text(1, 300)), ("x", text(n, 1))]);
+    let bases = [old(8), old(9)];
+    store.put(text(1, 300));
+    let (_, packed) = make(&bases, &slight, &store);
+    assert_eq!(packed.bases.iter().map(|b| b.packs.len()).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(packed.packs.len(), 2);
 }
 
 #[test]

@@ -50,12 +50,6 @@ impl Blobs {
         Ok(blob)
     }
 
-    pub(super) fn merge(&mut self, other: Blobs) {
-        for (digest, held) in other.held {
-            self.held.entry(digest).or_insert(held);
-        }
-    }
-
     /// The size of a content that is here.
     pub fn size(&self, digest: &Digest) -> Option<u64> {
         self.held.get(digest).map(|h| match h {

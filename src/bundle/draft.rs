@@ -1,5 +1,7 @@
 //! From what a release consists of to its manifests: digests, sizes and limits are computed here.
 
+use super::base;
+use super::listing::Listing;
 use super::package::{Package, PackageBase};
 use super::{
     Action, BaseManifest, BaseRef, BlobRef, Blobs, FORMAT, FixEntry, FixState, Graph, Limits, Provenance, Release,
@@ -64,8 +66,7 @@ pub(super) fn disk(steps: &[Step]) -> u64 {
 
 /// Bytes of the distinct blobs that a base manifest names.
 pub(super) fn download(base: &BaseManifest) -> u64 {
-    let named = [base.listing, base.steps, base.provenance];
-    let blobs: BTreeSet<BlobRef> = named.into_iter().chain(base.packs.iter().copied()).collect();
+    let blobs: BTreeSet<BlobRef> = [base.listing].into_iter().chain(base.packs.iter().copied()).collect();
     blobs.iter().fold(0, |sum, b| sum.saturating_add(b.size))
 }
 
@@ -77,12 +78,14 @@ impl Draft {
     /// `limit` if a manifest grows beyond what readers accept.
     pub fn assemble(&self, blobs: &mut Blobs) -> Result<Package> {
         let mut tracks = Vec::new();
-        let mut shared: BTreeMap<&str, (&Tree, TreeRef, BlobRef, BlobRef)> = BTreeMap::new();
+        let mut shared: BTreeMap<&str, (&Tree, TreeRef, Listing, BlobRef)> = BTreeMap::new();
         for t in &self.tracks {
             let target = TreeRef::of(&t.target);
-            let listing = blobs.add(document::encode(&t.target, "listing")?);
-            let provenance = blobs.add(document::encode(&t.provenance, "provenance")?);
-            shared.insert(&t.name, (&t.target, target, listing, provenance));
+            let mine = || self.bases.iter().filter(|b| b.track == t.name).map(|b| &b.steps);
+            let (steps, config) = (mine().flat_map(|s| &s.steps), mine().flat_map(|s| &s.config));
+            let listing = Listing::new(&t.target, steps, config, &t.provenance, &self.fixes);
+            let blob = blobs.add(listing.encode()?);
+            shared.insert(&t.name, (&t.target, target, listing, blob));
             tracks.push(TrackManifest {
                 name: t.name.clone(),
                 branch: t.branch.clone(),
@@ -91,17 +94,14 @@ impl Draft {
                 target,
             });
         }
-        let graph = blobs.add(document::encode(&self.graph, "graph")?);
         // Documents are compressed in parallel and added in order.
-        let made: Vec<(BaseManifest, Blobs)> = self
+        let made: Vec<PackageBase> = self
             .bases
             .par_iter()
             .map(|b| {
                 let track = shared.get(b.track.as_str());
-                let (target, after, listing, provenance) =
+                let (target, after, listing, blob) =
                     track.ok_or_else(|| fault(&b.name, format!("its track '{}' is not there", b.track)))?;
-                let mut own = Blobs::new();
-                let steps = own.add(document::encode(&b.steps, "steps")?);
                 let mut manifest = BaseManifest {
                     schema: check::BASE_SCHEMA.into(),
                     format: FORMAT,
@@ -111,9 +111,7 @@ impl Draft {
                     track: b.track.clone(),
                     before: TreeRef::of(&b.before),
                     after: *after,
-                    listing: *listing,
-                    steps,
-                    provenance: *provenance,
+                    listing: *blob,
                     packs: b.packs.clone(),
                     download: 0,
                     disk: disk(&b.steps.steps),
@@ -123,28 +121,20 @@ impl Draft {
                 manifest.download = download(&manifest);
                 check::route(&manifest, target, &b.steps)
                     .map_err(|e| fault(&b.name, format!("the route is wrong: {}", e.message)))?;
-                Ok((manifest, own))
+                let (bytes, steps) = base::encode(&manifest, &b.steps.steps, listing)?;
+                Ok(PackageBase { manifest, steps, bytes })
             })
             .collect::<Result<_>>()?;
         let mut bases = Vec::new();
         let mut refs = Vec::new();
-        for (manifest, own) in made {
-            blobs.merge(own);
+        for base in made {
+            let manifest = &base.manifest;
             if let Some(p) = manifest.packs.iter().find(|p| blobs.size(&p.digest) != Some(p.size)) {
                 return Err(fault(&manifest.name, format!("its pack {} was never added", p.digest)));
             }
-            let bytes = document::json(&manifest, "base manifest")?;
-            if bytes.len() as u64 > limits::BASE {
-                return Err(Error::new(
-                    ErrorCode::Limit,
-                    &manifest.name,
-                    format!("its manifest has {} bytes, registries and readers take {}", bytes.len(), limits::BASE),
-                )
-                .next("shorten the ids of fixes, or split the release"));
-            }
-            let blob = blobs.add(bytes.clone());
+            let blob = blobs.add(base.bytes.clone());
             refs.push(BaseRef { name: manifest.name.clone(), track: manifest.track.clone(), manifest: blob });
-            bases.push(PackageBase { manifest, bytes });
+            bases.push(base);
         }
         let root = RootManifest {
             schema: check::ROOT_SCHEMA.into(),
@@ -155,32 +145,37 @@ impl Draft {
             release: self.release.clone(),
             tracks,
             fixes: self.fixes.clone(),
-            limits: self.limits(&bases, graph),
+            limits: self.limits(&bases),
             bases: refs,
-            graph,
+            graph: self.graph.clone(),
         };
         check::root(&root).map_err(|e| Error { subject: "the release".into(), ..e })?;
         for base in &bases {
             check::base(&root, &base.manifest)?;
         }
-        let root_bytes = document::json(&root, "root manifest")?;
+        let root_bytes = document::encode(&root, "root manifest")?;
         if root_bytes.len() as u64 > limits::ROOT {
-            return Err(Error::new(ErrorCode::Limit, "root manifest", format!("more than {} bytes", limits::ROOT)));
+            return Err(Error::new(
+                ErrorCode::Limit,
+                "root manifest",
+                format!("it has {} bytes, registries and readers take {}", root_bytes.len(), limits::ROOT),
+            )
+            .next("shorten the texts of fixes, or split the release"));
         }
         Ok(Package { root, root_bytes, bases, envelopes: BTreeMap::new() })
     }
 
-    fn limits(&self, bases: &[PackageBase], graph: BlobRef) -> Limits {
+    fn limits(&self, bases: &[PackageBase]) -> Limits {
         let targets = self.tracks.iter().map(|t| &t.target);
         let blobs = bases.iter().flat_map(|b| {
             let m = &b.manifest;
-            [m.listing, m.steps, m.provenance].into_iter().chain(m.packs.iter().copied())
+            [m.listing].into_iter().chain(m.packs.iter().copied())
         });
         Limits {
             file: targets.clone().flat_map(|t| t.entries.values()).map(|e| e.size()).max().unwrap_or(0),
             memory: self.bases.iter().map(|b| b.memory).max().unwrap_or(0),
             paths: targets.chain(self.bases.iter().map(|b| &b.before)).map(|t| t.len() as u64).max().unwrap_or(0),
-            blob: blobs.chain([graph]).map(|b| b.size).max().unwrap_or(0),
+            blob: blobs.map(|b| b.size).max().unwrap_or(0),
         }
     }
 }

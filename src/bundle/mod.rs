@@ -10,11 +10,13 @@
 //!
 //! The format is described for strangers in `docs/bundle-format.md`.
 
+mod base;
 mod blobs;
 mod check;
 mod container;
 mod document;
 mod draft;
+mod listing;
 mod oci;
 mod open;
 mod package;
@@ -34,7 +36,7 @@ pub use types::*;
 pub use write::{add_envelope, write_file, write_layout};
 
 /// The format that this build writes. It reads every minor version of the same major one.
-pub const FORMAT: Format = Format { major: 1, minor: 0 };
+pub const FORMAT: Format = Format { major: 2, minor: 0 };
 /// Features that a manifest may name in `needs` and that this build knows.
 pub const KNOWN_FEATURES: &[&str] = &[];
 
@@ -46,10 +48,10 @@ pub mod limits {
     pub const INDEX: u64 = 4 << 20;
     /// One OCI manifest.
     pub const OCI_MANIFEST: u64 = 4 << 20;
-    /// The root manifest.
-    pub const ROOT: u64 = 64 << 20;
-    /// One base manifest: registries refuse config blobs above 4 MiB, ours stay well below.
-    pub const BASE: u64 = 1 << 20;
+    /// The root manifest as stored: it is the config blob, and registries refuse one above 4 MiB.
+    pub const ROOT: u64 = 4 << 20;
+    /// The content of the root manifest.
+    pub const ROOT_TEXT: u64 = 64 << 20;
     /// Envelopes in one bundle.
     pub const ENVELOPES: usize = 64;
     /// Bases of one release.
@@ -58,12 +60,17 @@ pub mod limits {
     pub const PACKS: usize = 4096;
     /// Paths of one tree.
     pub const PATHS: u64 = 4_000_000;
-    /// A listing, steps, provenance or graph as stored.
+    /// A listing or base manifest as stored.
     pub const DOCUMENT: u64 = 1 << 30;
     /// The content of one zstd frame of such a document.
     pub const CHUNK: u64 = 4 << 20;
-    /// The content of such a document for every path (or edge) that its limits allow.
+    /// The content of such a document for every path that its limits allow.
     pub const PER_PATH: u64 = 8 << 10;
     /// Beyond the per-path allowance.
     pub const DOCUMENT_BASE: u64 = 16 << 20;
+
+    /// Most bytes of a document's content, for so many paths.
+    pub fn content(paths: u64) -> u64 {
+        DOCUMENT_BASE + paths.min(PATHS) * 2 * PER_PATH
+    }
 }

@@ -7,17 +7,13 @@ use crate::tree::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub const MEDIA_ROOT: &str = "application/vnd.cumulate.root.v1+json";
-pub const MEDIA_BASE: &str = "application/vnd.cumulate.base.v1+json";
+pub const MEDIA_ROOT: &str = "application/vnd.cumulate.root.v2+zstd";
+pub const MEDIA_BASE: &str = "application/vnd.cumulate.base.v2+zstd";
 pub const MEDIA_ENVELOPE: &str = crate::trust::ENVELOPE_MEDIA_TYPE;
-pub(super) const MEDIA_GRAPH: &str = "application/vnd.cumulate.graph.v1+zstd";
-pub(super) const MEDIA_LISTING: &str = "application/vnd.cumulate.listing.v1+zstd";
-pub(super) const MEDIA_STEPS: &str = "application/vnd.cumulate.steps.v1+zstd";
-pub(super) const MEDIA_PROVENANCE: &str = "application/vnd.cumulate.provenance.v1+zstd";
+pub(super) const MEDIA_LISTING: &str = "application/vnd.cumulate.listing.v2+zstd";
 pub(super) const MEDIA_PACK: &str = "application/vnd.cumulate.pack.v1";
 const MEDIA_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MEDIA_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const ARTIFACT: &str = "application/vnd.cumulate.bundle.v1";
 /// For people and `skopeo inspect`; nothing depends on it.
 const BASE_ANNOTATION: &str = "cumulate.base";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -73,8 +69,6 @@ pub(super) struct Manifest {
     schema_version: u32,
     #[serde(default, rename = "mediaType")]
     media_type: String,
-    #[serde(default, rename = "artifactType")]
-    artifact_type: String,
     pub(super) config: Descriptor,
     pub(super) layers: Vec<Descriptor>,
 }
@@ -94,26 +88,21 @@ fn index(manifests: Vec<Descriptor>) -> Result<Vec<u8>> {
     super::document::json(&Index { schema_version: 2, media_type: MEDIA_INDEX.into(), manifests }, "index")
 }
 
-/// The OCI manifest of one base.
+/// The OCI manifest of one base, whose own manifest is the blob `own`.
 pub(super) fn manifest(
-    config: BlobRef,
     root: BlobRef,
     envelopes: impl Iterator<Item = BlobRef>,
-    graph: BlobRef,
+    own: BlobRef,
     base: &BaseManifest,
 ) -> Result<Vec<u8>> {
-    let mut layers = vec![Descriptor::new(MEDIA_ROOT, root)];
-    layers.extend(envelopes.map(|e| Descriptor::new(MEDIA_ENVELOPE, e)));
-    layers.push(Descriptor::new(MEDIA_GRAPH, graph));
+    let mut layers: Vec<Descriptor> = envelopes.map(|e| Descriptor::new(MEDIA_ENVELOPE, e)).collect();
+    layers.push(Descriptor::new(MEDIA_BASE, own));
     layers.push(Descriptor::new(MEDIA_LISTING, base.listing));
-    layers.push(Descriptor::new(MEDIA_STEPS, base.steps));
-    layers.push(Descriptor::new(MEDIA_PROVENANCE, base.provenance));
     layers.extend(base.packs.iter().map(|p| Descriptor::new(MEDIA_PACK, *p)));
     let manifest = Manifest {
         schema_version: 2,
         media_type: MEDIA_MANIFEST.into(),
-        artifact_type: ARTIFACT.into(),
-        config: Descriptor::new(MEDIA_BASE, config),
+        config: Descriptor::new(MEDIA_ROOT, root),
         layers,
     };
     super::document::json(&manifest, "OCI manifest")
@@ -146,7 +135,7 @@ pub(super) fn read_manifest(bytes: &[u8], subject: &str) -> Result<Manifest> {
     if manifest.schema_version != 2 || !matches!(&*manifest.media_type, "" | MEDIA_MANIFEST) {
         return Err(bad(subject, "not an OCI image manifest"));
     }
-    if manifest.config.media_type != MEDIA_BASE {
+    if manifest.config.media_type != MEDIA_ROOT {
         return Err(bad(subject, "an OCI manifest, but not of a cumulate bundle"));
     }
     if manifest.layers.len() > limits::ENVELOPES + limits::PACKS + 8 {

@@ -2,8 +2,8 @@
 
 use super::container::Container;
 use super::package::{Package, PackageBase, large};
-use super::read::Bundle;
-use super::{BaseManifest, BlobRef, RootManifest, check, limits, oci};
+use super::read::{Bundle, Listings};
+use super::{BlobRef, RootManifest, base, check, document, limits, oci};
 use crate::report::{Error, ErrorCode, Result};
 use crate::trust::{MAX_ENVELOPE, Policy, TrustReport};
 use rayon::prelude::*;
@@ -93,12 +93,15 @@ fn package(container: &Container, manifests: &[oci::Manifest]) -> Result<Package
         m.layers.iter().filter(|l| l.media_type == media).map(oci::Descriptor::blob).collect()
     };
     let first = manifests.first().ok_or_else(|| container.bad("it holds no base at all"))?;
-    let roots = of(first, oci::MEDIA_ROOT);
-    let [root_blob] = roots.as_slice() else { return Err(container.bad("a base has not exactly one root manifest")) };
-    let root_bytes = container.small(root_blob, limits::ROOT, "the root manifest")?;
-    check::format(&root_bytes, check::ROOT_SCHEMA, "root manifest")?;
-    let root: RootManifest = serde_json::from_slice(&root_bytes)
-        .map_err(|e| container.bad(format!("the root manifest cannot be read: {e}")))?;
+    let root_blob = first.config.blob();
+    if manifests.iter().any(|m| m.config.blob() != root_blob) {
+        return Err(container.bad("two bases belong to two releases: their root manifests differ"));
+    }
+    let root_bytes = container.small(&root_blob, limits::ROOT, "the root manifest")?;
+    let text = document::text(&root_blob, &root_bytes, limits::ROOT_TEXT, "root manifest")?;
+    check::format(&text, check::ROOT_SCHEMA, "root manifest")?;
+    let root: RootManifest =
+        serde_json::from_slice(&text).map_err(|e| container.bad(format!("the root manifest cannot be read: {e}")))?;
     check::root(&root)?;
     let envelope_blobs: BTreeSet<BlobRef> = of(first, oci::MEDIA_ENVELOPE).into_iter().collect();
     if envelope_blobs.len() > limits::ENVELOPES {
@@ -114,29 +117,29 @@ fn package(container: &Container, manifests: &[oci::Manifest]) -> Result<Package
     }
     let mut found: BTreeMap<usize, PackageBase> = BTreeMap::new();
     for m in manifests {
-        let config = m.config.blob();
-        let Some(place) = root.bases.iter().position(|b| b.manifest == config) else {
-            return Err(container.bad(format!("the root manifest does not name the base manifest {}", config.digest)));
+        let own = of(m, oci::MEDIA_BASE);
+        let [own] = own.as_slice() else { return Err(container.bad("a base has not exactly one base manifest")) };
+        let Some(place) = root.bases.iter().position(|b| b.manifest == *own) else {
+            return Err(container.bad(format!("the root manifest does not name the base manifest {}", own.digest)));
         };
-        let bytes = container.small(&config, limits::BASE, "a base manifest")?;
-        check::format(&bytes, check::BASE_SCHEMA, "base manifest")?;
-        let manifest: BaseManifest = serde_json::from_slice(&bytes)
-            .map_err(|e| container.bad(format!("the base manifest {} cannot be read: {e}", config.digest)))?;
+        let max = limits::content(root.limits.paths);
+        let bytes = container.small(own, max.min(limits::DOCUMENT), "a base manifest")?;
+        let known = |text: &[u8]| check::format(text, check::BASE_SCHEMA, "base manifest");
+        let (manifest, steps) = base::decode(own, &bytes, max, &root.fixes, known)?;
         if root.bases[place].name != manifest.name {
             return Err(container.bad("a base manifest bears another name than the root manifest gives it"));
         }
         check::base(&root, &manifest)?;
         let layers: Vec<BlobRef> = m.layers.iter().map(oci::Descriptor::blob).collect();
         let set: BTreeSet<BlobRef> = layers.iter().copied().collect();
-        let wanted: BTreeSet<BlobRef> =
-            large(&root, &manifest).chain([*root_blob]).chain(envelope_blobs.iter().copied()).collect();
+        let wanted: BTreeSet<BlobRef> = large(&manifest).chain([*own]).chain(envelope_blobs.iter().copied()).collect();
         if set != wanted || set.len() != layers.len() {
             return Err(container.bad(format!(
-                "the layers of base '{}' are not its blobs, the root manifest and the envelopes of the whole",
+                "the layers of base '{}' are not its blobs and the envelopes of the whole",
                 manifest.name
             )));
         }
-        if found.insert(place, PackageBase { manifest, bytes }).is_some() {
+        if found.insert(place, PackageBase { manifest, steps, bytes }).is_some() {
             return Err(container.bad("a base stands twice"));
         }
     }
@@ -171,8 +174,8 @@ impl Unverified {
         let mut judged = self.package.judged();
         judged.best_before = judged.best_before.filter(|_| !self.stale);
         let trust = policy.verify(&judged, &envelopes, now)?;
-        self.check_contents()?;
-        Ok(Bundle::new(self.container, self.package, Some(trust)))
+        let listings = self.check_contents()?;
+        Ok(Bundle::new(self.container, self.package, listings, Some(trust)))
     }
 
     /// Believes the bundle although nobody vouches for it: every content is checked, no signature.
@@ -180,14 +183,14 @@ impl Unverified {
     /// # Errors
     /// `bad-bundle`, `limit`, `io`.
     pub fn accept_unsigned(self) -> Result<Bundle> {
-        self.check_contents()?;
-        Ok(Bundle::new(self.container, self.package, None))
+        let listings = self.check_contents()?;
+        Ok(Bundle::new(self.container, self.package, listings, None))
     }
 
     /// Hashes every blob once, then reads every document and checks what it says.
-    fn check_contents(&self) -> Result<()> {
+    fn check_contents(&self) -> Result<Listings> {
         let (container, package) = (&self.container, &self.package);
-        let blobs: BTreeSet<BlobRef> = package.bases.iter().flat_map(|b| large(&package.root, &b.manifest)).collect();
+        let blobs: BTreeSet<BlobRef> = package.bases.iter().flat_map(|b| large(&b.manifest)).collect();
         let blobs: Vec<BlobRef> = blobs.into_iter().collect();
         blobs.par_iter().try_for_each(|b| container.stream(b, |_| Ok(())))?;
         super::read::check_documents(container, package)

@@ -1,5 +1,6 @@
 //! What a bundle consists of beside its large blobs, and the one way in which that is laid out.
 
+use super::base::Stepped;
 use super::{BaseManifest, BaseRef, BlobRef, RootManifest, limits, oci};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
@@ -19,6 +20,7 @@ pub struct Package {
 #[derive(Debug, Clone)]
 pub(super) struct PackageBase {
     pub(super) manifest: BaseManifest,
+    pub(super) steps: Stepped,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -44,7 +46,7 @@ impl Package {
         BlobRef { digest: Digest::of(&self.root_bytes), size: self.root_bytes.len() as u64 }
     }
 
-    /// The exact bytes that are signed.
+    /// The exact bytes that are signed: the root manifest as it is stored, JSON in zstd.
     pub fn root_bytes(&self) -> &[u8] {
         &self.root_bytes
     }
@@ -101,10 +103,10 @@ impl Package {
         let root = put(&mut small, self.root_bytes.clone());
         let envelopes: Vec<BlobRef> = self.envelopes.values().map(|e| put(&mut small, e.clone())).collect();
         for base in &self.bases {
-            let config = put(&mut small, base.bytes.clone());
-            let manifest = oci::manifest(config, root, envelopes.iter().copied(), self.root.graph, &base.manifest)?;
+            let own = put(&mut small, base.bytes.clone());
+            let manifest = oci::manifest(root, envelopes.iter().copied(), own, &base.manifest)?;
             manifests.push(put(&mut small, manifest));
-            all.extend(large(&self.root, &base.manifest).map(|b| (b.digest, b.size)));
+            all.extend(large(&base.manifest).map(|b| (b.digest, b.size)));
         }
         let names = self.bases.iter().map(|b| b.manifest.name.as_str());
         let nested = put(&mut small, oci::nested_index(names.zip(manifests.iter().copied()))?);
@@ -120,9 +122,9 @@ fn put(small: &mut BTreeMap<Digest, Vec<u8>>, bytes: Vec<u8>) -> BlobRef {
     blob
 }
 
-/// The blobs of one base that are not manifests or envelopes: the graph, and what its manifest names.
-pub(super) fn large<'a>(root: &RootManifest, base: &'a BaseManifest) -> impl Iterator<Item = BlobRef> + 'a {
-    [root.graph, base.listing, base.steps, base.provenance].into_iter().chain(base.packs.iter().copied())
+/// The blobs of one base that are not manifests or envelopes.
+pub(super) fn large(base: &BaseManifest) -> impl Iterator<Item = BlobRef> + '_ {
+    [base.listing].into_iter().chain(base.packs.iter().copied())
 }
 
 /// What vetting a base is bound to. This format has no hooks, so theirs is the digest of an empty list.

@@ -1,35 +1,32 @@
 //! A believed bundle and what can be asked of it.
 
 use super::container::Container;
-use super::package::Package;
-use super::{
-    Action, BaseManifest, BlobRef, Graph, Provenance, RootManifest, Slice, Steps, TreeRef, check, document, limits,
-    undo,
-};
+use super::listing::Listing;
+use super::package::{Package, PackageBase};
+use super::{Action, BaseManifest, BlobRef, Graph, Provenance, RootManifest, Slice, Steps, check, limits, undo};
 use crate::delta::{self, Codec};
 use crate::report::{Error, ErrorCode, Result};
-use crate::tree::{Digest, Entry, Tree, TreePath};
+use crate::tree::{Digest, Entry, Tree};
 use crate::trust::TrustReport;
 use rayon::prelude::*;
-use serde::de::{self, Deserialize, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 /// More bytes than any delta's header has.
 const DELTA_HEAD: u64 = 64;
 
 /// A bundle whose every content is what its root manifest says, and that a policy or the user
-/// has accepted. Documents are decoded when asked for; nothing large is held.
+/// has accepted. The listings are held; deltas are read when asked for.
 #[derive(Debug)]
 pub struct Bundle {
     container: Container,
     package: Package,
+    listings: Listings,
     trust: Option<TrustReport>,
 }
 
 impl Bundle {
-    pub(super) fn new(container: Container, package: Package, trust: Option<TrustReport>) -> Self {
-        Self { container, package, trust }
+    pub(super) fn new(container: Container, package: Package, listings: Listings, trust: Option<TrustReport>) -> Self {
+        Self { container, package, listings, trust }
     }
 
     pub fn package(&self) -> &Package {
@@ -74,14 +71,22 @@ impl Bundle {
             .next(format!("its bases: {}", names.join(", "))))
     }
 
-    /// The target of a base's track.
+    fn of(&self, name: &str) -> Result<(&PackageBase, &Listing)> {
+        self.base(name)?;
+        let base = self.package.bases.iter().find(|b| b.manifest.name == name);
+        let listed = base.and_then(|b| Some((b, self.listings.get(&b.manifest.listing)?)));
+        listed.ok_or_else(|| Error::new(ErrorCode::Internal, name, "its listing was never read"))
+    }
+
+    /// The target of a base's track, brief where no step of any base touches or reads a file.
     pub fn listing(&self, name: &str) -> Result<Tree> {
-        listing(&self.container, self.root(), self.base(name)?)
+        Ok(self.of(name)?.1.tree())
     }
 
     /// The way of a base to its target.
     pub fn steps(&self, name: &str) -> Result<Steps> {
-        steps(&self.container, self.root(), self.base(name)?)
+        let (base, listing) = self.of(name)?;
+        base.steps.over(listing, name)
     }
 
     /// The base's own tree: the target with every step undone.
@@ -90,11 +95,11 @@ impl Bundle {
     }
 
     pub fn provenance(&self, name: &str) -> Result<Provenance> {
-        provenance(&self.container, self.root(), self.base(name)?)
+        Ok(self.of(name)?.1.provenance(&self.root().fixes))
     }
 
-    pub fn graph(&self) -> Result<Graph> {
-        graph(&self.container, self.root())
+    pub fn graph(&self) -> &Graph {
+        &self.root().graph
     }
 
     /// The delta at a slice of a base's packs. Its bytes were hashed when the bundle was opened; a
@@ -132,7 +137,7 @@ impl Bundle {
         let base = self.base(name)?;
         let entry = self.root().bases.iter().find(|b| b.name == name).map(|b| b.manifest);
         let envelopes = self.envelopes().iter().map(|(d, e)| BlobRef { digest: *d, size: e.len() as u64 });
-        let blobs: BTreeSet<BlobRef> = super::package::large(self.root(), base)
+        let blobs: BTreeSet<BlobRef> = super::package::large(base)
             .chain(entry)
             .chain([self.oci_manifest(name)?, self.package.subject()])
             .chain(envelopes)
@@ -141,39 +146,39 @@ impl Bundle {
     }
 }
 
+/// The listings of the tracks at hand.
+pub(super) type Listings = BTreeMap<BlobRef, Listing>;
+
 /// Reads every document of every base at hand and checks what it says.
-pub(super) fn check_documents(container: &Container, package: &Package) -> Result<()> {
+pub(super) fn check_documents(container: &Container, package: &Package) -> Result<Listings> {
     let root = &package.root;
-    check::graph(&graph(container, root)?, root)?;
     // Bases of one track share their target: read once each.
-    let mut targets: BTreeMap<&str, (BlobRef, BlobRef, Tree)> = BTreeMap::new();
+    let mut listings = Listings::new();
+    let mut targets: BTreeMap<&str, (BlobRef, Tree)> = BTreeMap::new();
     for base in &package.bases {
         let base = &base.manifest;
         match targets.get(base.track.as_str()) {
-            Some((l, p, _)) if (*l, *p) == (base.listing, base.provenance) => {}
-            Some(_) => {
-                return Err(
-                    container.bad(format!("base '{}' has another listing or provenance than its track", base.name))
-                );
-            }
+            Some((blob, _)) if *blob == base.listing => {}
+            Some(_) => return Err(container.bad(format!("base '{}' has another listing than its track", base.name))),
             None => {
-                let tree = listing(container, root, base)?;
-                check::provenance(&provenance(container, root, base)?, root)?;
-                targets.insert(&base.track, (base.listing, base.provenance, tree));
+                let listing = listing(container, root, base)?;
+                targets.insert(&base.track, (base.listing, target(&listing, root, base)?));
+                listings.insert(base.listing, listing);
             }
         }
     }
-    package.bases.par_iter().try_for_each(|base| {
-        let base = &base.manifest;
-        let steps = steps(container, root, base)?;
-        match targets.get(base.track.as_str()) {
-            Some((_, _, target)) => {
+    package.bases.par_iter().try_for_each(|own| {
+        let base = &own.manifest;
+        match (listings.get(&base.listing), targets.get(base.track.as_str())) {
+            (Some(listing), Some((_, target))) => {
+                let steps = own.steps.over(listing, &base.name)?;
                 check::route(base, target, &steps)?;
                 deltas(container, base, &steps)
             }
-            None => Err(container.bad("a base without a target")),
+            _ => Err(container.bad("a base without a target")),
         }
-    })
+    })?;
+    Ok(listings)
 }
 
 /// Reads the header of every delta: what it says of its result and its need is what the manifests say.
@@ -202,63 +207,19 @@ fn deltas(container: &Container, base: &BaseManifest, steps: &Steps) -> Result<(
     Ok(())
 }
 
-fn listing(container: &Container, root: &RootManifest, base: &BaseManifest) -> Result<Tree> {
-    let Listing(entries) = read(container, root, &base.listing, "listing")?;
-    let tree = Tree { entries };
+fn listing(container: &Container, root: &RootManifest, base: &BaseManifest) -> Result<Listing> {
+    let max = limits::content(root.limits.paths);
+    let bytes = container.small(&base.listing, max.min(limits::DOCUMENT), "listing")?;
+    Listing::decode(&base.listing, &bytes, max, root.fixes.len())
+}
+
+fn target(listing: &Listing, root: &RootManifest, base: &BaseManifest) -> Result<Tree> {
+    let tree = listing.tree();
     let subject = format!("target of track '{}'", base.track);
-    let TreeRef { files, .. } = base.after;
-    if files > root.limits.paths || tree.entries.values().any(|e| e.size() > root.limits.file) {
+    if base.after.files > root.limits.paths || tree.entries.values().any(|e| e.size() > root.limits.file) {
         return Err(Error::new(ErrorCode::Limit, subject, "a path or file beyond the limits that the bundle states")
             .next("do not use this bundle"));
     }
     check::tree(&tree, base.after, &subject)?;
     Ok(tree)
-}
-
-fn steps(container: &Container, root: &RootManifest, base: &BaseManifest) -> Result<Steps> {
-    read(container, root, &base.steps, "steps")
-}
-
-fn provenance(container: &Container, root: &RootManifest, base: &BaseManifest) -> Result<Provenance> {
-    read(container, root, &base.provenance, "provenance")
-}
-
-fn graph(container: &Container, root: &RootManifest) -> Result<Graph> {
-    read(container, root, &root.graph, "graph")
-}
-
-/// A document's content may take what its paths can need at most, stored as well as decoded.
-fn read<T: de::DeserializeOwned>(container: &Container, root: &RootManifest, blob: &BlobRef, what: &str) -> Result<T> {
-    let max = limits::DOCUMENT_BASE + root.limits.paths.min(limits::PATHS) * 2 * limits::PER_PATH;
-    let bytes = container.small(blob, max.min(limits::DOCUMENT), what)?;
-    document::decode(blob, &bytes, max, what)
-}
-
-/// A tree whose paths are sorted and unique in its JSON, which a plain map would not notice.
-struct Listing(BTreeMap<TreePath, Entry>);
-
-impl<'de> Deserialize<'de> for Listing {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
-        struct Rows;
-        impl<'de> de::Visitor<'de> for Rows {
-            type Value = Listing;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map from path to entry")
-            }
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> std::result::Result<Listing, A::Error> {
-                let mut rows: BTreeMap<TreePath, Entry> = BTreeMap::new();
-                while let Some((path, entry)) = map.next_entry::<TreePath, Entry>()? {
-                    if rows.last_key_value().is_some_and(|(last, _)| *last >= path) {
-                        return Err(de::Error::custom(format!("'{path}' stands twice or out of order")));
-                    }
-                    if rows.len() as u64 >= limits::PATHS {
-                        return Err(de::Error::custom("too many paths"));
-                    }
-                    rows.insert(path, entry);
-                }
-                Ok(Listing(rows))
-            }
-        }
-        d.deserialize_map(Rows)
-    }
 }

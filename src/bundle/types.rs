@@ -39,8 +39,8 @@ pub struct RootManifest {
     pub limits: Limits,
     /// In the order of the configuration.
     pub bases: Vec<BaseRef>,
-    /// [`Graph`], zstd.
-    pub graph: BlobRef,
+    #[serde(default)]
+    pub graph: Graph,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,12 +117,12 @@ pub struct Limits {
 pub struct BaseRef {
     pub name: String,
     pub track: String,
-    /// [`BaseManifest`]: the config blob of the base's OCI manifest.
+    /// [`BaseManifest`] and its steps.
     pub manifest: BlobRef,
 }
 
-/// What one base needs to reach its target. Stays below 1 MiB.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What one base needs to reach its target; its steps stand beside it in the same blob.
+#[derive(Debug, Clone, PartialEq)]
 pub struct BaseManifest {
     /// Always `cumulate.base`.
     pub schema: String,
@@ -133,12 +133,9 @@ pub struct BaseManifest {
     pub track: String,
     pub before: TreeRef,
     pub after: TreeRef,
-    /// The target's [`crate::tree::Tree`], zstd JSON; shared by all bases of a track.
+    /// Every path of the track, with classes and provenance; shared by all its bases. The base's own listing is the
+    /// target's with every step undone.
     pub listing: BlobRef,
-    /// [`Steps`], zstd JSON. The base's own listing is the target's with every step undone.
-    pub steps: BlobRef,
-    /// [`Provenance`], zstd JSON; shared by all bases of a track.
-    pub provenance: BlobRef,
     pub packs: Vec<BlobRef>,
     /// Bytes of all blobs named here (not of the manifests themselves).
     pub download: u64,
@@ -218,6 +215,14 @@ pub enum Action {
     /// Only the executable bit changes.
     Mode,
     Folder,
+}
+
+/// The file whose old content an action reads beside the step's own path.
+pub(super) fn from_of(action: &Action) -> Option<&TreePath> {
+    match action {
+        Action::Copy { from } | Action::Delta { from, .. } => Some(from),
+        _ => None,
+    }
 }
 
 /// Where in the base's packs a delta stands.

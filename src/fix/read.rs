@@ -346,7 +346,7 @@ fn overlay(tree: Option<&Path>, toml: &FixToml, store: &mut Store) -> Result<Vec
                     Change::Put { path, mode, digest, size, built_on }
                 }
                 Entry::Symlink { target } => Change::Link { path, target },
-                Entry::Folder => continue,
+                Entry::Folder | Entry::Brief { .. } => continue,
             });
         }
         store.absorb(source.store);

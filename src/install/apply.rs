@@ -111,6 +111,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     check_memory(release, &installed, current.as_ref(), options)?;
 
     let seen = look(dir, release)?;
+    let release = &release.completed(&seen);
     let at = current.as_ref().map(|g| g.after);
     let recognised = recognise(release, &seen, options.base.as_deref(), options.allow_drift, at)?;
     let (index, names, drift) = match recognised {
@@ -122,6 +123,9 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         .routes
         .get(index)
         .ok_or_else(|| Error::new(ErrorCode::Internal, &release.component, "a route is missing"))?;
+    if drift.is_empty() {
+        route.must_end_here()?;
+    }
     let work = match names {
         None => Work::default(),
         Some(_) => {
@@ -138,7 +142,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         track: route.track.clone(),
         bundle: release.bundle,
         bases: names.unwrap_or_default(),
-        target: route.after.digest(),
+        target: route.to,
         steps: work.ops.iter().enumerate().map(|(n, op)| done(op, work.makings.get(&n))).collect(),
         disk: if work.ops.is_empty() { 0 } else { space },
         fixes: match &current {
@@ -273,8 +277,8 @@ fn generation(
         base: route.name.clone(),
         bundle: release.bundle,
         sequence: release.sequence,
-        before: route.before.digest(),
-        after: route.after.digest(),
+        before: route.from,
+        after: route.to,
         fixes: route.fixes.clone(),
         config: of_class(&[Class::Config]),
         ignored: of_class(&[Class::Volatile, Class::Site]),

@@ -26,6 +26,7 @@
 
 mod apply;
 mod commit;
+mod complete;
 mod from_bundle;
 mod preflight;
 mod recognise;

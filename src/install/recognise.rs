@@ -62,7 +62,12 @@ fn differing<'a>(tree: &'a Tree, route: &'a Route, scan: &'a Scan) -> impl Itera
         .map(|(path, _)| path)
 }
 
-/// Recognises the installation.
+/// Whether the target is here, every file of it.
+fn at_target(route: &Route, scan: &Scan) -> bool {
+    differing(&route.after, route, scan).next().is_none() && route.ends_here()
+}
+
+/// Recognises the installation, for a release that was completed by the same scan.
 ///
 /// # Errors
 /// `no-base` or `drift` with what differs from the nearest base, `blocked` for a symbolic link on the
@@ -82,15 +87,20 @@ pub fn recognise(
     }
     // What the record says decides where content alone could not tell (edited config, left-over files).
     if let Some(tree) = installed {
-        let here = |r: &Route| r.after.digest() == tree && differing(&r.after, r, scan).next().is_none();
+        let here = |r: &Route| r.to == tree && at_target(r, scan);
         if let Some(i) = release.routes.iter().position(here) {
             return Ok(Recognised::AtTarget(i));
         }
     }
     let mut nearest: Option<(Vec<Difference>, usize)> = None;
     let mut best: Option<(usize, usize)> = None;
+    let mut unproved = None;
     for (i, route) in release.routes.iter().enumerate().filter(|(_, r)| chosen(r)) {
         let differences = differences(route, scan);
+        if differences.is_empty() && !route.starts_here() {
+            unproved = unproved.or(Some(route));
+            continue;
+        }
         if differences.is_empty() {
             // A base may be part of another: the one of which most is here is meant.
             let exact = route.before.entries.iter().filter(|(p, e)| exactly(e, scan.get(*p))).count();
@@ -105,8 +115,21 @@ pub fn recognise(
     if let Some((i, _)) = best {
         return matched(release, i, base.is_some(), Vec::new());
     }
-    if let Some(i) = release.routes.iter().position(|r| differing(&r.after, r, scan).next().is_none()) {
+    if let Some(i) = release.routes.iter().position(|r| at_target(r, scan)) {
         return Ok(Recognised::AtTarget(i));
+    }
+    if let Some(route) = unproved {
+        return Err(Error::new(
+            ErrorCode::NoBase,
+            &route.name,
+            "every file here begins with the digest that the bundle lists for this base, but as a whole they are not \
+             that release: at least one was changed",
+        )
+        .next(format!(
+            "restore the files from {}, or install a supported base; {}",
+            route.name,
+            known(release)
+        )));
     }
     let Some((differences, i)) = nearest else {
         return Err(Error::new(ErrorCode::NoBase, &release.component, "the bundle holds no base at all"));
@@ -120,7 +143,7 @@ pub fn recognise(
         return matched(release, i, base.is_some(), differences);
     }
     if let Some(tree) = installed
-        && let Some(route) = release.routes.iter().find(|r| chosen(r) && r.after.digest() == tree)
+        && let Some(route) = release.routes.iter().find(|r| chosen(r) && r.to == tree)
     {
         return Err(drifted_target(release, route, scan));
     }
@@ -137,7 +160,7 @@ fn exactly(entry: &Entry, seen: Option<&Seen>) -> bool {
 }
 
 fn matched(release: &Release<'_>, i: usize, named: bool, drift: Vec<Difference>) -> Result<Recognised> {
-    let digests: Vec<(Digest, Digest)> = release.routes.iter().map(|r| (r.before.digest(), r.after.digest())).collect();
+    let digests: Vec<(Digest, Digest)> = release.routes.iter().map(|r| (r.from, r.to)).collect();
     let Some(own) = digests.get(i) else {
         return Err(Error::new(ErrorCode::Internal, &release.component, "a route is missing"));
     };
@@ -261,9 +284,7 @@ fn refusal(
         &route.name,
         format!("no base matches; {n} path(s) differ from the nearest one, {}: {what}", route.name),
     );
-    if installed
-        .is_some_and(|tree| release.routes.iter().all(|r| ![r.before.digest(), r.after.digest()].contains(&tree)))
-    {
+    if installed.is_some_and(|tree| release.routes.iter().all(|r| ![r.from, r.to].contains(&tree))) {
         return refused.next(format!(
             "this bundle does not know the release that is installed here ('cumulate status'): get one that does, or go back with \
              'cumulate rollback' first; {}",

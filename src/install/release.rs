@@ -29,6 +29,9 @@ pub struct Release<'a> {
 pub struct Route {
     pub name: String,
     pub track: String,
+    /// Tree digests of the base and its target, as the bundle states them.
+    pub from: Digest,
+    pub to: Digest,
     pub before: Tree,
     pub after: Arc<Tree>,
     /// Sorted by path, each path once.
@@ -88,7 +91,8 @@ impl Route {
             }
         }
         let config = config.into_iter().collect();
-        Ok(Self { name: name.into(), track: track.into(), before, after, steps, config, fixes })
+        let (from, to) = (before.digest(), after.digest());
+        Ok(Self { name: name.into(), track: track.into(), from, to, before, after, steps, config, fixes })
     }
 
     /// The step of a path.
@@ -107,15 +111,15 @@ impl Route {
 
 /// Whether the action makes what the step promises, out of what the base has.
 fn fits(step: &Step, before: &Tree) -> bool {
-    let source = |from: &TreePath| before.get(from).and_then(|e| Some((e.digest()?, e.size())));
-    match (&step.action, &step.after) {
-        (Action::Copy { from }, Some(Entry::File { digest, size, .. })) => source(from) == Some((*digest, *size)),
-        (Action::Delta { from, .. }, Some(Entry::File { .. })) => source(from).is_some(),
-        (Action::Mode, Some(Entry::File { digest, size, .. })) => source(&step.path) == Some((*digest, *size)),
-        (Action::Full { .. }, Some(Entry::File { .. })) => true,
-        (Action::Delete, None) => step.before.is_some(),
-        (Action::Link, Some(Entry::Symlink { .. })) => true,
-        (Action::Folder, Some(Entry::Folder)) => true,
+    let Some(after) = &step.after else { return step.action == Action::Delete && step.before.is_some() };
+    let same = |from: &TreePath| before.get(from).is_some_and(|old| old.same_content(after));
+    match (&step.action, after) {
+        (Action::Copy { from }, Entry::File { .. }) => same(from),
+        (Action::Delta { from, .. }, Entry::File { .. }) => before.get(from).is_some_and(Entry::is_file),
+        (Action::Mode, Entry::File { .. }) => same(&step.path),
+        (Action::Full { .. }, Entry::File { .. }) => true,
+        (Action::Link, Entry::Symlink { .. }) => true,
+        (Action::Folder, Entry::Folder) => true,
         _ => false,
     }
 }

@@ -36,7 +36,7 @@ impl Found {
     pub fn words(&self) -> String {
         match self {
             Found::Missing => "missing".into(),
-            Found::Entry(Entry::File { .. }) => "another content or mode".into(),
+            Found::Entry(Entry::File { .. } | Entry::Brief { .. }) => "another content or mode".into(),
             Found::Entry(Entry::Symlink { target }) => format!("a link to '{target}'"),
             Found::Entry(Entry::Folder) => "a folder".into(),
             Found::Other => "a device, pipe or socket".into(),

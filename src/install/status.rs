@@ -129,8 +129,10 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
         return Ok(status);
     }
     if let Some(current) = state.current(&installed)? {
-        let listing = state.listing(current.generation)?;
+        let mut listing = state.listing(current.generation)?;
         let seen = scan(dir, listing.entries.keys().chain(current.beside.keys()))?;
+        // A file that had drifted when it was accepted is listed by the beginning of its digest.
+        listing.complete(|path| seen.get(path).and_then(|s| s.found.entry()));
         let config: BTreeSet<&TreePath> = current.config.iter().collect();
         let ignored: BTreeSet<&TreePath> = current.ignored.iter().collect();
         for (path, entry) in &listing.entries {

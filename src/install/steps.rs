@@ -182,8 +182,10 @@ impl Planning<'_> {
     /// Where the old content of a step is: `None` if it needs none, `Some(None)` if it is nowhere.
     fn source(&self, step: &Step) -> Result<Option<Option<(TreePath, Digest)>>> {
         let Some(from) = source_of(step) else { return Ok(None) };
-        let Some(digest) = self.route.before.get(from).and_then(Entry::digest) else {
-            return Err(Error::new(ErrorCode::BadBundle, &step.path, "the step's old file is none"));
+        let digest = match self.route.before.get(from) {
+            Some(Entry::File { digest, .. }) => *digest,
+            Some(Entry::Brief { .. }) => return Ok(Some(None)),
+            _ => return Err(Error::new(ErrorCode::BadBundle, &step.path, "the step's old file is none")),
         };
         let is = |f: &Found| f.entry().and_then(Entry::digest) == Some(digest);
         let at = if is(self.found(from)) {

@@ -143,7 +143,7 @@ fn file_state(entry: &Entry, stores: &[&Store]) -> Result<Option<FileState>> {
             Some(FileState { mode, content: store.get(digest)? })
         }
         Entry::Symlink { target } => Some(FileState { mode: Mode::Symlink, content: target.as_bytes().into() }),
-        Entry::Folder => None,
+        Entry::Folder | Entry::Brief { .. } => None,
     })
 }
 

@@ -29,7 +29,7 @@ impl Cell {
                 Some(Self::stored(if *exec { Mode::Exec } else { Mode::File }, *digest, *size))
             }
             Entry::Symlink { target } => Some(Self::of_bytes(Mode::Symlink, target.as_bytes().into())),
-            Entry::Folder => None,
+            Entry::Folder | Entry::Brief { .. } => None,
         }
     }
 

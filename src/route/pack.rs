@@ -5,7 +5,7 @@ use super::steps::{How, Route, Way};
 use crate::bundle::{Action, Slice, Step, Steps};
 use crate::delta::{self, Codec, DecodeLimits, Encoded, Header, Profile};
 use crate::report::{Error, ErrorCode, Result};
-use crate::tree::{Digest, Entry, Store};
+use crate::tree::{Digest, Entry, Store, TreePath};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -118,15 +118,19 @@ fn make((old, new): &Pair, store: &Store, profile: Profile, memo: Option<&Memo<'
     Ok(made)
 }
 
-/// Where each delta stands: its pack, offset and length, with its header.
-type Places = BTreeMap<Pair, (usize, u64, u64, Header)>;
+/// Where each base's deltas stand: pack, offset and length, with the header.
+type Places = BTreeMap<(usize, Pair), (usize, u64, u64, Header)>;
 
 /// A delta that needs no old bytes is the same one whatever stood there before.
 fn shared((old, new): Pair, header: Header) -> Pair {
     (old.filter(|_| header.codec != Codec::Full), new)
 }
 
-/// Packs in the order of their base sets, deltas within a pack in the order of their digests.
+/// Bytes up to which a pack is not worth being shared: naming a blob costs each of its bases about two hundred bytes,
+/// and a file of it half a kilobyte.
+const SMALL: u64 = 512;
+
+/// Packs in the order of their base sets, deltas within a pack by the folders and names of the paths that take them first.
 fn lay(
     routes: &[Route],
     users: BTreeMap<Pair, BTreeSet<usize>>,
@@ -140,27 +144,48 @@ fn lay(
         key.insert(pair, same);
         all.entry(same).or_insert_with(|| (BTreeSet::new(), made)).0.extend(bases);
     }
-    let mut sets: BTreeMap<&BTreeSet<usize>, Vec<(&Pair, &Encoded)>> = BTreeMap::new();
-    for (pair, (bases, made)) in &all {
-        sets.entry(bases).or_default().push((pair, made));
+    let mut sizes: BTreeMap<&BTreeSet<usize>, u64> = BTreeMap::new();
+    for (bases, made) in all.values() {
+        *sizes.entry(bases).or_default() += made.bytes.len() as u64;
+    }
+    let mut sets: BTreeMap<BTreeSet<usize>, Vec<&Pair>> = BTreeMap::new();
+    let mut laid = BTreeSet::new();
+    let taken = routes.iter().flat_map(in_place).filter_map(|pair| key.get(&pair));
+    for pair in taken.filter(|p| laid.insert(*p)) {
+        let Some((bases, _)) = all.get(pair) else { continue };
+        if sizes.get(bases).is_some_and(|s| *s > SMALL) {
+            sets.entry(bases.clone()).or_default().push(pair);
+        } else {
+            bases.iter().for_each(|b| sets.entry(BTreeSet::from([*b])).or_default().push(pair));
+        }
     }
     let mut packs = Vec::new();
     let mut places = Places::new();
     let mut of_base: Vec<Vec<usize>> = vec![Vec::new(); routes.len()];
-    for (bases, deltas) in sets {
+    for (bases, pairs) in sets {
         let mut bytes = Vec::new();
-        for (pair, made) in deltas {
-            places.insert(*pair, (packs.len(), bytes.len() as u64, made.bytes.len() as u64, made.header));
+        for (pair, made) in pairs.into_iter().filter_map(|p| Some((p, &all.get(p)?.1))) {
+            let place = (packs.len(), bytes.len() as u64, made.bytes.len() as u64, made.header);
+            places.extend(bases.iter().map(|b| ((*b, *pair), place)));
             bytes.extend_from_slice(&made.bytes);
         }
         for b in bases {
-            of_base[*b].push(packs.len());
+            of_base[b].push(packs.len());
         }
         packs.push(bytes);
     }
-    let place = |pair: Pair| key.get(&pair).and_then(|same| places.get(same));
-    let bases = routes.iter().zip(of_base).map(|(route, mine)| base(route, mine, &place)).collect::<Result<_>>()?;
-    Ok(Packed { packs, bases })
+    let bases = routes.iter().zip(of_base).enumerate().map(|(n, (route, mine))| {
+        let place = |pair: Pair| key.get(&pair).and_then(|same| places.get(&(n, *same)));
+        base(route, mine, &place)
+    });
+    Ok(Packed { bases: bases.collect::<Result<_>>()?, packs })
+}
+
+/// What a route takes, by the folders and names of its paths.
+fn in_place(route: &Route) -> Vec<Pair> {
+    let mut ways: Vec<(&TreePath, Pair)> = route.steps.iter().filter_map(|w| Some((&w.path, pair(w)?))).collect();
+    ways.sort_by(|(a, _), (b, _)| a.place().cmp(&b.place()));
+    ways.into_iter().map(|(_, pair)| pair).collect()
 }
 
 fn lost(new: &Digest) -> Error {

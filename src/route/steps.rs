@@ -74,7 +74,7 @@ pub fn route(base: &Tree, target: &Tree, store: &Store, class: &dyn Fn(&TreePath
         let how = match (before, after) {
             (_, None) => How::Delete,
             (_, Some(Entry::Symlink { .. })) => How::Link,
-            (_, Some(Entry::Folder)) => How::Folder,
+            (_, Some(Entry::Folder | Entry::Brief { .. })) => How::Folder,
             (Some(Entry::File { digest: a, .. }), Some(Entry::File { digest: b, .. })) if a == b => How::Mode,
             (before, Some(Entry::File { digest, size, .. })) => {
                 let own = before.filter(|e| e.size() > 0).and_then(|e| Some((e.digest()?, e.size())));

@@ -78,6 +78,69 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// The first bytes of a digest, 1 to 31 of them: enough to tell contents apart, not to prove one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Beginning {
+    /// Zeros after the known bytes.
+    bytes: [u8; 32],
+    length: u8,
+}
+
+impl Beginning {
+    /// `None` if these are not 1 to 31 bytes.
+    pub fn new(known: &[u8]) -> Option<Self> {
+        let length = u8::try_from(known.len()).ok().filter(|n| (1..32).contains(n))?;
+        let mut bytes = [0; 32];
+        bytes[..known.len()].copy_from_slice(known);
+        Some(Self { bytes, length })
+    }
+
+    pub fn fits(&self, digest: &Digest) -> bool {
+        let n = usize::from(self.length);
+        digest.0[..n] == self.bytes[..n]
+    }
+
+    /// The known bytes with zeros after them, which is no content's digest.
+    pub fn padded(&self) -> Digest {
+        Digest(self.bytes)
+    }
+}
+
+impl fmt::Display for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.padded().hex()[..usize::from(self.length) * 2])
+    }
+}
+
+impl fmt::Debug for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}…")
+    }
+}
+
+impl FromStr for Beginning {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        let whole = s.len().is_multiple_of(2).then(|| Digest::from_hex(&format!("{s:0<64}"))).flatten();
+        whole
+            .and_then(|d| Self::new(d.0.get(..s.len() / 2)?))
+            .ok_or_else(|| format!("not the beginning of a digest: {:.80}", s.escape_debug()))
+    }
+}
+
+impl Serialize for Beginning {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Beginning {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'_, str>::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Hashes a stream piece by piece.
 #[derive(Clone, Default)]
 pub struct Hasher(sha2::Sha256);

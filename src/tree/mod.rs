@@ -12,7 +12,7 @@ mod path;
 mod source;
 mod store;
 
-pub use digest::{Digest, Hasher};
+pub use digest::{Beginning, Digest, Hasher};
 pub use entry::{Entry, Tree};
 pub use path::{PathError, STATE_DIR, TreePath};
 pub use source::{Source, SourceOptions, read_source};

@@ -82,6 +82,11 @@ impl TreePath {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
+    /// The folder (empty at the top) and the last name: sorted by these, what lies in one folder stands together.
+    pub fn place(&self) -> (&str, &str) {
+        self.0.rsplit_once('/').unwrap_or(("", &self.0))
+    }
+
     pub fn parent(&self) -> Option<TreePath> {
         self.0.rfind('/').map(|i| Self(self.0[..i].into()))
     }

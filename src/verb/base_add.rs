@@ -140,6 +140,11 @@ fn rebuild(bundle: &Bundle, release: &Installable<'_>, name: &str, base: &Source
     let gone = || Error::new(ErrorCode::Internal, name, "a route is missing");
     let (index, route) = release.routes.iter().enumerate().find(|(_, r)| r.name == name).ok_or_else(gone)?;
     let mut made = Source { tree: Tree::clone(&route.after), store: base.store.clone() };
+    made.tree.complete(|p| base.tree.get(p));
+    if made.tree.digest() != route.to {
+        return Err(Error::new(ErrorCode::BadBundle, name, "its steps do not lead to the target that it states")
+            .next("get the bundle again from where it was published"));
+    }
     for step in &bundle.steps(name)?.steps {
         let (from, at) = match &step.action {
             Action::Delta { from, at, .. } => (base.tree.get(from).and_then(Entry::digest), at),

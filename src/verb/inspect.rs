@@ -120,7 +120,7 @@ pub fn inspect(path: &Path, base: Option<&str>) -> Result<Inspect> {
         None => bundle.bases().map(|b| b.name.clone()).collect(),
     };
     let bases: Vec<BaseView> = names.iter().map(|n| view(&bundle, n, base.is_some())).collect::<Result<_>>()?;
-    let graph = bundle.graph()?;
+    let graph = bundle.graph().clone();
     let track = base.and_then(|_| bases.first()).map(|b| b.track.as_str());
     let tracks: Vec<TrackView> = root
         .tracks
@@ -229,7 +229,7 @@ fn signatures(bundle: &Bundle) -> Vec<SignatureView> {
     out
 }
 
-/// Writes what is signed and every signature into a folder (made if needed): `root.json`, and
+/// Writes what is signed and every signature into a folder (made if needed): `root.json.zst`, and
 /// `SHA256.dsse.json` for each envelope. Returns the files.
 ///
 /// # Errors
@@ -238,7 +238,7 @@ pub fn write_envelopes(path: &Path, dir: &Path) -> Result<Vec<PathBuf>> {
     let bundle = bundle::open(path)?.accept_unsigned()?;
     let disk = Disk::real();
     disk.mkdir_all(dir)?;
-    let mut files = vec![(dir.join("root.json"), bundle.package().root_bytes())];
+    let mut files = vec![(dir.join("root.json.zst"), bundle.package().root_bytes())];
     files.extend(bundle.envelopes().iter().map(|(d, e)| (dir.join(format!("{}.dsse.json", d.hex())), e.as_slice())));
     for (file, bytes) in &files {
         let same = std::fs::read(file).is_ok_and(|there| there == *bytes);

@@ -40,6 +40,9 @@ fn fill(disk: &Disk, dir: &Path, source: &Source) -> Result<()> {
             }
             Entry::Symlink { target } => disk.symlink(target, &full)?,
             Entry::Folder => disk.mkdir_all(&full)?,
+            Entry::Brief { .. } => {
+                return Err(Error::new(ErrorCode::Internal, path, "only the beginning of its digest is known"));
+            }
         }
     }
     Ok(())

@@ -39,7 +39,7 @@ pub fn prove(release: &Release<'_>, name: &str, base: &Source) -> Result<Proof> 
     let Some(route) = release.routes.iter().find(|r| r.name == name) else {
         return Err(Error::new(ErrorCode::Partial, name, "the bundle does not hold this base"));
     };
-    let target = route.after.digest();
+    let target = route.to;
     let disk = Disk::scratch();
     let scratch = Scratch::new(&disk)?;
     let dir = scratch.path.join("base");
@@ -52,7 +52,9 @@ pub fn prove(release: &Release<'_>, name: &str, base: &Source) -> Result<Proof> 
     reached.entries.retain(|p, _| route.before.get(p).is_some() || route.after.get(p).is_some());
     let mut findings = Vec::new();
     if reached.digest() != target {
-        let path = first_difference(&reached, &route.after);
+        let mut wanted = Tree::clone(&route.after);
+        wanted.complete(|p| reached.get(p));
+        let path = first_difference(&reached, &wanted);
         findings.push(
             Finding::new(
                 Code::TargetMissed,
@@ -121,6 +123,8 @@ pub(super) fn lay(disk: &Disk, dir: &Path, base: &Source) -> Result<()> {
             }
             Entry::Symlink { target } => disk.symlink(target, &full)?,
             Entry::Folder => disk.mkdir_all(&full)?,
+            // A base that was read has none.
+            Entry::Brief { .. } => {}
         }
     }
     Ok(())

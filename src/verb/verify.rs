@@ -122,11 +122,8 @@ fn steps(bundle: &Bundle, folder: bool) -> Vec<Step> {
     let root = bundle.root();
     let at_hand = bundle.bases().count();
     let counted = bundle.trust().map_or(0, |t| t.roles.iter().map(|r| r.signed_by.len()).sum());
-    let blobs: std::collections::BTreeSet<_> = bundle
-        .bases()
-        .flat_map(|b| [b.listing, b.steps, b.provenance].into_iter().chain(b.packs.iter().copied()))
-        .chain([root.graph])
-        .collect();
+    let blobs: std::collections::BTreeSet<_> =
+        bundle.bases().flat_map(|b| [b.listing].into_iter().chain(b.packs.iter().copied())).collect();
     let bytes: u64 = blobs.iter().map(|b| b.size).sum();
     let rows: [(&str, &str, String); 10] = [
         (
@@ -165,12 +162,12 @@ fn steps(bundle: &Bundle, folder: bool) -> Vec<Step> {
             format!("{}, {bytes} bytes", many(blobs.len(), "blob")),
         ),
         (
-            "the listing of each track is the target that the root manifest states",
+            "the listing of each track has the shape of the target that the root manifest states (apply proves every file)",
             "files slipped in or left out; paths that leave the tree",
             many(root.tracks.len(), "track"),
         ),
         (
-            "each base's steps stay inside its packs and, undone, give exactly the base",
+            "each base's steps stay inside its packs and, undone, have the shape of the base (apply proves every file)",
             "steps that write, read or delete elsewhere; a wrong base taken for the right one",
             many(at_hand, "route"),
         ),

@@ -1,7 +1,7 @@
 """A slow reader of bundles, written from docs/bundle-format.md alone.
 
 Usage: reader.py FILE.cup|LAYOUT KEY.pub...
-Verifies the ten steps of section 6 (with the policy "one of these keys in role release") and
+Verifies the first ten steps of section 6 (with the policy "one of these keys in role release") and
 prints, for each base at hand: name, tree digest before, tree digest after, number of steps.
 Needs PyPI's `cryptography` and `zstandard`.
 """
@@ -21,6 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 V = "application/vnd.cumulate."
 INDEX, MANIFEST = ("application/vnd.oci.image.%s.v1+json" % k for k in ("index", "manifest"))
 ENVELOPE = "application/vnd.dsse.envelope.v1+json"
+HERE = os.path.dirname(os.path.abspath(__file__))
+with open(os.path.join(HERE, "../../docs/bundle-dictionary.txt"), "rb") as _f:
+    DICTIONARY = zstandard.ZstdCompressionDict(_f.read(), dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+CODECS = {"b": "bsdiff", "z": "zstd", "s": "stream", "k": "containers"}
 
 
 class Refused(Exception):
@@ -154,7 +158,8 @@ def tree_digest(tree):
         elif e["kind"] == "symlink":
             node[name] = ("120000", hashlib.sha256(e["target"].encode()).digest())
         else:
-            node[name] = ("100755" if e.get("exec") else "100644", bytes.fromhex(e["digest"][7:]))
+            # A brief digest makes a digest of no tree; only the shape is checked then.
+            node[name] = ("100755" if e["exec"] else "100644", e["digest"])
 
     def digest(node):
         rows = []
@@ -170,8 +175,16 @@ def tree_digest(tree):
     return "sha256:" + digest(root).hex()
 
 
-def tree_ref(tree):
-    return {"tree": tree_digest(tree), "files": len(tree), "bytes": sum(e.get("size", 0) for e in tree.values())}
+def fits(tree, ref):
+    digest, size = tree_digest(tree), sum(e.get("size", 0) for e in tree.values())
+    if any(len(e.get("digest", bytes(32))) < 32 for e in tree.values()):
+        return len(tree) == ref["files"] and size <= ref["bytes"]
+    return {"tree": digest, "files": len(tree), "bytes": size} == ref
+
+
+def same_content(a, b):
+    n = min(len(a["digest"]), len(b["digest"]))
+    return a["digest"][:n] == b["digest"][:n] and a.get("size", b.get("size")) == b.get("size", a.get("size"))
 
 
 def document(data, limit):
@@ -180,11 +193,115 @@ def document(data, limit):
         need(data[:4] == b"\x28\xb5\x2f\xfd", "not a zstd frame")
         size = zstandard.frame_content_size(data)
         need(0 < size <= 4 << 20 and len(out) + size <= limit, "content beyond its limit")
-        d = zstandard.ZstdDecompressor().decompressobj()
+        d = zstandard.ZstdDecompressor(dict_data=DICTIONARY).decompressobj()
         chunk = d.decompress(data)
         need(len(chunk) == size and d.eof, "a damaged frame")
         out, data = out + chunk, d.unused_data
     return parse(out)
+
+
+class Column:
+    """Values that are taken one after another, and all of them."""
+
+    def __init__(self, values):
+        self.values, self.at = values, 0
+
+    def take(self, n):
+        need(self.at + n <= len(self.values), "a column ends early")
+        self.at += n
+        return self.values[self.at - n : self.at]
+
+    def next(self):
+        return self.take(1)[0]
+
+    def end(self):
+        need(self.at == len(self.values), "a column says too much")
+
+
+def digests(data, limit):
+    n = int.from_bytes(data[:4], "big")
+    need(len(data) >= 4 + n, "it ends before its digests")
+    return Column(data[4 : 4 + n]), document(data[4 + n :], limit)
+
+
+def listing(data, limit, fixes):
+    """The rows: path, entry of the target or None, class."""
+    plain, c = digests(data, limit)
+    need(set(c) <= {"folders", "kinds", "sizes", "links", "short", "classes", "fixes"} and 1 <= c["short"] < 32, "columns")
+    kinds, sizes, links = (Column(c.get(k, [])) for k in ("kinds", "sizes", "links"))
+    rows, above = [], None
+    for folder, names in c["folders"]:
+        need(names and (above is None or above < folder.encode()), "folders out of order")
+        raw = [n.encode() for n in names]
+        need(all(a < b for a, b in zip(raw, raw[1:])) and not any("/" in n for n in names), "names out of order")
+        above = folder.encode()
+        for name in names:
+            path = folder + "/" + name if folder else name
+            check_path(path)
+            kind = kinds.next()
+            need(kind in "-fx.+ld", "kind")
+            entry = None
+            if kind in "fx":
+                entry = {"kind": "file", "digest": plain.take(32), "size": sizes.next(), "exec": kind == "x"}
+            if kind in ".+":
+                entry = {"kind": "file", "digest": plain.take(c["short"]), "exec": kind == "+"}
+            if kind == "l":
+                entry = {"kind": "symlink", "target": links.next()}
+            if kind == "d":
+                entry = {"kind": "folder"}
+            rows.append([path, entry, "code"])
+    need(len({r[0] for r in rows}) == len(rows), "a path stands twice")
+    for column in (plain, kinds, sizes, links):
+        column.end()
+    for name, numbers in c.get("classes", {}).items():
+        need(name in ("config", "volatile", "site") and numbers == sorted(set(numbers)), "classes")
+        for n in numbers:
+            need(rows[n][2] == "code", "two classes")
+            rows[n][2] = name
+    touched = c.get("fixes", [])
+    need([n for n, _ in touched] == sorted({n for n, _ in touched}), "fixes")
+    need(all(0 <= n < len(rows) and by and all(0 <= f < fixes for f in by) for n, by in touched), "fixes")
+    return rows
+
+
+def steps_of(plain, c, rows):
+    need(set(c) <= {"skip", "does", "had", "links", "from", "at"}, "columns")
+    does, had, links, old, at = (Column(c.get(k, [])) for k in ("does", "had", "links", "from", "at"))
+    n, ends, steps = -1, {}, []
+    for skip in c["skip"]:
+        need(skip >= 0, "skip")
+        n += skip + 1
+        path, after, kind = rows[n]
+        do, was = does.next(), had.next()
+        need(do in "cbzskf-lmd" and was in "-fxld", "does or had")
+        step = {"path": path, "do": do, "after": after, "before": None}
+        if do in "cbzsk":
+            row = n + old.next()
+            need(0 <= row < len(rows), "from")
+            step["from"] = rows[row][0]
+        if do in "bzskf":
+            pack, gap, length = at.next()
+            offset = ends.get(pack, 0) + gap
+            need(offset >= 0, "offset")
+            ends[pack] = offset + length
+            step["at"] = (pack, offset, length)
+        if was in "fx":
+            if do == "m":
+                need(after and after["kind"] == "file", "mode")
+                step["before"] = {**after, "exec": was == "x"}
+            elif kind == "config":
+                whole, size = plain.take(32), int.from_bytes(plain.take(8), "big")
+                step["before"] = {"kind": "file", "digest": whole, "size": size, "exec": was == "x"}
+            else:
+                step["before"] = {"kind": "file", "digest": plain.take(8), "exec": was == "x"}
+        if was == "l":
+            step["before"] = {"kind": "symlink", "target": links.next()}
+        if was == "d":
+            step["before"] = {"kind": "folder"}
+        steps.append(step)
+    for column in (plain, does, had, links, old, at):
+        column.end()
+    return steps
 
 
 # --- section 5: signatures -----------------------------------------------------------------------
@@ -222,13 +339,10 @@ def signers(envelopes, root_bytes, root, keys):
 # --- section 6 -----------------------------------------------------------------------------------
 
 
-def layers(root_ref, envelopes, root, base):
-    kinds = [("graph.v1+zstd", root["graph"])]
-    kinds += [(k + ".v1+zstd", base[k]) for k in ("listing", "steps", "provenance")]
-    kinds += [("pack.v1", p) for p in base["packs"]]
-    out = [{"mediaType": V + "root.v1+json", **root_ref}]
-    out += [{"mediaType": ENVELOPE, **e} for e in envelopes]
-    return out + [{"mediaType": V + k, **r} for k, r in kinds]
+def layers(envelopes, own, base):
+    out = [{"mediaType": ENVELOPE, **e} for e in envelopes]
+    out += [{"mediaType": V + "base.v2+zstd", **own}, {"mediaType": V + "listing.v2+zstd", **base["listing"]}]
+    return out + [{"mediaType": V + "pack.v1", **p} for p in base["packs"]]
 
 
 def verify(path, key_files):
@@ -251,37 +365,41 @@ def verify(path, key_files):
     def of(m, media):
         return [{"digest": x["digest"], "size": x["size"]} for x in m["layers"] if x["mediaType"] == media]
 
-    (root_ref,) = of(manifests[0], V + "root.v1+json")
-    root_bytes = blob(box, root_ref, 64 << 20)
-    root = parse(root_bytes)
-    need(root["schema"] == "cumulate.root" and root["format"]["major"] == 1 and root["needs"] == [], "format")
+    root_ref = {k: manifests[0]["config"][k] for k in ("digest", "size")}
+    root_bytes = blob(box, root_ref, 4 << 20)
+    root = document(root_bytes, 64 << 20)
+    need(root["schema"] == "cumulate.root" and root["format"]["major"] == 2 and root["needs"] == [], "format")
+    limit = (16 << 20) + (16 << 10) * min(root["limits"]["paths"], 4_000_000)
     envelope_refs = sorted(of(manifests[0], ENVELOPE), key=lambda r: r["digest"])
     envelopes = [blob(box, r, 64 << 10) for r in envelope_refs]
 
-    bases, tracks = {}, {t["name"]: t["target"] for t in root["tracks"]}
+    bases, old, tracks = {}, {}, {t["name"]: t["target"] for t in root["tracks"]}
     for m in manifests:
-        config = {"digest": m["config"]["digest"], "size": m["config"]["size"]}
-        (named,) = [b for b in root["bases"] if b["manifest"] == config]
-        base = parse(blob(box, config, 1 << 20))
-        need(base["schema"] == "cumulate.base" and base["format"]["major"] == 1, "format")
+        need(m["config"] == {"mediaType": V + "root.v2+zstd", **root_ref}, "config")
+        (own,) = of(m, V + "base.v2+zstd")
+        (named,) = [b for b in root["bases"] if b["manifest"] == own]
+        plain, base = digests(blob(box, own, limit), limit)
+        need(base["schema"] == "cumulate.base" and base["format"]["major"] == 2, "format")
         need((base["name"], base["track"]) == (named["name"], named["track"]), "name or track")
         need((base["component"], base["release"]) == (root["component"], root["release"]["version"]), "release")
         need(base["after"] == tracks[base["track"]], "target")
-        need([f["id"] for f in base["fixes"]] == [f["id"] for f in root["fixes"]], "fixes")
-        wanted = layers(root_ref, envelope_refs, root, base)
-        plain = [{k: x[k] for k in ("mediaType", "digest", "size")} for x in m["layers"]]
-        need(sorted(map(str, plain)) == sorted(map(str, wanted)), "layers")
+        need(len(base["fixes"]) == len(root["fixes"]) and set(base["fixes"]) <= set("acpu"), "fixes")
+        reasons = [n for n, _ in base.get("reasons", [])]
+        need(reasons == sorted(set(reasons)) and all(0 <= n < len(root["fixes"]) for n in reasons), "reasons")
+        wanted = layers(envelope_refs, own, base)
+        have = [{k: x[k] for k in ("mediaType", "digest", "size")} for x in m["layers"]]
+        need(sorted(map(str, have)) == sorted(map(str, wanted)), "layers")
         need(base["name"] not in bases, "a base twice")
-        bases[base["name"]] = base
+        bases[base["name"]], old[base["name"]] = base, plain
 
     if isinstance(box, Cup):
         # The one form: make every OCI document anew and compare the set of files.
         made, nested = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}, []
         present = [b for b in root["bases"] if b["name"] in bases]
         for b in present:
-            doc = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": V + "bundle.v1"}
-            doc["config"] = {"mediaType": V + "base.v1+json", **b["manifest"]}
-            doc["layers"] = layers(root_ref, envelope_refs, root, bases[b["name"]])
+            doc = {"schemaVersion": 2, "mediaType": MANIFEST}
+            doc["config"] = {"mediaType": V + "root.v2+zstd", **root_ref}
+            doc["layers"] = layers(envelope_refs, b["manifest"], bases[b["name"]])
             data = canonical(doc)
             made["blobs/sha256/" + sha(data)[7:]] = data
             nested.append({"mediaType": MANIFEST, **ref(data), "annotations": {"cumulate.base": b["name"]}})
@@ -296,54 +414,44 @@ def verify(path, key_files):
 
     need(signers(envelopes, root_bytes, root, keys), "no trusted signature")
 
-    limit = (16 << 20) + (16 << 10) * min(root["limits"]["paths"], 4_000_000)
     ids = {f["id"] for f in root["fixes"]}
-    graph = document(blob(box, root["graph"], limit), limit)
-    need(all({e["fix"], e["needs"]} <= ids for e in graph["edges"]), "graph")
-    need(all({p["first"], p["then"]} <= ids for p in graph["order_pairs"]), "graph")
+    need(all({e["fix"], e["needs"]} <= ids for e in root["graph"]["edges"]), "graph")
+    need(all({p["first"], p["then"]} <= ids for p in root["graph"]["order_pairs"]), "graph")
     lines = []
     for name, base in bases.items():
-        target = document(blob(box, base["listing"], limit), limit)
-        ascending(list(target))
-        need(tree_ref(target) == base["after"], "listing")
-        provenance = document(blob(box, base["provenance"], limit), limit)["paths"]
-        ascending([p["path"] for p in provenance])
-        need({f for p in provenance for f in p["fixes"]} <= ids, "provenance")
+        rows = listing(blob(box, base["listing"], limit), limit, len(root["fixes"]))
+        target = {path: entry for path, entry, _ in rows if entry}
+        need(fits(target, base["after"]), "listing")
         packs = [blob(box, p, root["limits"]["blob"]) for p in base["packs"]]
-        doc = document(blob(box, base["steps"], limit), limit)
-        steps = doc["steps"]
-        ascending([s["path"] for s in steps])
-        ascending(doc.get("config", []))
+        steps = steps_of(old[name], base["steps"], rows)
         before = dict(target)
         for s in steps:
-            need(target.get(s["path"]) == s.get("after") != s.get("before"), "step " + s["path"])
+            was, after = s["before"], s["after"]
+            need(was != after, "step " + s["path"])
+            if was and after and was["kind"] == after["kind"] == "file":
+                need(was["exec"] != after["exec"] or not same_content(was, after), "step " + s["path"])
             before.pop(s["path"], None)
-            if "before" in s:
-                before[s["path"]] = s["before"]
-        need(tree_ref(before) == base["before"], "undone steps")
+            if was:
+                before[s["path"]] = was
+        need(fits(before, base["before"]), "undone steps")
         disk = 0
         for s in steps:
-            a, after = s["action"], s.get("after", {})
-            do = a["do"]
-            if do in ("copy", "delta", "full"):
+            do, after = s["do"], s["after"] or {"kind": "nothing"}
+            if do in "cbzskf":
                 need(after["kind"] == "file", "no file")
                 disk += after["size"]
-            if do == "copy":
-                old = before[a["from"]]
-                need((old["digest"], old["size"]) == (after["digest"], after["size"]), "copy")
-            if do == "delta":
-                need(before[a["from"]]["kind"] == "file", "delta")
-            if do in ("delta", "full"):
-                at = a["at"]
-                delta = packs[at["pack"]][at["offset"] : at["offset"] + at["length"]]
-                need(0 < len(delta) == at["length"], "slice")
-                check_delta(delta, a.get("codec", "full"), after, base["memory"])
-            need(do != "delete" or "after" not in s, "delete")
-            need(do not in ("link", "folder") or after["kind"] == {"link": "symlink"}.get(do, do), do)
-            if do == "mode":
-                was = s["before"]
-                need((was["digest"], was["size"]) == (after["digest"], after["size"]), "mode")
-        distinct = {json.dumps(r) for r in [base["listing"], base["steps"], base["provenance"], *base["packs"]]}
+            if do == "c":
+                need(same_content(before[s["from"]], after), "copy")
+            if do in CODECS:
+                need(before[s["from"]]["kind"] == "file", "delta")
+            if "at" in s:
+                pack, offset, length = s["at"]
+                delta = packs[pack][offset : offset + length]
+                need(0 < len(delta) == length, "slice")
+                check_delta(delta, CODECS.get(do, "full"), after, base["memory"])
+            need(after["kind"] == {"-": "nothing", "l": "symlink", "d": "folder", "m": "file"}.get(do, "file"), do)
+            need(do != "m" or s["before"]["kind"] == "file", "mode")
+        distinct = {json.dumps(r) for r in [base["listing"], *base["packs"]]}
         need(base["download"] == sum(json.loads(r)["size"] for r in distinct), "download")
         need(base["disk"] == disk and base["memory"] <= root["limits"]["memory"], "disk or memory")
         need(max(len(target), len(before)) <= root["limits"]["paths"], "paths")
@@ -379,7 +487,7 @@ def check_delta(delta, codec, after, memory):
         if low == 1:
             frame = payload if len(payload) >= 65536 else b"\x28\xb5\x2f\xfd" + payload
             payload = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size)
-        need(ref(payload) == {"digest": after["digest"], "size": after["size"]}, "content")
+        need((hashlib.sha256(payload).digest(), len(payload)) == (after["digest"], after["size"]), "content")
         need(hashlib.sha256(payload).digest()[:4] == check, "check")
 
 

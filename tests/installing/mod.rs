@@ -177,7 +177,7 @@ impl Made {
                     let action = match (b, a) {
                         (_, None) => Action::Delete,
                         (_, Some(Entry::Symlink { .. })) => Action::Link,
-                        (_, Some(Entry::Folder)) => Action::Folder,
+                        (_, Some(Entry::Folder | Entry::Brief { .. })) => Action::Folder,
                         (b, Some(Entry::File { digest, .. })) => {
                             let Some(Node::File(new, _)) = target.get(p.as_str()) else { unreachable!() };
                             let twin = twins.get(digest);

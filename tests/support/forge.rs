@@ -8,10 +8,14 @@ use cumulate::trust::{Claim, Envelope, SecretKey, Statement};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// Stands in a root manifest for a value that is nested deeper than any stack.
+pub const DEEP: &str = "as deep as it gets";
 
 /// A bundle in parts.
 #[derive(Clone)]
@@ -19,6 +23,8 @@ pub struct Forge {
     pub root: Value,
     /// By position in the root manifest.
     pub bases: Vec<Value>,
+    /// The plain bytes before each base's text.
+    pub plain: Vec<Vec<u8>>,
     pub blobs: BTreeMap<Digest, Vec<u8>>,
     pub envelopes: Vec<Vec<u8>>,
     /// Base positions that the nested index lists.
@@ -43,13 +49,15 @@ impl Forge {
             let bytes = fs::read(file.unwrap().path()).unwrap();
             held.insert(Digest::of(&bytes), bytes);
         }
-        let root: Value = serde_json::from_slice(package.root_bytes()).unwrap();
-        let bases: Vec<Value> =
-            package.root().bases.iter().map(|b| serde_json::from_slice(&held[&b.manifest.digest]).unwrap()).collect();
+        let root: Value = serde_json::from_slice(&unpack(package.root_bytes())).unwrap();
+        let parts: Vec<(Vec<u8>, Value)> =
+            package.root().bases.iter().map(|b| parts(&held[&b.manifest.digest])).collect();
+        let (plain, bases): (Vec<Vec<u8>>, Vec<Value>) = parts.into_iter().unzip();
         Self {
             root,
             listed: (0..bases.len()).collect(),
             bases,
+            plain,
             blobs: held,
             envelopes: vec![],
             extra_layers: vec![],
@@ -69,32 +77,33 @@ impl Forge {
         &self.blobs[&serde_json::from_value(reference["digest"].clone()).unwrap()]
     }
 
-    /// A document's content.
-    pub fn document(&self, reference: &Value) -> Value {
-        serde_json::from_slice(&zstd::decode_all(&**self.blob(reference)).unwrap()).unwrap()
+    /// The listing that base `at` names: its plain bytes and its text.
+    pub fn listing(&self, at: usize) -> (Vec<u8>, Value) {
+        parts(self.blob(&self.bases[at]["listing"]))
     }
 
-    /// A new document of this text.
-    pub fn put_document(&mut self, text: &str) -> Value {
+    /// Another listing for base `at`.
+    pub fn put_listing(&mut self, at: usize, plain: &[u8], text: &str) {
         self.root["limits"]["blob"] = (1 << 20).into();
-        self.put(zstd::bulk::compress(text.as_bytes(), 3).unwrap())
+        self.bases[at]["listing"] = self.put(whole(plain, &zstd::bulk::compress(text.as_bytes(), 3).unwrap()));
+        self.fix_download(at);
     }
 
-    /// Changes the document that field `field` of base `at` names.
-    pub fn change(&mut self, at: usize, field: &str, change: impl FnOnce(&mut Value)) {
-        let mut value = self.document(&self.bases[at][field]);
-        change(&mut value);
-        self.bases[at][field] = self.put_document(&value.to_string());
-        self.fix_download(at);
+    /// Changes the listing of every base.
+    pub fn change_listing(&mut self, change: impl Fn(&mut Vec<u8>, &mut Value)) {
+        for at in 0..self.bases.len() {
+            let (mut plain, mut text) = self.listing(at);
+            change(&mut plain, &mut text);
+            self.put_listing(at, &plain, &text.to_string());
+        }
     }
 
     /// Makes the stated download right again.
     pub fn fix_download(&mut self, at: usize) {
         let base = &self.bases[at];
         let packs = base["packs"].as_array().unwrap().iter();
-        let all: BTreeMap<String, u64> = ["listing", "steps", "provenance"]
-            .iter()
-            .map(|f| &base[f])
+        let all: BTreeMap<String, u64> = [&base["listing"]]
+            .into_iter()
             .chain(packs)
             .map(|b| (b["digest"].to_string(), b["size"].as_u64().unwrap()))
             .collect();
@@ -104,11 +113,14 @@ impl Forge {
     /// The root manifest's bytes with the base manifests' digests in it.
     pub fn seal(&mut self) -> Vec<u8> {
         for i in 0..self.bases.len() {
-            let bytes = self.bases[i].to_string().into_bytes();
+            let text = zstd::bulk::compress(self.bases[i].to_string().as_bytes(), 3).unwrap();
+            let bytes = whole(&self.plain[i], &text);
             let reference = self.put(bytes);
             self.root["bases"][i]["manifest"] = reference;
         }
-        self.root.to_string().into_bytes()
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let text = self.root.to_string().replace(&format!("{DEEP:?}"), &deep);
+        zstd::bulk::compress(text.as_bytes(), 3).unwrap()
     }
 
     /// Signs what is there now, stating what the root manifest says.
@@ -132,15 +144,13 @@ impl Forge {
             |media: &str, blob: &Value| json!({"mediaType": media, "digest": blob["digest"], "size": blob["size"]});
         for i in self.listed.clone() {
             let base = self.bases[i].clone();
-            let mut layers = vec![layer("application/vnd.cumulate.root.v1+json", &root)];
+            let mut layers = Vec::new();
             for e in self.envelopes.clone() {
                 let blob = self.put(e);
                 layers.push(layer("application/vnd.dsse.envelope.v1+json", &blob));
             }
-            layers.push(layer("application/vnd.cumulate.graph.v1+zstd", &self.root["graph"]));
-            for field in ["listing", "steps", "provenance"] {
-                layers.push(layer(&format!("application/vnd.cumulate.{field}.v1+zstd"), &base[field]));
-            }
+            layers.push(layer("application/vnd.cumulate.base.v2+zstd", &self.root["bases"][i]["manifest"]));
+            layers.push(layer("application/vnd.cumulate.listing.v2+zstd", &base["listing"]));
             for pack in base["packs"].as_array().unwrap() {
                 layers.push(layer("application/vnd.cumulate.pack.v1", pack));
             }
@@ -151,7 +161,7 @@ impl Forge {
                     l["size"] = (l["size"].as_i64().unwrap() + by).into();
                 }
             }
-            let config = layer("application/vnd.cumulate.base.v1+json", &self.root["bases"][i]["manifest"]);
+            let config = layer("application/vnd.cumulate.root.v2+zstd", &root);
             let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
             let blob = self.put(manifest.to_string().into_bytes());
             nested.push(layer(MANIFEST, &blob));
@@ -167,4 +177,22 @@ impl Forge {
             fs::write(dir.join("blobs/sha256").join(digest.hex()), bytes).unwrap();
         }
     }
+}
+
+/// A document's plain bytes and its text.
+fn parts(blob: &[u8]) -> (Vec<u8>, Value) {
+    let length = u32::from_be_bytes(blob[..4].try_into().unwrap()) as usize;
+    (blob[4..4 + length].to_vec(), serde_json::from_slice(&unpack(&blob[4 + length..])).unwrap())
+}
+
+pub fn whole(plain: &[u8], frames: &[u8]) -> Vec<u8> {
+    [&(plain.len() as u32).to_be_bytes(), plain, frames].concat()
+}
+
+/// The text in a document's frames.
+pub fn unpack(frames: &[u8]) -> Vec<u8> {
+    let dictionary = include_bytes!("../../docs/bundle-dictionary.txt");
+    let mut text = Vec::new();
+    zstd::stream::read::Decoder::with_dictionary(frames, dictionary).unwrap().read_to_end(&mut text).unwrap();
+    text
 }

@@ -35,6 +35,12 @@ pub fn tree(files: Files<'_>) -> (Tree, BTreeMap<TreePath, Vec<u8>>) {
     (tree, contents)
 }
 
+/// A tree as a bundle lists it, made whole beside what an installation has.
+pub fn beside(mut listed: Tree, found: &Tree) -> Tree {
+    listed.complete(|p| found.get(p));
+    listed
+}
+
 /// The steps from one tree to another, with every new content as a `full` delta in one pack.
 /// `encode` makes a delta's bytes of a content.
 pub fn route(
@@ -88,12 +94,14 @@ pub const BASE_1: Files<'static> = &[
     ("lib/a.txt", "one\ntwo\n"),
     ("lib/link", "-> a.txt"),
     ("run.sh", "#!/bin/sh\n"),
+    ("share/same", "the same in all\n"),
 ];
 pub const BASE_2: Files<'static> = &[
     ("bin/agent*", "agent 2\n"),
     ("lib/a.txt", "one\ntwo\nthree\n"),
     ("lib/link", "-> a.txt"),
     ("run.sh*", "#!/bin/sh\n"),
+    ("share/same", "the same in all\n"),
 ];
 pub const TARGET: Files<'static> = &[
     ("bin/agent*", "agent 3\n"),
@@ -102,6 +110,7 @@ pub const TARGET: Files<'static> = &[
     ("lib/b.txt", "one\ntwo\nthree\nfour\n"),
     ("lib/link", "-> b.txt"),
     ("run.sh*", "#!/bin/sh\n"),
+    ("share/same", "the same in all\n"),
 ];
 
 /// The golden release: two bases, one target.
