@@ -270,7 +270,9 @@ fn a_fix_that_changes_nothing_is_denied() {
 #[test]
 fn help_has_examples_and_completions_and_man_pages_come_out() {
     let dir = tempfile::tempdir().unwrap();
-    for c in ["init", "keygen", "plan", "build", "sign", "verify", "inspect", "apply", "rollback", "status", "check"] {
+    for c in
+        ["init", "keygen", "plan", "build", "pull", "sign", "verify", "inspect", "apply", "rollback", "status", "check"]
+    {
         let help = cumulate(dir.path(), &[c, "--help"]).expect(0).stdout;
         assert!(help.contains("Examples:"), "{c}: {help}");
     }

@@ -1,6 +1,6 @@
 //! The command line as clap sees it: words, help and examples, no behaviour.
 
-use super::plan_args::{Export, Import, Plan, Selection};
+use super::plan_args::{Export, Import, Plan, Pull, Selection};
 use super::trust_args::{Trust, TrustCommand};
 use super::vet_args::{self, Vet};
 use crate::release::Size;
@@ -209,6 +209,11 @@ pub enum Command {
     /// Run your own tests in every base and in what it becomes, and sign the result.
     #[command(after_help = vet_args::EXAMPLES)]
     Vet(Vet),
+    /// Withdraw a fix from a bundle: what goes with it, what goes back on each base, and the new bundle.
+    #[command(
+        after_help = "Examples:\n  cumulate pull FIX-7 redis-7.2.6.cup                                       # only says it\n  cumulate pull FIX-7 redis-7.2.6.cup --release . -o redis-7.2.6a.cup --key release.key"
+    )]
+    Pull(Pull),
     /// Show what a bundle holds and what each base gains.
     #[command(
         after_help = "Examples:\n  cumulate inspect redis-7.2.6.cup\n  cumulate inspect redis-7.2.6.cup --base 7.2.3 --format json\n  cumulate inspect redis-7.2.6.cup --envelopes signatures/"

@@ -154,6 +154,14 @@ pub struct BuildArgs {
 
 pub fn build(a: &BuildArgs) -> Result<u8> {
     let started = std::time::Instant::now();
+    let built = built(a)?;
+    let seconds = started.elapsed().as_secs_f32();
+    a.out.result("build", &built, |b| build_text(b, Some(seconds)))?;
+    Ok(u8::from(built.denied()))
+}
+
+/// Builds, and warns where the bundle carries no signature.
+pub fn built(a: &BuildArgs) -> Result<Built> {
     if let Some(n) = a.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
         pool.map_err(|e| Error::new(ErrorCode::Usage, "--threads", e).next("give a small number"))?;
@@ -182,14 +190,12 @@ pub fn build(a: &BuildArgs) -> Result<u8> {
         let bar = Progress::new();
         verb::build(&release, &request, &Disk::real(), &|what, at, of| bar.at(what, at, of))?
     };
-    let seconds = started.elapsed().as_secs_f32();
-    a.out.result("build", &built, |b| build_text(b, seconds))?;
     if built.output.is_some() && !built.signed && !a.out.json {
         say(
             "warning[unsigned-bundle]: the bundle carries no signature\n  next: cumulate sign FILE.cup --key release.key",
         );
     }
-    Ok(u8::from(built.denied()))
+    Ok(built)
 }
 
 /// The time that a reproducible build states (reproducible-builds.org); a value that is no number is refused.
@@ -202,7 +208,7 @@ pub fn source_date_epoch() -> Result<Option<u64>> {
     })
 }
 
-fn build_text(b: &Built, seconds: f32) -> String {
+pub fn build_text(b: &Built, seconds: Option<f32>) -> String {
     let mut text = findings(&b.findings);
     let Some(output) = &b.output else {
         return text + "nothing was written: a denied finding stands against it\n";
@@ -220,12 +226,13 @@ fn build_text(b: &Built, seconds: f32) -> String {
     }
     text += &table(&rows);
     text + &done(format!(
-        "{}: {}, {}, {} in all; a full package would be {}; {seconds:.1} s",
+        "{}: {}, {}, {} in all; a full package would be {}{}",
         output.display(),
         count(b.fixes, "fix", "fixes"),
         count(b.bases.len(), "base", "bases"),
         bytes(b.size),
         bytes(b.full),
+        seconds.map_or(String::new(), |s| format!("; {s:.1} s")),
     ))
 }
 

@@ -8,6 +8,7 @@ mod out;
 mod plan_args;
 mod planning;
 mod progress;
+mod pulling;
 mod render;
 mod style;
 mod trust_args;
@@ -72,6 +73,7 @@ fn run(command: Command) -> crate::report::Result<u8> {
             making::keygen(&out, passphrase.as_deref(), Out::new(output.format))
         }
         Command::Plan(plan) => planning::plan(&plan),
+        Command::Pull(a) => pulling::pull(&a.bundle, &a.fix, a.rebuild().as_ref(), Out::new(a.out.format)),
         Command::Import(from) => exchange::import(&from),
         Command::Export(Export::Quilt(a)) => exchange::export(&a, Taker::Quilt),
         Command::Export(Export::GitAm(a)) => exchange::export(&a, Taker::GitAm),
@@ -203,6 +205,7 @@ fn wants_json(command: &Command) -> bool {
         }
         Command::Export(Export::Quilt(a) | Export::GitAm(a)) => a.out.format == Format::Json,
         Command::Plan(plan) => plan.format == PlanFormat::Json,
+        Command::Pull(a) => a.out.format == Format::Json,
         Command::Vet(vet) => vet.output.format == Format::Json,
         Command::Trust(command) => command.form().format == Format::Json,
         Command::Check { format, .. } => *format == CheckFormat::Json,

@@ -2,6 +2,7 @@
 
 use super::args::Output;
 use clap::{Args, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -121,6 +122,34 @@ pub struct ExportArgs {
     pub track: Option<String>,
     #[command(flatten)]
     pub selection: Selection,
+    #[command(flatten)]
+    pub out: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Pull {
+    /// The fix that is withdrawn.
+    pub fix: String,
+    /// The bundle: a .cup file or a layout folder.
+    pub bundle: PathBuf,
+    /// The release folder that the bundle was built from: builds the new one, with the deltas that are remembered there.
+    #[arg(long, value_name = "DIR", requires = "output")]
+    pub release: Option<PathBuf>,
+    /// The new bundle.
+    #[arg(short, long, value_name = "NEW.cup", requires = "release")]
+    pub output: Option<PathBuf>,
+    /// The private key that signs it: a file, `fd:N`, or `-` for standard input.
+    #[arg(long, value_name = "KEY", requires = "release")]
+    pub key: Option<PathBuf>,
+    /// Where the passphrase of an encrypted key is: `file:PATH`, `fd:N`, or `-`; its first line counts.
+    #[arg(long, value_name = "WHERE", requires = "key")]
+    pub passphrase: Option<OsString>,
+    /// The role in which the key signs.
+    #[arg(long, default_value = "release", requires = "key")]
+    pub role: String,
+    /// Replace an existing bundle.
+    #[arg(long, requires = "release")]
+    pub force: bool,
     #[command(flatten)]
     pub out: Output,
 }

@@ -1,0 +1,94 @@
+//! `pull`: a fix that is withdrawn, and the bundle without it.
+
+use super::making::{BuildArgs, build_text, built};
+use super::out::{Out, heading};
+use super::plan_args::{Pull as PullArgs, Selection};
+use super::render::{safe, table};
+use crate::report::Result;
+use crate::verb::{self, Built, Pull, Rebuilt};
+use serde::Serialize;
+use std::path::Path;
+
+impl PullArgs {
+    /// How the new bundle is built, where one is wanted: as `build --without FIX` builds it.
+    pub fn rebuild(&self) -> Option<BuildArgs> {
+        Some(BuildArgs {
+            dir: self.release.clone()?,
+            output: self.output.clone(),
+            layout: None,
+            key: self.key.clone(),
+            passphrase: self.passphrase.clone(),
+            role: self.role.clone(),
+            profile: None,
+            threads: None,
+            cache: None,
+            no_cache: false,
+            force: self.force,
+            selection: Selection { only: Vec::new(), without: vec![format!("id:{}", self.fix)] },
+            out: Out::new(self.out.format),
+        })
+    }
+}
+
+/// What `pull` prints.
+#[derive(Serialize)]
+struct Said {
+    #[serde(flatten)]
+    pull: Pull,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rebuilt: Option<Rebuilt>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    built: Option<Built>,
+}
+
+/// `rebuild` holds how the new bundle is built, where one is wanted.
+pub fn pull(bundle: &Path, fix: &str, rebuild: Option<&BuildArgs>, out: Out) -> Result<u8> {
+    let pull = verb::pull(bundle, fix)?;
+    let built = rebuild.map(built).transpose()?;
+    let rebuilt = match built.as_ref().and_then(|b| b.output.as_ref()) {
+        Some(new) => Some(verb::pulled(bundle, &pull, new)?),
+        None => None,
+    };
+    let denied = built.as_ref().is_some_and(Built::denied);
+    out.result("pull", &Said { pull, rebuilt, built }, text)?;
+    Ok(u8::from(denied))
+}
+
+fn text(said: &Said) -> String {
+    let p = &said.pull;
+    let mut text = heading(format!("{} {} without {}", safe(&p.component), safe(&p.version), safe(&p.fix)));
+    text += "what goes\n";
+    let rows = p.goes.iter().map(|g| {
+        let why = if g.chain.len() > 1 { g.chain.join(" needs ") } else { "pulled".into() };
+        vec![safe(&g.fix), g.cves.join(" "), safe(&g.title), safe(&why)]
+    });
+    text += &table(&rows.collect::<Vec<_>>());
+    if !p.superseded.is_empty() {
+        text += &format!("stood for, and may come back: {}\n", safe(&p.superseded.join(", ")));
+    }
+    for b in &p.bases {
+        text += &format!("\n{}", heading(format!("On base {}", safe(&b.name))));
+        for (what, list) in [
+            ("gains no more", &b.loses),
+            ("keeps, for the base has it", &b.keeps),
+            ("not known", &b.unclear),
+            ("goes back", &b.back),
+            ("made anew", &b.anew),
+        ] {
+            if !list.is_empty() {
+                text += &format!("  {what}: {}\n", safe(&list.join(", ")));
+            }
+        }
+    }
+    if !p.missing.is_empty() {
+        text += &format!("not in this copy: {}\n", safe(&p.missing.join(", ")));
+    }
+    if let Some(r) = &said.rebuilt {
+        for (what, list) in [("gone as well", &r.gone_too), ("new", &r.new)] {
+            if !list.is_empty() {
+                text += &format!("\n{what} in the new bundle: {}\n", safe(&list.join(", ")));
+            }
+        }
+    }
+    said.built.as_ref().map_or(text.clone(), |b| format!("{text}\n{}", build_text(b, None)))
+}

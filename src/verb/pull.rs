@@ -1,0 +1,155 @@
+//! `pull`: what goes with a fix that is withdrawn at the last minute, and what goes back on each base.
+
+use crate::bundle::{self, Bundle, FixEntry, Graph, NOT_FOR_TRACK, State};
+use crate::report::{Error, ErrorCode, Result};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
+
+/// What a bundle's own edges say about taking a fix out.
+#[derive(Debug, Clone, Serialize)]
+pub struct Pull {
+    pub component: String,
+    pub version: String,
+    pub fix: String,
+    /// The fix itself, then what needs it, in the order of the plan.
+    pub goes: Vec<Gone>,
+    /// Fixes that the ones that go stand for; with the release folder, those that it has come back.
+    pub superseded: Vec<String>,
+    pub bases: Vec<PulledBase>,
+    /// Bases of the release that this copy of the bundle has not.
+    pub missing: Vec<String>,
+}
+
+/// A fix that goes, with the chain of needs that ends at the fix that is pulled.
+#[derive(Debug, Clone, Serialize)]
+pub struct Gone {
+    pub fix: String,
+    pub title: String,
+    /// Open again without it.
+    pub cves: Vec<String>,
+    pub chain: Vec<String>,
+}
+
+/// What changes for one base; fixes in the order of the plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct PulledBase {
+    pub name: String,
+    pub track: String,
+    /// Gained before, not any more.
+    pub loses: Vec<String>,
+    /// In the base itself: no bundle made from fixes takes them out.
+    pub keeps: Vec<String>,
+    /// Whether the base has them is not known.
+    pub unclear: Vec<String>,
+    /// Paths of the target that only the fixes that go had changed.
+    pub back: Vec<String>,
+    /// Paths that fixes that stay have changed too: made anew without those that go.
+    pub anew: Vec<String>,
+}
+
+/// What the new bundle has, beside what the old one's edges led to expect.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rebuilt {
+    /// Gone as well, although no recorded edge says so.
+    pub gone_too: Vec<String>,
+    /// There, and the old bundle had it not: what was superseded, or came to the release since.
+    pub new: Vec<String>,
+}
+
+/// Says what goes with a fix, from what the bundle records. Its signatures are not looked at: nothing is installed.
+///
+/// # Errors
+/// `usage` for a fix that the bundle has not; whatever opening a bundle gives.
+pub fn pull(path: &Path, fix: &str) -> Result<Pull> {
+    let bundle = bundle::open(path)?.accept_unsigned()?;
+    let root = bundle.root();
+    if !root.fixes.iter().any(|f| f.id == fix) {
+        return Err(Error::new(ErrorCode::Usage, fix, format!("{} has no fix of this id", path.display()))
+            .next("'cumulate inspect' lists the fixes of a bundle"));
+    }
+    let chains = chains(&bundle.graph()?, fix);
+    let gone: Vec<&FixEntry> = root.fixes.iter().filter(|f| chains.contains_key(f.id.as_str())).collect();
+    let (first, others): (Vec<&FixEntry>, Vec<&FixEntry>) = gone.iter().partition(|f| f.id == fix);
+    let goes = first.into_iter().chain(others).map(|f| Gone {
+        fix: f.id.clone(),
+        title: f.title.clone(),
+        cves: f.cves.clone(),
+        chain: chains[f.id.as_str()].clone(),
+    });
+    Ok(Pull {
+        component: root.component.clone(),
+        version: root.release.version.clone(),
+        fix: fix.to_owned(),
+        goes: goes.collect(),
+        superseded: gone.iter().flat_map(|f| f.supersedes.iter().cloned()).collect(),
+        bases: bundle.bases().map(|b| on_base(&bundle, &b.name, &chains)).collect::<Result<_>>()?,
+        missing: bundle.missing().into_iter().map(str::to_owned).collect(),
+    })
+}
+
+/// Every fix that needs this one, and itself, with a shortest chain of needs to it.
+fn chains(graph: &Graph, fix: &str) -> BTreeMap<String, Vec<String>> {
+    let mut users: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for e in &graph.edges {
+        users.entry(&e.needs).or_default().insert(&e.fix);
+    }
+    let mut out = BTreeMap::from([(fix.to_owned(), vec![fix.to_owned()])]);
+    let mut todo = VecDeque::from([fix]);
+    while let Some(needed) = todo.pop_front() {
+        for user in users.get(needed).into_iter().flatten() {
+            if !out.contains_key(*user) {
+                let chain = [(*user).to_owned()].into_iter().chain(out[needed].iter().cloned()).collect();
+                out.insert((*user).to_owned(), chain);
+                todo.push_back(user);
+            }
+        }
+    }
+    out
+}
+
+fn on_base(bundle: &Bundle, name: &str, gone: &BTreeMap<String, Vec<String>>) -> Result<PulledBase> {
+    let base = bundle.base(name)?;
+    let mut out = PulledBase {
+        name: base.name.clone(),
+        track: base.track.clone(),
+        loses: Vec::new(),
+        keeps: Vec::new(),
+        unclear: Vec::new(),
+        back: Vec::new(),
+        anew: Vec::new(),
+    };
+    for f in base.fixes.iter().filter(|f| gone.contains_key(&f.id)) {
+        match f.state {
+            State::Added | State::Partly => out.loses.push(f.id.clone()),
+            State::Contained => out.keeps.push(f.id.clone()),
+            State::Unknown if f.reason.starts_with(NOT_FOR_TRACK) => {}
+            State::Unknown => out.unclear.push(f.id.clone()),
+        }
+    }
+    for p in bundle.provenance(name)?.paths {
+        let going = p.fixes.iter().filter(|f| gone.contains_key(*f)).count();
+        match going {
+            0 => {}
+            n if n == p.fixes.len() => out.back.push(p.path.to_string()),
+            _ => out.anew.push(p.path.to_string()),
+        }
+    }
+    Ok(out)
+}
+
+/// Compares a bundle that was built without the fix with what was expected of it.
+///
+/// # Errors
+/// Whatever opening a bundle gives.
+pub fn pulled(old: &Path, pull: &Pull, new: &Path) -> Result<Rebuilt> {
+    let fixes = |path: &Path| -> Result<BTreeSet<String>> {
+        Ok(bundle::open(path)?.accept_unsigned()?.root().fixes.iter().map(|f| f.id.clone()).collect())
+    };
+    let (before, after) = (fixes(old)?, fixes(new)?);
+    let expected: BTreeSet<String> = pull.goes.iter().map(|g| g.fix.clone()).collect();
+    Ok(Rebuilt {
+        gone_too: before.difference(&after).filter(|f| !expected.contains(*f)).cloned().collect(),
+        new: after.difference(&before).cloned().collect(),
+    })
+}
