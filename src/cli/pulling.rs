@@ -70,10 +70,11 @@ fn text(said: &Said) -> String {
         text += &format!("\n{}", heading(format!("On base {}", safe(&b.name))));
         for (what, list) in [
             ("gains no more", &b.loses),
-            ("keeps, for the base has it", &b.keeps),
+            ("has it, and loses it", &b.reverts),
+            ("keeps, for every base has it", &b.keeps),
             ("not known", &b.unclear),
-            ("goes back", &b.back),
-            ("made anew", &b.anew),
+            ("as it was before the fixes", &b.back),
+            ("made anew without them", &b.anew),
         ] {
             if !list.is_empty() {
                 text += &format!("  {what}: {}\n", safe(&list.join(", ")));

@@ -1,6 +1,6 @@
 //! `pull`: what goes with a fix that is withdrawn at the last minute, and what goes back on each base.
 
-use crate::bundle::{self, Bundle, FixEntry, Graph, NOT_FOR_TRACK, State};
+use crate::bundle::{self, BaseManifest, Bundle, FixEntry, Graph, NOT_FOR_TRACK, State};
 use crate::report::{Error, ErrorCode, Result};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -38,11 +38,13 @@ pub struct PulledBase {
     pub track: String,
     /// Gained before, not any more.
     pub loses: Vec<String>,
-    /// In the base itself: no bundle made from fixes takes them out.
+    /// The base has them, and the new target has not: installing the new bundle takes them out.
+    pub reverts: Vec<String>,
+    /// Every base has them, so that the fixes start from them: nothing takes them out.
     pub keeps: Vec<String>,
     /// Whether the base has them is not known.
     pub unclear: Vec<String>,
-    /// Paths of the target that only the fixes that go had changed.
+    /// Paths of the target that only the fixes that go had changed: as the fixes found them.
     pub back: Vec<String>,
     /// Paths that fixes that stay have changed too: made anew without those that go.
     pub anew: Vec<String>,
@@ -114,15 +116,20 @@ fn on_base(bundle: &Bundle, name: &str, gone: &BTreeMap<String, Vec<String>>) ->
         name: base.name.clone(),
         track: base.track.clone(),
         loses: Vec::new(),
+        reverts: Vec::new(),
         keeps: Vec::new(),
         unclear: Vec::new(),
         back: Vec::new(),
         anew: Vec::new(),
     };
+    let has = |b: &BaseManifest, fix: &str| b.fixes.iter().any(|f| f.id == fix && f.state == State::Contained);
+    let track: Vec<&BaseManifest> = bundle.bases().filter(|b| b.track == base.track).collect();
+    let everywhere = |fix: &str| bundle.missing().is_empty() && track.iter().all(|b| has(b, fix));
     for f in base.fixes.iter().filter(|f| gone.contains_key(&f.id)) {
         match f.state {
             State::Added | State::Partly => out.loses.push(f.id.clone()),
-            State::Contained => out.keeps.push(f.id.clone()),
+            State::Contained if everywhere(&f.id) => out.keeps.push(f.id.clone()),
+            State::Contained => out.reverts.push(f.id.clone()),
             State::Unknown if f.reason.starts_with(NOT_FOR_TRACK) => {}
             State::Unknown => out.unclear.push(f.id.clone()),
         }
