@@ -70,7 +70,7 @@ pub fn pull(path: &Path, fix: &str) -> Result<Pull> {
         return Err(Error::new(ErrorCode::Usage, fix, format!("{} has no fix of this id", path.display()))
             .next("'cumulate inspect' lists the fixes of a bundle"));
     }
-    let chains = chains(&bundle.graph()?, fix);
+    let chains = chains(bundle.graph(), fix);
     let gone: Vec<&FixEntry> = root.fixes.iter().filter(|f| chains.contains_key(f.id.as_str())).collect();
     let (first, others): (Vec<&FixEntry>, Vec<&FixEntry>) = gone.iter().partition(|f| f.id == fix);
     let goes = first.into_iter().chain(others).map(|f| Gone {
