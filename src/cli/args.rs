@@ -1,10 +1,11 @@
 //! The command line as clap sees it: words, help and examples, no behaviour.
 
 use super::plan_args::{Export, Import, Plan, Pull, Selection};
-use super::trust_args::{Trust, TrustCommand};
+use super::trust_args::TrustCommand;
+use super::use_args::{EXITS, Output, Trust, Using};
 use super::vet_args::{self, Vet};
 use crate::release::Size;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -14,18 +15,6 @@ use std::path::PathBuf;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
-}
-
-const EXITS: &str = "\
-Exit codes: 0 done, or nothing to do; 1 denied finding or refused plan; 2 usage; 3 bad input or configuration; \
-4 trust; 5 no base matches, or drift; 6 environment (space, permission, I/O); 7 locked; 8 interrupted, run again; \
-9 the gate could not run; 70 internal.";
-
-/// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Text,
-    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,13 +39,6 @@ impl From<ProfileArg> for crate::delta::Profile {
             ProfileArg::Small => Self::Small,
         }
     }
-}
-
-#[derive(Debug, Args)]
-pub struct Output {
-    /// How results are printed.
-    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub format: Format,
 }
 
 #[derive(Debug, Subcommand)]
@@ -191,21 +173,8 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
-    /// Check every signature, digest and stated size of a bundle.
-    #[command(
-        after_help = "Examples:\n  cumulate verify redis-7.2.6.cup --pub release.pub\n  cumulate verify oci/ --policy trust.toml\n  cumulate verify redis-7.2.6.cup --pub release.pub --bases bases/   # and apply it to every base"
-    )]
-    Verify {
-        /// The bundle file or layout folder.
-        bundle: PathBuf,
-        #[command(flatten)]
-        trust: Trust,
-        /// Apply the bundle to a copy of each base in this folder (DIR/VERSION) and prove that all reach the one target.
-        #[arg(long, value_name = "DIR")]
-        bases: Option<PathBuf>,
-        #[command(flatten)]
-        output: Output,
-    },
+    #[command(flatten)]
+    Using(Using),
     /// Run your own tests in every base and in what it becomes, and sign the result.
     #[command(after_help = vet_args::EXAMPLES)]
     Vet(Vet),
@@ -227,53 +196,6 @@ pub enum Command {
         /// Write the signatures (DSSE envelopes) and the signed document into this folder.
         #[arg(long, value_name = "DIR")]
         envelopes: Option<PathBuf>,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Install a bundle over an installation.
-    #[command(
-        after_help = "Examples:\n  cumulate apply redis-7.2.6.cup /opt/redis --pub release.pub\n  cumulate apply redis-7.2.6.cup /opt/redis --dry-run --pub release.pub\n  cumulate apply redis-7.2.6.cup /opt/redis          # with the trust that the installation has"
-    )]
-    Apply {
-        bundle: PathBuf,
-        /// The installation.
-        dir: PathBuf,
-        #[command(flatten)]
-        trust: Trust,
-        /// The base that is meant, where several have the same content but different targets.
-        #[arg(long, value_name = "VERSION")]
-        base: Option<String>,
-        /// Accept a bundle without signatures where the installation has no trust yet.
-        #[arg(long)]
-        allow_unsigned: bool,
-        /// Accept a release older than one that was installed before.
-        #[arg(long)]
-        allow_downgrade: bool,
-        /// Accept a release whose best-before has passed.
-        #[arg(long)]
-        allow_stale: bool,
-        /// Accept local changes in files that the bundle does not touch.
-        #[arg(long, value_enum, value_name = "WHICH")]
-        allow_drift: Option<DriftArg>,
-        /// Print the steps and change nothing.
-        #[arg(long)]
-        dry_run: bool,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Go back to exactly what was there before the last apply; config files edited since are kept as FILE.edited.
-    #[command(after_help = "Examples:\n  cumulate rollback /opt/redis")]
-    Rollback {
-        /// The installation.
-        dir: PathBuf,
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Show what is installed, what drifted and whether something was interrupted.
-    #[command(after_help = "Examples:\n  cumulate status /opt/redis\n  cumulate status /opt/redis --format json")]
-    Status {
-        /// The installation.
-        dir: PathBuf,
         #[command(flatten)]
         output: Output,
     },
@@ -311,12 +233,6 @@ pub enum Command {
     /// Print completions for a shell.
     #[command(after_help = "Examples:\n  cumulate completions bash > /etc/bash_completion.d/cumulate")]
     Completions { shell: clap_complete::Shell },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DriftArg {
-    /// Files that the bundle does not touch.
-    Untouched,
 }
 
 #[derive(Debug, Subcommand)]

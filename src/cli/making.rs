@@ -6,7 +6,7 @@ use super::plan_args::Selection as SelectionArgs;
 use super::planning::selection;
 use super::progress::Progress;
 use super::render::{bytes, count, percent, safe, table};
-use super::trust_args::Trust;
+use super::use_args::Trust;
 use super::using::{now, policy};
 use crate::delta::Profile;
 use crate::disk::Disk;

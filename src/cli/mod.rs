@@ -1,34 +1,69 @@
 //! The command line: parse, call, render, progress, exit codes. It thinks nothing.
 
+#[cfg(feature = "build")]
 mod args;
+#[cfg(feature = "build")]
+mod checking;
+#[cfg(feature = "build")]
 mod exchange;
+#[cfg(feature = "build")]
 mod inspecting;
+#[cfg(feature = "build")]
 mod making;
 mod out;
+#[cfg(feature = "build")]
 mod plan_args;
+#[cfg(feature = "build")]
 mod planning;
+#[cfg(feature = "build")]
 mod progress;
+#[cfg(feature = "build")]
 mod pulling;
 mod render;
 mod style;
+#[cfg(feature = "build")]
 mod trust_args;
+#[cfg(feature = "build")]
 mod trusting;
+mod use_args;
 mod using;
+#[cfg(feature = "build")]
 mod vet_args;
+#[cfg(feature = "build")]
 mod vetting;
+#[cfg(feature = "build")]
+mod whole;
+
+#[cfg(feature = "build")]
+pub use whole::main;
 
 use crate::report::{Error, ErrorCode};
-use crate::verb::Taker;
-use args::{BaseCommand, Cli, Command, DeltaCommand};
-use clap::{CommandFactory as _, Parser as _};
-use out::Out;
-use plan_args::{Export, Import};
+use clap::Parser;
 use std::process::ExitCode;
+use use_args::{EXITS, Format, Using};
 
-/// Parses the arguments, runs the command and returns the exit code (design, section 6).
-pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+/// Verifies bundles and installs them: the small part of `cumulate` that is shipped beside a bundle.
+#[derive(Debug, Parser)]
+#[command(name = "cumulate-apply", version, disable_help_subcommand = true, after_help = EXITS)]
+struct Installer {
+    #[command(subcommand)]
+    command: Using,
+}
+
+/// [`main`] of the small installer: the same commands, without those that make bundles.
+pub fn apply_main() -> ExitCode {
+    let json = |i: &Installer| i.command.form().format == Format::Json;
+    finish(Installer::try_parse(), json, |i| using::run(i.command))
+}
+
+/// Answers what cannot be parsed, runs the rest, and turns the outcome into an exit code.
+fn finish<C>(
+    parsed: Result<C, clap::Error>,
+    json: impl Fn(&C) -> bool,
+    run: impl Fn(C) -> crate::report::Result<u8>,
+) -> ExitCode {
+    let command = match parsed {
+        Ok(command) => command,
         Err(e) => {
             // Help and version are answers, everything else is a usage error.
             if e.use_stderr() && asks_for_json(std::env::args_os()) {
@@ -39,8 +74,8 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if e.use_stderr() { ErrorCode::Usage.exit() } else { 0 });
         }
     };
-    let json = wants_json(&cli.command);
-    match run(cli.command) {
+    let json = json(&command);
+    match crate::disk::Disk::check_supported().and_then(|()| run(command)) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             out::error(&error, json);
@@ -59,166 +94,5 @@ fn asks_for_json(args: impl Iterator<Item = std::ffi::OsString>) -> bool {
 fn usage(said: &str) -> Error {
     let what = said.split("\n\n").next().unwrap_or(said);
     Error::new(ErrorCode::Usage, "command line", what.strip_prefix("error: ").unwrap_or(what).trim_end())
-        .next("see 'cumulate --help', or --help behind the command")
-}
-
-fn run(command: Command) -> crate::report::Result<u8> {
-    crate::disk::Disk::check_supported()?;
-    match command {
-        Command::Init { dir, output } => making::init(&dir, Out::new(output.format)),
-        Command::Base(BaseCommand::Add { version, from, dir, track, trust, output }) => {
-            making::base_add(&dir, &version, &from, track.as_deref(), &trust, Out::new(output.format))
-        }
-        Command::Keygen { out, passphrase, output } => {
-            making::keygen(&out, passphrase.as_deref(), Out::new(output.format))
-        }
-        Command::Plan(plan) => planning::plan(&plan),
-        Command::Pull(a) => pulling::pull(&a.bundle, &a.fix, a.rebuild().as_ref(), Out::new(a.out.format)),
-        Command::Import(from) => exchange::import(&from),
-        Command::Export(Export::Quilt(a)) => exchange::export(&a, Taker::Quilt),
-        Command::Export(Export::GitAm(a)) => exchange::export(&a, Taker::GitAm),
-        Command::Build {
-            dir,
-            output,
-            layout,
-            key,
-            passphrase,
-            role,
-            profile,
-            threads,
-            cache,
-            no_cache,
-            force,
-            selection,
-            out,
-        } => making::build(&making::BuildArgs {
-            dir,
-            output,
-            layout,
-            key,
-            passphrase,
-            role,
-            profile,
-            threads,
-            cache,
-            no_cache,
-            force,
-            selection,
-            out: Out::new(out.format),
-        }),
-        Command::Merge { dir, out, track, selection, output } => {
-            making::merge(&dir, &out, track.as_deref(), &selection, Out::new(output.format))
-        }
-        Command::Sign { bundle, key, passphrase, emit, attach, public, envelope, role, output } => {
-            if let Some(envelope) = envelope {
-                return making::add_envelope(&bundle, &envelope, Out::new(output.format));
-            }
-            let by = match (key, emit, attach.zip(public)) {
-                (Some(key), ..) => making::Signer::Key(making::key_source(&key, passphrase.as_deref())?),
-                (_, Some(emit), _) => making::Signer::Emit(emit),
-                (_, _, Some((signature, public))) => making::Signer::Attach { signature, public },
-                (None, None, None) => {
-                    return Err(Error::new(ErrorCode::Usage, "sign", "nothing says who signs")
-                        .next("give --key, --emit, or --attach with --pub"));
-                }
-            };
-            making::sign(&bundle, by, &role, Out::new(output.format))
-        }
-        Command::Verify { bundle, trust, bases, output } => {
-            using::verify(&bundle, &trust, bases.as_deref(), Out::new(output.format))
-        }
-        Command::Inspect { bundle, base, envelopes, output } => {
-            inspecting::inspect(&bundle, base.as_deref(), envelopes.as_deref(), Out::new(output.format))
-        }
-        Command::Apply {
-            bundle,
-            dir,
-            trust,
-            base,
-            allow_unsigned,
-            allow_downgrade,
-            allow_stale,
-            allow_drift,
-            dry_run,
-            output,
-        } => using::apply(&using::ApplyArgs {
-            bundle,
-            dir,
-            trust,
-            base,
-            allow_unsigned,
-            allow_downgrade,
-            allow_stale,
-            allow_drift: allow_drift.is_some(),
-            dry_run,
-            out: Out::new(output.format),
-        }),
-        Command::Rollback { dir, output } => using::rollback(&dir, Out::new(output.format)),
-        Command::Status { dir, output } => using::status(&dir, Out::new(output.format)),
-        Command::Check { bundle, config, against, trust, format } => {
-            using::check(&bundle, &config, against.as_deref(), &trust, format)
-        }
-        Command::Delta(DeltaCommand::Encode { old, new, output, profile, memory, force, out }) => {
-            let options = crate::verb::EncodeOptions { profile: profile.into(), memory: memory.map(|s| s.0), force };
-            making::delta_encode(&old, &new, &output, options, Out::new(out.format))
-        }
-        Command::Delta(DeltaCommand::Decode { old, delta, output, memory, force, out }) => {
-            making::delta_decode(&old, &delta, &output, memory.map(|s| s.0), force, Out::new(out.format))
-        }
-        Command::Trust(command) => trusting::run(command),
-        Command::Vet(vet) => vetting::run(&vet),
-        Command::Man { out } => man(&out),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "cumulate", &mut std::io::stdout());
-            Ok(0)
-        }
-    }
-}
-
-fn man(dir: &std::path::Path) -> crate::report::Result<u8> {
-    let io = |e: std::io::Error| crate::report::Error::io(dir.display(), &e);
-    std::fs::create_dir_all(dir).map_err(io)?;
-    clap_mangen::generate_to(Cli::command(), dir).map_err(io)?;
-    Ok(0)
-}
-
-fn wants_json(command: &Command) -> bool {
-    use args::{CheckFormat, Format};
-    use plan_args::PlanFormat;
-    match command {
-        Command::Init { output, .. }
-        | Command::Base(BaseCommand::Add { output, .. })
-        | Command::Keygen { output, .. }
-        | Command::Merge { output, .. }
-        | Command::Sign { output, .. }
-        | Command::Verify { output, .. }
-        | Command::Inspect { output, .. }
-        | Command::Apply { output, .. }
-        | Command::Rollback { output, .. }
-        | Command::Status { output, .. } => output.format == Format::Json,
-        Command::Build { out, .. }
-        | Command::Delta(DeltaCommand::Encode { out, .. } | DeltaCommand::Decode { out, .. }) => {
-            out.format == Format::Json
-        }
-        Command::Import(Import::Git { out, .. } | Import::Quilt { out, .. } | Import::Dir { out, .. }) => {
-            out.format == Format::Json
-        }
-        Command::Export(Export::Quilt(a) | Export::GitAm(a)) => a.out.format == Format::Json,
-        Command::Plan(plan) => plan.format == PlanFormat::Json,
-        Command::Pull(a) => a.out.format == Format::Json,
-        Command::Vet(vet) => vet.output.format == Format::Json,
-        Command::Trust(command) => command.form().format == Format::Json,
-        Command::Check { format, .. } => *format == CheckFormat::Json,
-        Command::Man { .. } | Command::Completions { .. } => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
-    }
+        .next("see --help, or --help behind the command")
 }

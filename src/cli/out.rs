@@ -1,8 +1,8 @@
 //! Where results go: data on stdout, messages on stderr, errors in the form that was asked for.
 
-use super::args::Format;
 use super::render::safe;
 use super::style::{DIM, GREEN, RED, RESET, YELLOW, bold};
+use super::use_args::Format;
 use crate::report::{Error, ErrorCode, Finding, Level, Result};
 use serde::Serialize;
 use std::io::Write as _;

@@ -1,6 +1,6 @@
 //! The words of `plan`, `import` and `export`, and the selection that other commands share with them.
 
-use super::args::Output;
+use super::use_args::Output;
 use clap::{Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,7 +1,6 @@
 //! Words and numbers as people read them; used by every command's text output.
 
 pub use crate::report::safe;
-use std::fmt::Write as _;
 
 /// Bytes with a unit, exact below 10 kB: `812 B`, `9,913 B`, `12.4 kB`, `3.1 MB`.
 pub fn bytes(n: u64) -> String {
@@ -37,6 +36,7 @@ pub fn count(n: usize, one: &str, many: &str) -> String {
 }
 
 /// `part` of `whole` in percent, one digit after the point; `-` of nothing.
+#[cfg(feature = "build")]
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return "-".into();
@@ -51,7 +51,9 @@ pub fn short(key: &str) -> String {
 }
 
 /// Columns aligned by spaces; numbers (cells that begin with a digit) to the right.
+#[cfg(feature = "build")]
 pub fn table(rows: &[Vec<String>]) -> String {
+    use std::fmt::Write as _;
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width: Vec<usize> = (0..columns)
         .map(|c| rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0))

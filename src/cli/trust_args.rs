@@ -1,20 +1,9 @@
 //! `cumulate trust …` as clap sees it.
 
-use super::args::Output;
+use super::use_args::{Output, Trust};
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
-
-/// Whose signatures count.
-#[derive(Debug, Args)]
-pub struct Trust {
-    /// A public key (PEM) whose signature in role `release` is wanted; one of several is enough (other roles: --policy).
-    #[arg(long = "pub", value_name = "FILE", num_args = 1..)]
-    pub public: Vec<PathBuf>,
-    /// A trust file with roles, keys, thresholds and expiry, or a signed trust root.
-    #[arg(long, value_name = "FILE", conflicts_with = "public")]
-    pub policy: Option<PathBuf>,
-}
 
 /// Whose private key signs.
 #[derive(Debug, Args)]

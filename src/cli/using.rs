@@ -1,19 +1,16 @@
-//! Commands of those who use bundles: verify, inspect, apply, roll back, status, check.
+//! Commands of those who use bundles: verify, apply, roll back, status.
 
-use super::args::CheckFormat;
-use super::out::{Out, done, findings, heading, json, print};
-use super::planning::today;
+use super::out::{Out, done, findings, heading};
 use super::render::{bytes, count, safe, short};
 use super::style::dim;
-use super::trust_args::Trust;
-use crate::bundle::State;
+use super::use_args::{Trust, Using};
+use crate::bundle::{Bundle, State};
 use crate::disk::Disk;
 use crate::install::{AllowDrift, Applied, Condition, Options, Outcome, Resumed, RolledBack, Status, Undone};
 use crate::report::{Error, ErrorCode, Level, Result};
-use crate::tree::{SourceOptions, read_source};
 use crate::trust::{Outcome as Signature, Policy, PublicKey};
-use crate::verb::{self, Belief, Checked, VerifyReport};
-use std::path::{Path, PathBuf};
+use crate::verb::{self, Belief, VerifyReport};
+use std::path::Path;
 
 /// Seconds since 1970. The library reads no clock; expiry is judged against this.
 pub fn now() -> u64 {
@@ -31,7 +28,52 @@ pub(super) fn policy(trust: &Trust) -> Result<Option<Policy>> {
     Policy::of_keys(keys).map(Some)
 }
 
-pub fn verify(bundle: &Path, trust: &Trust, bases: Option<&Path>, out: Out) -> Result<u8> {
+pub fn run(command: Using) -> Result<u8> {
+    match command {
+        Using::Verify {
+            bundle,
+            trust,
+            #[cfg(feature = "build")]
+            bases,
+            output,
+        } => {
+            let verified = verified(&bundle, &trust)?;
+            #[cfg(feature = "build")]
+            let verified = super::checking::prove(verified, bases.as_deref())?;
+            let (_, report) = verified;
+            Out::new(output.format).result("verify", &report, verify_text)?;
+            Ok(u8::from(report.findings.iter().any(|f| f.level == Level::Deny)))
+        }
+        Using::Apply {
+            bundle,
+            dir,
+            trust,
+            base,
+            allow_unsigned,
+            allow_downgrade,
+            allow_stale,
+            allow_drift,
+            dry_run,
+            output,
+        } => {
+            let belief = Belief { policy: policy(&trust)?, allow_unsigned, allow_stale, now: now() };
+            let options = Options {
+                dry_run,
+                allow_drift: if allow_drift.is_some() { AllowDrift::Untouched } else { AllowDrift::None },
+                allow_downgrade,
+                base,
+                ..Options::default()
+            };
+            let applied = verb::apply(&Disk::real(), &bundle, &dir, &belief, options)?;
+            Out::new(output.format).result("apply", &applied, |r| apply_text(r, &dir))?;
+            Ok(0)
+        }
+        Using::Rollback { dir, output } => rollback(&dir, Out::new(output.format)),
+        Using::Status { dir, output } => status(&dir, Out::new(output.format)),
+    }
+}
+
+fn verified(bundle: &Path, trust: &Trust) -> Result<(Bundle, VerifyReport)> {
     let Some(policy) = policy(trust)? else {
         return Err(Error::new(
             ErrorCode::NoTrust,
@@ -40,32 +82,7 @@ pub fn verify(bundle: &Path, trust: &Trust, bases: Option<&Path>, out: Out) -> R
         )
         .next("give --pub release.pub or --policy trust.toml; 'inspect' shows a bundle without judging it"));
     };
-    let (opened, mut report) = verb::verify(bundle, &policy, now())?;
-    if let Some(dir) = bases {
-        let release = crate::install::Release::of(&opened)?;
-        for base in opened.bases() {
-            let source = read_source(
-                &base_source(dir, &base.name)?,
-                &SourceOptions { version: Some(&base.name), ..SourceOptions::default() },
-            )?;
-            report.proved(verb::prove(&release, &base.name, &source)?);
-        }
-    }
-    out.result("verify", &report, verify_text)?;
-    Ok(u8::from(report.findings.iter().any(|f| f.level == Level::Deny)))
-}
-
-/// `DIR/NAME`, or an archive of that name.
-pub(super) fn base_source(dir: &Path, name: &str) -> Result<PathBuf> {
-    let endings = ["", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".zip"];
-    endings.iter().map(|e| dir.join(format!("{name}{e}"))).find(|p| p.exists()).ok_or_else(|| {
-        Error::new(
-            ErrorCode::Partial,
-            name,
-            format!("{} has no folder or archive of this base, so it cannot be proved", dir.display()),
-        )
-        .next("put it there, or leave --bases out")
-    })
+    verb::verify(bundle, &policy, now())
 }
 
 fn verify_text(r: &VerifyReport) -> String {
@@ -111,35 +128,6 @@ fn verify_text(r: &VerifyReport) -> String {
         text += &done(if r.partial { "verified, as far as this copy goes" } else { "verified" });
     }
     text
-}
-
-/// `apply` with its options.
-pub struct ApplyArgs {
-    pub bundle: PathBuf,
-    pub dir: PathBuf,
-    pub trust: Trust,
-    pub base: Option<String>,
-    pub allow_unsigned: bool,
-    pub allow_downgrade: bool,
-    pub allow_stale: bool,
-    pub allow_drift: bool,
-    pub dry_run: bool,
-    pub out: Out,
-}
-
-pub fn apply(a: &ApplyArgs) -> Result<u8> {
-    let belief =
-        Belief { policy: policy(&a.trust)?, allow_unsigned: a.allow_unsigned, allow_stale: a.allow_stale, now: now() };
-    let options = Options {
-        dry_run: a.dry_run,
-        allow_drift: if a.allow_drift { AllowDrift::Untouched } else { AllowDrift::None },
-        allow_downgrade: a.allow_downgrade,
-        base: a.base.clone(),
-        ..Options::default()
-    };
-    let applied = verb::apply(&Disk::real(), &a.bundle, &a.dir, &belief, options)?;
-    a.out.result("apply", &applied, |r| apply_text(r, &a.dir))?;
-    Ok(0)
 }
 
 fn resumed(r: Option<Resumed>) -> &'static str {
@@ -271,54 +259,4 @@ fn status_text(s: &Status, dir: &Path) -> String {
         text += &format!("one can roll back {}\n", count(s.rollback.len(), "time", "times"));
     }
     text
-}
-
-pub fn check(bundle: &Path, config: &Path, against: Option<&Path>, trust: &Trust, format: CheckFormat) -> Result<u8> {
-    let policy = policy(trust)?;
-    let checked = verb::check(bundle, config, against, policy.as_ref().map(|p| (p, now())), today()?)?;
-    match format {
-        CheckFormat::Json => json("check", &checked)?,
-        CheckFormat::Text => print(&check_text(&checked))?,
-        CheckFormat::Junit => print(&junit(&checked)?)?,
-    }
-    Ok(checked.exit())
-}
-
-fn check_text(c: &Checked) -> String {
-    let mut text = heading(format!("{} {}", safe(&c.component), safe(&c.version)));
-    for g in &c.gates {
-        if g.findings.iter().any(|f| f.level == Level::Deny) {
-            text += &format!("✗ {}: {}\n", safe(&g.name), safe(&g.measured));
-        } else {
-            text += &done(format!("{}: {}", safe(&g.name), safe(&g.measured)));
-        }
-        text += &findings(&g.findings);
-    }
-    text + if c.passed { "the gate is green\n" } else { "the gate is red\n" }
-}
-
-fn junit(c: &Checked) -> Result<String> {
-    use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-    let mut suite = TestSuite::new(format!("cumulate check {} {}", c.component, c.version));
-    for g in &c.gates {
-        let denied: Vec<_> = g.findings.iter().filter(|f| f.level == Level::Deny).collect();
-        let status = match denied.as_slice() {
-            [] => TestCaseStatus::success(),
-            [first, ..] => {
-                let mut s = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                s.set_type(first.code.as_str());
-                s.set_message(
-                    denied.iter().map(|f| format!("{}: {}", f.subject, f.message)).collect::<Vec<_>>().join("; "),
-                );
-                s
-            }
-        };
-        let mut case = TestCase::new(g.name.clone(), status);
-        case.set_classname("cumulate.check");
-        case.set_system_out(&g.measured);
-        suite.add_test_case(case);
-    }
-    let mut report = Report::new("cumulate");
-    report.add_test_suite(suite);
-    report.to_string().map_err(|e| Error::new(ErrorCode::Internal, "junit", e))
 }

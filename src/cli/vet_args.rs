@@ -1,6 +1,6 @@
 //! `cumulate vet` as clap sees it.
 
-use super::args::Output;
+use super::use_args::Output;
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;

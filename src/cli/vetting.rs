@@ -1,9 +1,9 @@
 //! `cumulate vet`: tests, waivers, and what a change did not touch.
 
+use super::checking::base_source;
 use super::making::key_source;
 use super::out::{Out, done};
 use super::render::{count, safe};
-use super::using::base_source;
 use super::vet_args::Vet;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{SourceOptions, read_source};

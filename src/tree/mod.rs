@@ -5,15 +5,20 @@
 //! digest; [`read_source`] turns a folder or an archive into both. This room
 //! never writes.
 
+#[cfg(feature = "build")]
 mod archive;
 mod digest;
 mod entry;
 mod path;
+#[cfg(feature = "build")]
 mod source;
+#[cfg(feature = "build")]
 mod store;
 
 pub use digest::{Beginning, Digest, Hasher};
 pub use entry::{Entry, Tree};
 pub use path::{PathError, STATE_DIR, TreePath};
+#[cfg(feature = "build")]
 pub use source::{Source, SourceOptions, read_source};
+#[cfg(feature = "build")]
 pub use store::{Bytes, Store};

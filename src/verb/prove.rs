@@ -1,34 +1,16 @@
 //! Applying a release to a scratch copy of a base and taking it back: what `verify --bases` and
 //! `check` rest on.
 
+use super::Proof;
 use crate::disk::Disk;
 use crate::install::{self, Options, Outcome, Release};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
-use crate::tree::{Digest, Entry, Source, SourceOptions, Tree, TreePath, read_source};
-use serde::Serialize;
+use crate::tree::{Entry, Source, SourceOptions, Tree, TreePath, read_source};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// What became of one base.
-#[derive(Debug, Clone, Serialize)]
-pub struct Proof {
-    pub base: String,
-    /// Tree digest that applying ended in.
-    pub reached: Digest,
-    /// Tree digest that the release promises.
-    pub target: Digest,
-    /// `target-missed`, `rollback-inexact`; empty if everything holds.
-    pub findings: Vec<Finding>,
-}
-
-impl Proof {
-    pub fn holds(&self) -> bool {
-        self.findings.is_empty()
-    }
-}
 
 /// Applies the release to a copy of the base named `name` in a folder under TMPDIR, compares the tree
 /// with the target, rolls back, and compares every content, mode and time with before.

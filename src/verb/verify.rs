@@ -1,6 +1,5 @@
 //! `cumulate verify FILE.cup --pub P…`: every signature, digest and stated size.
 
-use super::Proof;
 use crate::bundle::{self, Bundle};
 use crate::report::{Code, Finding, Result};
 use crate::tree::Digest;
@@ -53,6 +52,24 @@ pub struct BaseState {
     pub complete: bool,
     /// SHA-256 of its manifest, which the root manifest states.
     pub manifest: Digest,
+}
+
+/// What became of one base.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proof {
+    pub base: String,
+    /// Tree digest that applying ended in.
+    pub reached: Digest,
+    /// Tree digest that the release promises.
+    pub target: Digest,
+    /// `target-missed`, `rollback-inexact`; empty if everything holds.
+    pub findings: Vec<Finding>,
+}
+
+impl Proof {
+    pub fn holds(&self) -> bool {
+        self.findings.is_empty()
+    }
 }
 
 /// Verifies the bundle at `path` at time `now` (seconds since 1970), and hands it back for what

@@ -1,0 +1,118 @@
+//! What those who use bundles type: the commands that `cumulate` and `cumulate-apply` share.
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+pub const EXITS: &str = "\
+Exit codes: 0 done, or nothing to do; 1 denied finding or refused plan; 2 usage; 3 bad input or configuration; \
+4 trust; 5 no base matches, or drift; 6 environment (space, permission, I/O); 7 locked; 8 interrupted, run again; \
+9 the gate could not run; 70 internal.";
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Output {
+    /// How results are printed.
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Whose signatures count.
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// A public key (PEM) whose signature in role `release` is wanted; one of several is enough (other roles: --policy).
+    #[arg(long = "pub", value_name = "FILE", num_args = 1..)]
+    pub public: Vec<PathBuf>,
+    /// A trust file with roles, keys, thresholds and expiry, or a signed trust root.
+    #[arg(long, value_name = "FILE", conflicts_with = "public")]
+    pub policy: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Using {
+    /// Check every signature, digest and stated size of a bundle.
+    #[command(
+        after_help = "Examples:\n  cumulate verify redis-7.2.6.cup --pub release.pub\n  cumulate verify oci/ --policy trust.toml\n  cumulate verify redis-7.2.6.cup --pub release.pub --bases bases/   # and apply it to every base"
+    )]
+    Verify {
+        /// The bundle file or layout folder.
+        bundle: PathBuf,
+        #[command(flatten)]
+        trust: Trust,
+        #[cfg(feature = "build")]
+        /// Apply the bundle to a copy of each base in this folder (DIR/VERSION) and prove that all reach the one target.
+        #[arg(long, value_name = "DIR")]
+        bases: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Install a bundle over an installation.
+    #[command(
+        after_help = "Examples:\n  cumulate apply redis-7.2.6.cup /opt/redis --pub release.pub\n  cumulate apply redis-7.2.6.cup /opt/redis --dry-run --pub release.pub\n  cumulate apply redis-7.2.6.cup /opt/redis          # with the trust that the installation has"
+    )]
+    Apply {
+        bundle: PathBuf,
+        /// The installation.
+        dir: PathBuf,
+        #[command(flatten)]
+        trust: Trust,
+        /// The base that is meant, where several have the same content but different targets.
+        #[arg(long, value_name = "VERSION")]
+        base: Option<String>,
+        /// Accept a bundle without signatures where the installation has no trust yet.
+        #[arg(long)]
+        allow_unsigned: bool,
+        /// Accept a release older than one that was installed before.
+        #[arg(long)]
+        allow_downgrade: bool,
+        /// Accept a release whose best-before has passed.
+        #[arg(long)]
+        allow_stale: bool,
+        /// Accept local changes in files that the bundle does not touch.
+        #[arg(long, value_enum, value_name = "WHICH")]
+        allow_drift: Option<DriftArg>,
+        /// Print the steps and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Go back to exactly what was there before the last apply; config files edited since are kept as FILE.edited.
+    #[command(after_help = "Examples:\n  cumulate rollback /opt/redis")]
+    Rollback {
+        /// The installation.
+        dir: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show what is installed, what drifted and whether something was interrupted.
+    #[command(after_help = "Examples:\n  cumulate status /opt/redis\n  cumulate status /opt/redis --format json")]
+    Status {
+        /// The installation.
+        dir: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DriftArg {
+    /// Files that the bundle does not touch.
+    Untouched,
+}
+
+impl Using {
+    pub fn form(&self) -> &Output {
+        match self {
+            Self::Verify { output, .. }
+            | Self::Apply { output, .. }
+            | Self::Rollback { output, .. }
+            | Self::Status { output, .. } => output,
+        }
+    }
+}
