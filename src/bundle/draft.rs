@@ -162,7 +162,7 @@ impl Draft {
             )
             .next("shorten the texts of fixes, or split the release"));
         }
-        Ok(Package { root, root_bytes, bases, envelopes: BTreeMap::new() })
+        Ok(Package { root, root_bytes, bases, envelopes: BTreeMap::new(), attestations: BTreeMap::new() })
     }
 
     fn limits(&self, bases: &[PackageBase]) -> Limits {

@@ -54,6 +54,8 @@ pub mod limits {
     pub const ROOT_TEXT: u64 = 64 << 20;
     /// Envelopes in one bundle.
     pub const ENVELOPES: usize = 64;
+    /// Attestations of one bundle.
+    pub const ATTESTATIONS: usize = 16;
     /// Bases of one release.
     pub const BASES: usize = 4096;
     /// Packs of one base.

@@ -14,6 +14,10 @@ pub(super) const MEDIA_LISTING: &str = "application/vnd.cumulate.listing.v2+zstd
 pub(super) const MEDIA_PACK: &str = "application/vnd.cumulate.pack.v1";
 const MEDIA_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MEDIA_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const ARTIFACT_ATTESTATIONS: &str = "application/vnd.cumulate.attestations.v1";
+/// The image-spec's config of an artifact that has none.
+const MEDIA_EMPTY: &str = "application/vnd.oci.empty.v1+json";
+pub(super) const EMPTY: &[u8] = b"{}";
 /// For people and `skopeo inspect`; nothing depends on it.
 const BASE_ANNOTATION: &str = "cumulate.base";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -69,6 +73,9 @@ pub(super) struct Manifest {
     schema_version: u32,
     #[serde(default, rename = "mediaType")]
     media_type: String,
+    /// Of the attestations alone: the image-spec wants it where there is no config.
+    #[serde(default, rename = "artifactType", skip_serializing_if = "String::is_empty")]
+    artifact_type: String,
     pub(super) config: Descriptor,
     pub(super) layers: Vec<Descriptor>,
 }
@@ -79,9 +86,31 @@ pub(super) fn top_index(version: &str, nested: BlobRef) -> Result<Vec<u8>> {
     index(vec![entry])
 }
 
-/// The nested index: one manifest for each base, in the root manifest's order.
-pub(super) fn nested_index<'a>(bases: impl Iterator<Item = (&'a str, BlobRef)>) -> Result<Vec<u8>> {
-    index(bases.map(|(name, blob)| Descriptor::new(MEDIA_MANIFEST, blob).annotated(BASE_ANNOTATION, name)).collect())
+/// The nested index: one manifest for each base, in the root manifest's order; then that of the attestations.
+pub(super) fn nested_index<'a>(
+    bases: impl Iterator<Item = (&'a str, BlobRef)>,
+    attestations: Option<BlobRef>,
+) -> Result<Vec<u8>> {
+    let bases = bases.map(|(name, blob)| Descriptor::new(MEDIA_MANIFEST, blob).annotated(BASE_ANNOTATION, name));
+    index(bases.chain(attestations.map(|blob| Descriptor::new(MEDIA_MANIFEST, blob))).collect())
+}
+
+/// The OCI manifest of the attestations, which stand apart so that no installation has to fetch them.
+pub(super) fn attestations(config: BlobRef, all: impl Iterator<Item = BlobRef>) -> Result<Vec<u8>> {
+    let manifest = Manifest {
+        schema_version: 2,
+        media_type: MEDIA_MANIFEST.into(),
+        artifact_type: ARTIFACT_ATTESTATIONS.into(),
+        config: Descriptor::new(MEDIA_EMPTY, config),
+        layers: all.map(|a| Descriptor::new(MEDIA_ENVELOPE, a)).collect(),
+    };
+    super::document::json(&manifest, "OCI manifest")
+}
+
+impl Manifest {
+    pub(super) fn has_attestations(&self) -> bool {
+        self.config.media_type == MEDIA_EMPTY
+    }
 }
 
 fn index(manifests: Vec<Descriptor>) -> Result<Vec<u8>> {
@@ -102,6 +131,7 @@ pub(super) fn manifest(
     let manifest = Manifest {
         schema_version: 2,
         media_type: MEDIA_MANIFEST.into(),
+        artifact_type: String::new(),
         config: Descriptor::new(MEDIA_ROOT, root),
         layers,
     };
@@ -121,8 +151,10 @@ pub(super) fn read_index(bytes: &[u8], subject: &str) -> Result<Index> {
     if index.schema_version != 2 || !matches!(&*index.media_type, "" | MEDIA_INDEX) {
         return Err(bad(subject, "not an OCI image index"));
     }
-    if index.manifests.len() > limits::BASES {
-        return Err(Error::new(ErrorCode::Limit, subject, format!("more than {} entries", limits::BASES)));
+    // Every base, and the attestations.
+    let most = limits::BASES + 1;
+    if index.manifests.len() > most {
+        return Err(Error::new(ErrorCode::Limit, subject, format!("more than {most} entries")));
     }
     Ok(index)
 }
@@ -135,7 +167,8 @@ pub(super) fn read_manifest(bytes: &[u8], subject: &str) -> Result<Manifest> {
     if manifest.schema_version != 2 || !matches!(&*manifest.media_type, "" | MEDIA_MANIFEST) {
         return Err(bad(subject, "not an OCI image manifest"));
     }
-    if manifest.config.media_type != MEDIA_ROOT {
+    let apart = manifest.has_attestations() && manifest.artifact_type == ARTIFACT_ATTESTATIONS;
+    if manifest.config.media_type != MEDIA_ROOT && !apart {
         return Err(bad(subject, "an OCI manifest, but not of a cumulate bundle"));
     }
     if manifest.layers.len() > limits::ENVELOPES + limits::PACKS + 8 {

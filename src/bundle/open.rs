@@ -5,7 +5,8 @@ use super::package::{Package, PackageBase, large};
 use super::read::{Bundle, Listings};
 use super::{BlobRef, RootManifest, base, check, document, limits, oci};
 use crate::report::{Error, ErrorCode, Result};
-use crate::trust::{MAX_ENVELOPE, Policy, TrustReport};
+use crate::tree::Digest;
+use crate::trust::{MAX_ATTESTATION, MAX_ENVELOPE, Policy, TrustReport};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -92,6 +93,7 @@ fn package(container: &Container, manifests: &[oci::Manifest]) -> Result<Package
     let of = |m: &oci::Manifest, media: &str| -> Vec<BlobRef> {
         m.layers.iter().filter(|l| l.media_type == media).map(oci::Descriptor::blob).collect()
     };
+    let (apart, manifests): (Vec<_>, Vec<_>) = manifests.iter().partition(|m| m.has_attestations());
     let first = manifests.first().ok_or_else(|| container.bad("it holds no base at all"))?;
     let root_blob = first.config.blob();
     if manifests.iter().any(|m| m.config.blob() != root_blob) {
@@ -115,6 +117,7 @@ fn package(container: &Container, manifests: &[oci::Manifest]) -> Result<Package
     for blob in &envelope_blobs {
         envelopes.insert(blob.digest, container.small(blob, MAX_ENVELOPE, "an envelope")?);
     }
+    let attestations = attestations(container, &apart)?;
     let mut found: BTreeMap<usize, PackageBase> = BTreeMap::new();
     for m in manifests {
         let own = of(m, oci::MEDIA_BASE);
@@ -143,7 +146,33 @@ fn package(container: &Container, manifests: &[oci::Manifest]) -> Result<Package
             return Err(container.bad("a base stands twice"));
         }
     }
-    Ok(Package { root, root_bytes, bases: found.into_values().collect(), envelopes })
+    Ok(Package { root, root_bytes, bases: found.into_values().collect(), envelopes, attestations })
+}
+
+/// What stands beside the bases for others' tools: bounded, whole, and believed by nobody here.
+fn attestations(container: &Container, apart: &[&oci::Manifest]) -> Result<BTreeMap<Digest, Vec<u8>>> {
+    let manifest = match apart {
+        [] => return Ok(BTreeMap::new()),
+        [one] => one,
+        _ => return Err(container.bad("its attestations stand twice")),
+    };
+    if manifest.layers.len() > limits::ATTESTATIONS {
+        let most = format!("more than {} attestations", limits::ATTESTATIONS);
+        return Err(Error::new(ErrorCode::Limit, &container.name, most));
+    }
+    if manifest.config.blob() != (BlobRef { digest: Digest::of(oci::EMPTY), size: oci::EMPTY.len() as u64 })
+        || manifest.layers.is_empty()
+        || manifest.layers.iter().any(|l| l.media_type != oci::MEDIA_ENVELOPE)
+    {
+        return Err(container.bad("its attestations are not envelopes beside an empty config"));
+    }
+    let blobs = manifest.layers.iter().map(oci::Descriptor::blob);
+    let read = blobs.map(|b| Ok((b.digest, container.small(&b, MAX_ATTESTATION, "an attestation")?)));
+    let all: BTreeMap<_, _> = read.collect::<Result<_>>()?;
+    if all.len() < manifest.layers.len() {
+        return Err(container.bad("an attestation stands twice"));
+    }
+    Ok(all)
 }
 
 impl Unverified {

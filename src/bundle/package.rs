@@ -4,7 +4,7 @@ use super::base::Stepped;
 use super::{BaseManifest, BaseRef, BlobRef, RootManifest, limits, oci};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
-use crate::trust::{Binding, Claim, Judged, Statement};
+use crate::trust::{Binding, Claim, Judged, MAX_ATTESTATION, Statement};
 use std::collections::BTreeMap;
 
 /// The root manifest with its exact bytes, the base manifests at hand, and the envelopes.
@@ -15,6 +15,7 @@ pub struct Package {
     /// In the root manifest's order; some may be missing.
     pub(super) bases: Vec<PackageBase>,
     pub(super) envelopes: BTreeMap<Digest, Vec<u8>>,
+    pub(super) attestations: BTreeMap<Digest, Vec<u8>>,
 }
 
 #[derive(Debug, Clone)]
@@ -82,6 +83,21 @@ impl Package {
         Ok(true)
     }
 
+    /// Adds an attestation's envelope, for others' tools.
+    ///
+    /// # Errors
+    /// `limit` with too many or too large ones.
+    pub fn add_attestation(&mut self, envelope: Vec<u8>) -> Result<()> {
+        let digest = Digest::of(&envelope);
+        if envelope.len() as u64 > MAX_ATTESTATION || self.attestations.len() >= limits::ATTESTATIONS {
+            let most =
+                format!("more than {} attestations, or one of more than {MAX_ATTESTATION} bytes", limits::ATTESTATIONS);
+            return Err(Error::new(ErrorCode::Limit, digest, most));
+        }
+        self.attestations.insert(digest, envelope);
+        Ok(())
+    }
+
     pub fn envelopes(&self) -> impl Iterator<Item = &[u8]> {
         self.envelopes.values().map(Vec::as_slice)
     }
@@ -109,7 +125,13 @@ impl Package {
             all.extend(large(&base.manifest).map(|b| (b.digest, b.size)));
         }
         let names = self.bases.iter().map(|b| b.manifest.name.as_str());
-        let nested = put(&mut small, oci::nested_index(names.zip(manifests.iter().copied()))?);
+        let mut apart = None;
+        if !self.attestations.is_empty() {
+            let config = put(&mut small, oci::EMPTY.to_vec());
+            let all: Vec<BlobRef> = self.attestations.values().map(|a| put(&mut small, a.clone())).collect();
+            apart = Some(put(&mut small, oci::attestations(config, all.into_iter())?));
+        }
+        let nested = put(&mut small, oci::nested_index(names.zip(manifests.iter().copied()), apart)?);
         let index = oci::top_index(&self.root.release.version, nested)?;
         all.extend(small.iter().map(|(d, bytes)| (*d, bytes.len() as u64)));
         Ok(Laid { index, small, all, manifests })

@@ -124,6 +124,11 @@ impl Bundle {
         &self.package.envelopes
     }
 
+    /// Envelopes that others' tools may want; this room believes none.
+    pub fn attestations(&self) -> impl Iterator<Item = &[u8]> {
+        self.package.attestations.values().map(Vec::as_slice)
+    }
+
     /// The digest and size of a base's OCI manifest: what a registry serves it under.
     pub fn oci_manifest(&self, name: &str) -> Result<BlobRef> {
         self.base(name)?;

@@ -123,6 +123,20 @@ pub enum Command {
         #[command(flatten)]
         out: Output,
     },
+    /// Build again from the same inputs, compare with a bundle, and name the first section that differs.
+    #[command(
+        after_help = "Examples:\n  cumulate rebuild --check redis-7.2.6.cup\n  cumulate rebuild releases/7.2.6 --check redis-7.2.6.cup --format json"
+    )]
+    Rebuild {
+        /// The release folder.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// The bundle that somebody built from it.
+        #[arg(long, value_name = "FILE.cup")]
+        check: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Write the merged sources as a folder, for a build that lies between them and what is installed.
     #[command(
         after_help = "Examples:\n  cumulate merge --out merged      # then build it, and name the result as the track's target\n  cumulate merge releases/7.2.6 --track el9 --out /tmp/el9"
@@ -196,6 +210,9 @@ pub enum Command {
         /// Write the signatures (DSSE envelopes) and the signed document into this folder.
         #[arg(long, value_name = "DIR")]
         envelopes: Option<PathBuf>,
+        /// Write a CycloneDX bill of materials, one patch entry for each fix; never overwrites.
+        #[arg(long, value_name = "FILE")]
+        sbom: Option<PathBuf>,
         #[command(flatten)]
         output: Output,
     },

@@ -4,14 +4,24 @@ use super::out::{Out, heading};
 use super::render::{bytes, count, grouped, percent, safe, short, table};
 use super::style::dim;
 use crate::bundle::{NOT_FOR_TRACK, State};
+use crate::disk::Disk;
 use crate::report::Result;
 use crate::verb::{self, Inspect};
 use std::path::Path;
 
-pub fn inspect(bundle: &Path, base: Option<&str>, envelopes: Option<&Path>, out: Out) -> Result<u8> {
+pub fn inspect(
+    bundle: &Path,
+    base: Option<&str>,
+    envelopes: Option<&Path>,
+    sbom: Option<&Path>,
+    out: Out,
+) -> Result<u8> {
     let shown = verb::inspect(bundle, base)?;
     if let Some(dir) = envelopes {
         verb::write_envelopes(bundle, dir)?;
+    }
+    if let Some(file) = sbom {
+        Disk::real().create_new(file, &verb::sbom(bundle)?, 0o644)?;
     }
     out.result("inspect", &shown, inspect_text)?;
     Ok(0)

@@ -208,6 +208,31 @@ pub fn source_date_epoch() -> Result<Option<u64>> {
     })
 }
 
+pub fn rebuild(dir: &Path, file: &Path, out: Out) -> Result<u8> {
+    let release = release::load(dir)?;
+    let made = {
+        let bar = Progress::new();
+        verb::rebuild(&release, file, &|what, at, of| bar.at(what, at, of))?
+    };
+    out.result("rebuild", &made, |m| {
+        let inputs = m.inputs.iter().map(|i| format!("input {} is not what the bundle's provenance states\n", safe(i)));
+        let text: String = inputs.collect();
+        text + &match &m.first {
+            None => {
+                done(format!("{}: built again, the same to the last byte but signatures ({})", file.display(), m.root))
+            }
+            Some(s) => format!(
+                "✗ {}: the first section that differs is '{}'\n  bundle:  {}\n  rebuilt: {}\n",
+                file.display(),
+                safe(&s.section),
+                safe(&s.bundle),
+                safe(&s.rebuilt)
+            ),
+        }
+    })?;
+    Ok(made.exit())
+}
+
 pub fn build_text(b: &Built, seconds: Option<f32>) -> String {
     let mut text = findings(&b.findings);
     let Some(output) = &b.output else {

@@ -113,6 +113,10 @@ fn verify_text(r: &VerifyReport) -> String {
         }
         text += &format!("a signature by {} does not count: {}\n", short(&s.key), safe(&s.reason));
     }
+    for a in &r.attestations {
+        let verdict = if a.reason.is_empty() { format!("by {}", a.by) } else { a.reason.clone() };
+        text += &format!("attestation {}: {}\n", safe(&a.predicate_type), safe(&verdict));
+    }
     for base in &r.bases {
         let proof = r.proofs.iter().find(|p| p.base == base.name);
         let state = match (base.complete, proof) {

@@ -76,9 +76,11 @@ fn run(command: Command) -> crate::report::Result<u8> {
             making::sign(&bundle, by, &role, Out::new(output.format))
         }
         Command::Using(using) => using::run(using),
-        Command::Inspect { bundle, base, envelopes, output } => {
-            inspecting::inspect(&bundle, base.as_deref(), envelopes.as_deref(), Out::new(output.format))
+        Command::Inspect { bundle, base, envelopes, sbom, output } => {
+            let (base, envelopes, sbom) = (base.as_deref(), envelopes.as_deref(), sbom.as_deref());
+            inspecting::inspect(&bundle, base, envelopes, sbom, Out::new(output.format))
         }
+        Command::Rebuild { dir, check, output } => making::rebuild(&dir, &check, Out::new(output.format)),
         Command::Check { bundle, config, against, trust, format } => {
             checking::check(&bundle, &config, against.as_deref(), &trust, format)
         }
@@ -115,6 +117,7 @@ fn wants_json(command: &Command) -> bool {
         | Command::Base(BaseCommand::Add { output, .. })
         | Command::Keygen { output, .. }
         | Command::Merge { output, .. }
+        | Command::Rebuild { output, .. }
         | Command::Sign { output, .. }
         | Command::Inspect { output, .. } => output.format == Format::Json,
         Command::Using(using) => using.form().format == Format::Json,

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Release {
     pub dir: PathBuf,
+    /// The configuration, which lies in `dir`.
+    pub file: PathBuf,
     pub config: Config,
     pub classes: Classes,
     pub fixes: FixSet,
@@ -90,7 +92,7 @@ fn assemble(file: &Path, config: Config) -> Result<Release> {
     });
     let mut findings = fixes.findings.clone();
     findings.extend(unused_rules(&config, trees, &fixes)?);
-    Ok(Release { dir, config, classes, fixes, tracks, findings })
+    Ok(Release { dir, file: file.to_path_buf(), config, classes, fixes, tracks, findings })
 }
 
 fn default_track() -> TrackConfig {

@@ -68,8 +68,13 @@ impl Envelope {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
-        if bytes.len() as u64 > MAX_ENVELOPE {
-            return Err(format!("longer than {MAX_ENVELOPE} bytes"));
+        Self::from_json_within(bytes, MAX_ENVELOPE)
+    }
+
+    /// The same for an envelope of at most `max` bytes.
+    pub(super) fn from_json_within(bytes: &[u8], max: u64) -> Result<Self, String> {
+        if bytes.len() as u64 > max {
+            return Err(format!("longer than {max} bytes"));
         }
         let wire: Wire = serde_json::from_slice(bytes).map_err(|e| format!("not a DSSE envelope: {e}"))?;
         if wire.signatures.len() > MAX_SIGNATURES {

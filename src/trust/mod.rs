@@ -36,6 +36,7 @@
 //!
 //! Times are passed in by the caller; this room reads no clock.
 
+mod attestation;
 mod delegation;
 mod encrypted;
 mod envelope;
@@ -49,6 +50,7 @@ mod verify;
 mod vetting;
 mod weigh;
 
+pub use attestation::{Attestation, AttestationState, CYCLONEDX_TYPE, MAX_ATTESTATION, SLSA_TYPE};
 pub use delegation::{DELEGATION_PAYLOAD_TYPE, Delegation};
 pub use envelope::{Envelope, MAX_ENVELOPE, MAX_SIGNATURES, PAYLOAD_TYPE};
 pub use key::{KeyId, PublicKey, SecretKey};

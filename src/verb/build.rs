@@ -1,6 +1,7 @@
 //! `build`: resolve, merge, route, pack, write, sign.
 
 use super::planned::{PlannedTrack, planned};
+use super::provenance::statements;
 use super::selection::Selection;
 use super::target::{Target, target_of};
 use crate::bundle::{
@@ -146,6 +147,9 @@ pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &P
     let mut package = draft.assemble(&mut blobs)?;
     if let Some((key, role)) = &key {
         package.add_envelope(Envelope::sign(package.statement(role).to_payload(), key).to_json())?;
+        for payload in statements(release, request, &package, key.id())? {
+            package.add_attestation(Envelope::sign(payload, key).to_json())?;
+        }
         built.signed = true;
     }
     match request.output {

@@ -230,7 +230,7 @@ fn signatures(bundle: &Bundle) -> Vec<SignatureView> {
 }
 
 /// Writes what is signed and every signature into a folder (made if needed): `root.json.zst`, and
-/// `SHA256.dsse.json` for each envelope. Returns the files.
+/// `SHA256.dsse.json` for each envelope, `SHA256.attestation.json` for each attestation. Returns the files.
 ///
 /// # Errors
 /// As [`bundle::open`]; `exists` for a file that is there with other content, `io`.
@@ -239,6 +239,8 @@ pub fn write_envelopes(path: &Path, dir: &Path) -> Result<Vec<PathBuf>> {
     let disk = Disk::real();
     disk.mkdir_all(dir)?;
     let mut files = vec![(dir.join("root.json.zst"), bundle.package().root_bytes())];
+    let name = |bytes: &[u8]| dir.join(format!("{}.attestation.json", Digest::of(bytes).hex()));
+    files.extend(bundle.attestations().map(|a| (name(a), a)));
     files.extend(bundle.envelopes().iter().map(|(d, e)| (dir.join(format!("{}.dsse.json", d.hex())), e.as_slice())));
     for (file, bytes) in &files {
         let same = std::fs::read(file).is_ok_and(|there| there == *bytes);

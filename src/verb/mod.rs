@@ -34,8 +34,14 @@ mod planned;
 #[cfg(feature = "build")]
 mod prove;
 #[cfg(feature = "build")]
+mod provenance;
+#[cfg(feature = "build")]
 mod pull;
+#[cfg(feature = "build")]
+mod rebuild;
 mod rollback;
+#[cfg(feature = "build")]
+mod sbom;
 #[cfg(feature = "build")]
 mod selection;
 #[cfg(feature = "build")]
@@ -86,7 +92,11 @@ pub use planned::{PlannedTrack, planned};
 pub use prove::prove;
 #[cfg(feature = "build")]
 pub use pull::{Gone, Pull, PulledBase, Rebuilt, pull, pulled};
+#[cfg(feature = "build")]
+pub use rebuild::{BuiltAgain, Section, rebuild};
 pub use rollback::rollback;
+#[cfg(feature = "build")]
+pub use sbom::sbom;
 #[cfg(feature = "build")]
 pub use selection::{Pick, Selection};
 #[cfg(feature = "build")]

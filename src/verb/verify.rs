@@ -3,7 +3,7 @@
 use crate::bundle::{self, Bundle};
 use crate::report::{Code, Finding, Result};
 use crate::tree::Digest;
-use crate::trust::{Policy, RoleState, SignatureState, show_time};
+use crate::trust::{AttestationState, Policy, RoleState, SignatureState, show_time};
 use serde::Serialize;
 use std::path::Path;
 
@@ -25,6 +25,9 @@ pub struct VerifyReport {
     pub roles: Vec<RoleState>,
     /// Every signature, also those that do not count, with the reason.
     pub signatures: Vec<SignatureState>,
+    /// Statements for others' tools, and whose they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attestations: Vec<AttestationState>,
     pub bases: Vec<BaseState>,
     /// Whether bases of the release are missing.
     pub partial: bool,
@@ -118,6 +121,10 @@ pub fn verify(path: &Path, policy: &Policy, now: u64) -> Result<(Bundle, VerifyR
         steps: steps(&bundle, path.is_dir()),
         roles: trust.roles,
         signatures: trust.signatures,
+        attestations: bundle
+            .attestations()
+            .map(|a| policy.attested(a, bundle.package().subject().digest, now))
+            .collect(),
         partial: !missing.is_empty(),
         bases,
         proofs: Vec::new(),

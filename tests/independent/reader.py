@@ -25,6 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 with open(os.path.join(HERE, "../../docs/bundle-dictionary.txt"), "rb") as _f:
     DICTIONARY = zstandard.ZstdCompressionDict(_f.read(), dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 CODECS = {"b": "bsdiff", "z": "zstd", "s": "stream", "k": "containers"}
+EMPTY = "application/vnd.oci.empty.v1+json"
 
 
 class Refused(Exception):
@@ -360,10 +361,20 @@ def verify(path, key_files):
     top = index["manifests"][0]
     listed = parse(blob(box, top, 4 << 20))["manifests"] if top["mediaType"] == INDEX else [top]
     need(listed and all(m["mediaType"] == MANIFEST for m in listed), "manifests")
-    manifests = [parse(blob(box, m, 4 << 20)) for m in listed]
 
     def of(m, media):
         return [{"digest": x["digest"], "size": x["size"]} for x in m["layers"] if x["mediaType"] == media]
+
+    manifests = [parse(blob(box, m, 4 << 20)) for m in listed]
+    apart = [m for m in manifests if m["config"]["mediaType"] == EMPTY]
+    manifests = [m for m in manifests if m not in apart]
+    need(len(apart) <= 1 and all(m.get("artifactType") == V + "attestations.v1" for m in apart), "attestations")
+    statements = sorted((r for m in apart for r in of(m, ENVELOPE)), key=lambda r: r["digest"])
+    need(len(statements) <= 16 and all(len(m["layers"]) == len(statements) > 0 for m in apart), "attestations")
+    need(all(m["config"] == {"mediaType": EMPTY, **ref(b"{}")} for m in apart) and manifests, "attestations")
+    need(len({r["digest"] for r in statements}) == len(statements), "attestations")
+    for r in statements:
+        blob(box, r, 1 << 20)
 
     root_ref = {k: manifests[0]["config"][k] for k in ("digest", "size")}
     root_bytes = blob(box, root_ref, 4 << 20)
@@ -403,6 +414,15 @@ def verify(path, key_files):
             data = canonical(doc)
             made["blobs/sha256/" + sha(data)[7:]] = data
             nested.append({"mediaType": MANIFEST, **ref(data), "annotations": {"cumulate.base": b["name"]}})
+            for x in [doc["config"], *doc["layers"]]:
+                made["blobs/sha256/" + x["digest"][7:]] = box.read("blobs/sha256/" + x["digest"][7:])
+        if statements:
+            doc = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": V + "attestations.v1"}
+            doc["config"] = {"mediaType": EMPTY, **ref(b"{}")}
+            doc["layers"] = [{"mediaType": ENVELOPE, **r} for r in statements]
+            data = canonical(doc)
+            made["blobs/sha256/" + sha(data)[7:]] = data
+            nested.append({"mediaType": MANIFEST, **ref(data)})
             for x in [doc["config"], *doc["layers"]]:
                 made["blobs/sha256/" + x["digest"][7:]] = box.read("blobs/sha256/" + x["digest"][7:])
         data = canonical({"schemaVersion": 2, "mediaType": INDEX, "manifests": nested})
