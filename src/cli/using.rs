@@ -163,11 +163,14 @@ fn apply_text(a: &Applied, dir: &Path) -> String {
         text += &done(format!("{} has every file of {release} already; it is recorded as that now", dir.display()));
         return text + &findings(&a.findings);
     }
-    if a.bases.is_empty() {
+    if a.bases.is_empty() && a.steps.is_empty() {
         let what = format!("{} has every file of {release} already; apply would only record it", dir.display());
         return text + &done(what) + &findings(&a.findings);
     }
-    text += &format!("recognised base {}\n", safe(&a.bases.join(", also called ")));
+    text += &match a.bases.as_slice() {
+        [] => format!("the code of {release} is there already, its config files are not\n"),
+        names => format!("recognised base {}\n", safe(&names.join(", also called "))),
+    };
     for s in &a.steps {
         let from = s.from.as_ref().filter(|f| **f != s.path).map_or(String::new(), |f| format!(" from {f}"));
         text += &format!("  {:8} {}{}\n", s.what, safe(s.path.as_str()), safe(&from));
@@ -209,7 +212,7 @@ fn rollback_text(r: &RolledBack, dir: &Path) -> String {
         )),
     };
     for kept in &r.kept {
-        text += &format!("your edit is kept as {}; the old version is back in its place\n", safe(kept.as_str()));
+        text += &format!("your edit is kept as {}\n", safe(kept.as_str()));
     }
     if let Some(to) = &r.to {
         text +=

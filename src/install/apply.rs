@@ -7,7 +7,7 @@ use super::resume::{self, Resumed};
 use super::scan::{Scan, scan};
 use super::stage::{back_up, stage};
 use super::state::{Doing, FolderWas, Generation, Installed, Journal, State};
-use super::steps::{self, Op, What, Work};
+use super::steps::{self, Before, Op, What, Work};
 use crate::bundle::{self, Action, Class, FixState};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Finding, Result};
@@ -114,25 +114,24 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     let release = &release.completed(&seen);
     let at = current.as_ref().map(|g| g.after);
     let recognised = recognise(release, &seen, options.base.as_deref(), options.allow_drift, at)?;
-    let (index, names, drift) = match recognised {
-        Recognised::AtTarget(i) => (i, None, Vec::new()),
-        Recognised::Base { route, names, drift } => (route, Some(names), drift),
-    };
-    let later = names.is_none() && current.as_ref().is_some_and(|g| succeeds(release, g));
-    let route = release
-        .routes
-        .get(index)
-        .ok_or_else(|| Error::new(ErrorCode::Internal, &release.component, "a route is missing"))?;
-    if drift.is_empty() {
-        route.must_end_here()?;
-    }
-    let work = match names {
-        None => Work::default(),
-        Some(_) => {
-            let ours = current.as_ref().map(|g| g.beside.clone()).unwrap_or_default();
-            steps::plan(route, &seen, &drift, &ours)?
+    let listing = current.as_ref().map(|g| state.listing(g.generation)).transpose()?;
+    let before = Before { listing: listing.as_ref(), beside: current.as_ref().map(|g| &g.beside) };
+    let drifted = matches!(&recognised, Recognised::Base { drift, .. } if !drift.is_empty());
+    let (index, names, work) = match recognised {
+        Recognised::AtTarget { route, recorded: true } => (route, None, Work::default()),
+        Recognised::AtTarget { route, recorded: false } => {
+            (route, None, steps::plan_config(release, route, &seen, before)?)
+        }
+        Recognised::Base { route, names, drift } => {
+            (route, Some(names), steps::plan(release, route, &seen, &drift, before)?)
         }
     };
+    let at_target = names.is_none();
+    let later = at_target && current.as_ref().is_some_and(|g| succeeds(release, g));
+    let route = release.route(index)?;
+    if !drifted {
+        route.must_end_here()?;
+    }
     let space = preflight::space(&work.ops, route.after.len() as u64 * 256);
     let mut applied = Applied {
         schema: "cumulate.apply/1",
@@ -145,9 +144,10 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         target: route.to,
         steps: work.ops.iter().enumerate().map(|(n, op)| done(op, work.makings.get(&n))).collect(),
         disk: if work.ops.is_empty() { 0 } else { space },
-        fixes: match &current {
-            Some(current) if later => there_already(&route.fixes, current),
-            _ => route.fixes.clone(),
+        fixes: if at_target {
+            there_already(&route.fixes, current.as_ref(), work.ops.is_empty())
+        } else {
+            route.fixes.clone()
         },
         resumed,
         findings: work.findings.clone(),
@@ -161,13 +161,13 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         return Ok(applied);
     }
     let mut generation = generation(&state, release, route, &work, &installed, current.as_ref(), options)?;
-    if let Some(current) = current.filter(|_| later) {
-        generation.base = current.version;
-        generation.before = current.after;
+    if at_target {
+        generation.before = current.as_ref().map_or(generation.after, |c| c.after);
+        generation.base = current.map_or_else(|| release.version.clone(), |c| c.version);
         generation.fixes.clone_from(&applied.fixes);
     }
-    run(disk, &state, release, index, &work, &generation, &seen)?;
-    applied.outcome = if later { Outcome::Recorded } else { Outcome::Applied };
+    run(disk, &state, release, route, &work, &generation, &seen)?;
+    applied.outcome = if work.ops.is_empty() { Outcome::Recorded } else { Outcome::Applied };
     Ok(applied)
 }
 
@@ -182,14 +182,22 @@ fn succeeds(release: &Release<'_>, current: &Generation) -> bool {
     }
 }
 
-/// The fixes of a release whose target is there already: what the earlier applies added keeps its state, the rest is
-/// contained, for nothing is written.
-fn there_already(fixes: &[FixState], current: &Generation) -> Vec<FixState> {
-    let before: BTreeMap<&str, &FixState> = current.fixes.iter().map(|f| (f.id.as_str(), f)).collect();
+/// The fixes of a release whose target's code is there already: what the earlier applies added keeps its state, the
+/// rest is contained, unless config files are written: which fixes those belong to is not looked up.
+fn there_already(fixes: &[FixState], current: Option<&Generation>, all: bool) -> Vec<FixState> {
+    let recorded = current.map_or(&[][..], |c| &c.fixes);
+    let before: BTreeMap<&str, &FixState> = recorded.iter().map(|f| (f.id.as_str(), f)).collect();
     let state = |f: &FixState| match before.get(f.id.as_str()) {
         Some(was) => (*was).clone(),
         None if f.state == bundle::State::Unknown => f.clone(),
-        None => FixState { state: bundle::State::Contained, ..f.clone() },
+        None if all || f.state == bundle::State::Contained => {
+            FixState { state: bundle::State::Contained, reason: String::new(), id: f.id.clone() }
+        }
+        None => FixState {
+            state: bundle::State::Unknown,
+            reason: "its code was there already; config files came with this apply".into(),
+            id: f.id.clone(),
+        },
     };
     fixes.iter().map(state).collect()
 }
@@ -265,10 +273,7 @@ fn generation(
         paths.into_iter().cloned().collect::<Vec<_>>()
     };
     let mut beside: BTreeMap<TreePath, Digest> = current.map(|g| g.beside.clone()).unwrap_or_default();
-    let listed: BTreeSet<&TreePath> = route.steps.iter().map(|s| &s.path).collect();
-    for op in work.ops.iter().filter(|op| op.what == What::Put && !listed.contains(&op.path)) {
-        beside.extend(op.after.as_ref().and_then(|e| e.digest()).map(|d| (op.path.clone(), d)));
-    }
+    beside.extend(work.beside.iter().map(|(p, d)| (p.clone(), *d)));
     Ok(Generation {
         generation: installed.generation + 1,
         component: release.component.clone(),
@@ -319,7 +324,7 @@ fn run(
     disk: &Disk,
     state: &State,
     release: &Release<'_>,
-    route: usize,
+    route: &Route,
     work: &Work,
     generation: &Generation,
     seen: &Scan,
@@ -330,10 +335,9 @@ fn run(
         state.prepare(disk)?;
         journal(Doing::Staging)?;
         state.clean(disk, number)?;
-        stage(disk, state, release, route, work)?;
+        stage(disk, state, release, work)?;
         back_up(disk, state, number, &generation.ops)?;
-        let listing = release.routes.get(route).map(|r| r.after.clone()).unwrap_or_default();
-        state.write_generation(disk, generation, &listing)?;
+        state.write_generation(disk, generation, &route.after)?;
         preflight::unchanged(&state.dir, &generation.ops, seen)
     })();
     if let Err(e) = staged {

@@ -29,8 +29,9 @@ pub struct Difference {
 /// What the installation turned out to be.
 #[derive(Debug)]
 pub enum Recognised {
-    /// Every path of the target of this route is there already.
-    AtTarget(usize),
+    /// The code of this route's target is there already. Whether its config files were offered too is known only if the
+    /// record says so.
+    AtTarget { route: usize, recorded: bool },
     Base {
         route: usize,
         /// All bases whose tree it is, in the order of the release.
@@ -88,8 +89,8 @@ pub fn recognise(
     // What the record says decides where content alone could not tell (edited config, left-over files).
     if let Some(tree) = installed {
         let here = |r: &Route| r.to == tree && at_target(r, scan);
-        if let Some(i) = release.routes.iter().position(here) {
-            return Ok(Recognised::AtTarget(i));
+        if let Some(route) = release.routes.iter().position(here) {
+            return Ok(Recognised::AtTarget { route, recorded: true });
         }
     }
     let mut nearest: Option<(Vec<Difference>, usize)> = None;
@@ -115,8 +116,8 @@ pub fn recognise(
     if let Some((i, _)) = best {
         return matched(release, i, base.is_some(), Vec::new());
     }
-    if let Some(i) = release.routes.iter().position(|r| at_target(r, scan)) {
-        return Ok(Recognised::AtTarget(i));
+    if let Some(route) = release.routes.iter().position(|r| at_target(r, scan)) {
+        return Ok(Recognised::AtTarget { route, recorded: false });
     }
     if let Some(route) = unproved {
         return Err(Error::new(

@@ -24,6 +24,14 @@ pub struct Release<'a> {
     pub decode: Box<Decode<'a>>,
 }
 
+impl Release<'_> {
+    /// # Errors
+    /// `internal` for a number that no route has.
+    pub fn route(&self, at: usize) -> Result<&Route> {
+        self.routes.get(at).ok_or_else(|| Error::new(ErrorCode::Internal, &self.component, "a route is missing"))
+    }
+}
+
 /// All steps from one base to its target.
 #[derive(Debug, Clone)]
 pub struct Route {

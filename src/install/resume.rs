@@ -63,7 +63,7 @@ fn refuse_strangers(state: &State, generation: &Generation, doing: Doing) -> Res
     if doing == Doing::Restoring {
         let mut others = Vec::new();
         for difference in found {
-            if !(generation.config.contains(&difference.path) && aside(&difference.path)?) {
+            if !(generation.is_sites(&difference.path) && aside(&difference.path)?) {
                 others.push(difference);
             }
         }

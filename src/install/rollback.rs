@@ -60,7 +60,8 @@ impl Release {
 }
 
 /// Goes back to exactly what was there before the last apply: contents, full modes, owners, times,
-/// links and folders. Config files that the site edited since are set aside as `PATH.edited`. An interrupted run is undone (or, if it was a rollback, finished) instead.
+/// links and folders. Config files that the site edited since, and new versions beside them, are set
+/// aside as `PATH.edited`. An interrupted run is undone (or, if it was a rollback, finished) instead.
 ///
 /// # Errors
 /// `no-rollback` if there is nothing to go back to; `drift` with the list of files that were changed
@@ -117,7 +118,7 @@ pub fn rollback(disk: &Disk, dir: &Path) -> Result<RolledBack> {
 fn check(state: &State, generation: &Generation) -> Result<Vec<TreePath>> {
     let (mut edits, mut changed) = (Vec::new(), Vec::new());
     for difference in strangers(&state.dir, generation, Expect::After)? {
-        match config_edit(state, generation, &difference.path)? {
+        match site_edit(state, generation, &difference.path)? {
             Some(Found::Missing) => {}
             Some(_) => edits.push(difference.path),
             None => changed.push(difference),
@@ -147,11 +148,11 @@ fn check(state: &State, generation: &Generation) -> Result<Vec<TreePath>> {
     Ok(edits)
 }
 
-/// What stands at a config path that the site edited or deleted, if it can be set aside: a file, or nothing.
-fn config_edit(state: &State, generation: &Generation, path: &TreePath) -> Result<Option<Found>> {
+/// What stands at a path of the site's that was edited or deleted, if it can be set aside: a file, or nothing.
+fn site_edit(state: &State, generation: &Generation, path: &TreePath) -> Result<Option<Found>> {
     // Where undoing puts a file in the place of a whole folder, nothing can be set aside in that folder.
     let folder = |op: &Op| op.what == What::Folder && path.ancestors().any(|a| a == op.path);
-    if !generation.config.contains(path) || generation.ops.iter().any(folder) {
+    if !generation.is_sites(path) || generation.ops.iter().any(folder) {
         return Ok(None);
     }
     let found = scan::look(&path.under(&state.dir))?.found;

@@ -26,7 +26,7 @@ const MANY: usize = 512;
 ///
 /// # Errors
 /// `bad-delta` if a content is not what the bundle promises, `source-changed`, `no-space`, `io`.
-pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, route: usize, work: &Work) -> Result<()> {
+pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, work: &Work) -> Result<()> {
     let folder = state.stage();
     disk.mkdir(&folder, 0o700)?;
     state.sync(disk)?;
@@ -41,7 +41,7 @@ pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, route: usize, wo
                 }
             }
             (Some(Entry::File { digest, size, exec }), Some(making)) => {
-                let new = file(disk, state, release, route, (op, making), &to, (*digest, *size, *exec))?;
+                let new = file(disk, state, release, (op, making), &to, (*digest, *size, *exec))?;
                 if !many {
                     new.sync()?;
                 }
@@ -59,7 +59,6 @@ fn file<'a>(
     disk: &'a Disk,
     state: &State,
     release: &Release<'_>,
-    route: usize,
     (op, making): (&Op, &Making),
     to: &Path,
     (digest, size, exec): (Digest, u64, bool),
@@ -87,12 +86,12 @@ fn file<'a>(
         }
         (Action::Delta { at, .. }, Some((from, old_digest))) => {
             let old = old_bytes(&from.under(&state.dir), *old_digest)?;
-            let bytes = (release.decode)(route, *at, &old, size)?;
+            let bytes = (release.decode)(making.route, *at, &old, size)?;
             new.put(&bytes)?;
             Digest::of(&bytes)
         }
         (Action::Full { at }, _) => {
-            let bytes = (release.decode)(route, *at, &[], size)?;
+            let bytes = (release.decode)(making.route, *at, &[], size)?;
             new.put(&bytes)?;
             Digest::of(&bytes)
         }

@@ -70,6 +70,13 @@ pub struct Generation {
     pub memory: Memory,
 }
 
+impl Generation {
+    /// Whether a path belongs to the site once it is there: a config file, or a new version beside an edited one.
+    pub fn is_sites(&self, path: &TreePath) -> bool {
+        self.config.contains(path) || self.beside.contains_key(path)
+    }
+}
+
 /// A folder's metadata before an apply. The installation's own folder has no path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

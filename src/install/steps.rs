@@ -1,11 +1,11 @@
 //! From a recognised base to the operations that make it the target: a pure value, printed by `--dry-run`.
 
 use super::recognise::{Difference, same};
-use super::release::{Route, source_of};
+use super::release::{Release, Route, source_of};
 use super::scan::{Found, Scan};
 use crate::bundle::{Action, Class, Step};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
-use crate::tree::{Digest, Entry, TreePath};
+use crate::tree::{Digest, Entry, Tree, TreePath};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +37,8 @@ pub enum What {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Making {
     pub action: Action,
+    /// The route whose packs hold the delta.
+    pub route: usize,
     /// The file with the old content, and its digest.
     pub source: Option<(TreePath, Digest)>,
     /// The file whose mode and owner the new one takes over.
@@ -49,7 +51,18 @@ pub struct Work {
     pub ops: Vec<Op>,
     /// For every `Put`, by index into `ops`.
     pub makings: BTreeMap<usize, Making>,
+    /// New versions that are put beside edited config files.
+    pub beside: BTreeMap<TreePath, Digest>,
     pub findings: Vec<Finding>,
+}
+
+/// What earlier applies left in an installation.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Before<'a> {
+    /// The listing of what was installed last: its config files are pristine whatever base is recognised.
+    pub listing: Option<&'a Tree>,
+    /// The `.new` files that cumulate laid, by digest: those may be replaced.
+    pub beside: Option<&'a BTreeMap<TreePath, Digest>>,
 }
 
 /// A config file's new version beside a local edit.
@@ -62,14 +75,61 @@ pub fn beside_paths(route: &Route) -> Result<Vec<TreePath>> {
     route.steps.iter().filter(|s| s.class == Class::Config).map(|s| beside(&s.path)).collect()
 }
 
-/// Plans the operations of a route on what was found. `ours` holds the `.new` files that earlier
-/// applies left, by digest: those may be replaced.
+/// Plans the operations of route `at` on what was found.
 ///
 /// # Errors
 /// `blocked` for whatever of the site's stands in the way, `drift` where an old content is needed
 /// that is nowhere any more.
-pub fn plan(route: &Route, scan: &Scan, drift: &[Difference], ours: &BTreeMap<TreePath, Digest>) -> Result<Work> {
-    let mut planning = Planning { route, scan, ours, work: Work::default(), puts: Vec::new(), gone: BTreeSet::new() };
+pub fn plan(release: &Release<'_>, at: usize, scan: &Scan, drift: &[Difference], before: Before<'_>) -> Result<Work> {
+    let route = release.route(at)?;
+    let packs = BTreeMap::new();
+    plan_route(route, (at, &packs), scan, drift, before)
+}
+
+/// Plans the config files alone, where the code of route `at`'s target is there already: no base is known, so
+/// what the record does not know as pristine counts as edited.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_config(release: &Release<'_>, at: usize, scan: &Scan, before: Before<'_>) -> Result<Work> {
+    let own = release.route(at)?;
+    let mut ways: BTreeMap<&TreePath, (usize, &Step)> = BTreeMap::new();
+    for (i, route) in release.routes.iter().enumerate().filter(|(_, r)| r.track == own.track) {
+        for step in route.steps.iter().filter(|s| s.class == Class::Config) {
+            // That a base lacks a file tells more than another content of it: the file is new.
+            if step.before.is_none() || !ways.contains_key(&step.path) {
+                ways.insert(&step.path, (i, step));
+            }
+        }
+    }
+    let mut route = Route { before: Tree::clone(&own.after), steps: Vec::new(), ..own.clone() };
+    for (path, (_, step)) in &ways {
+        let pristine = match before.listing {
+            Some(listing) => listing.get(path).cloned(),
+            None if step.before.is_none() => None,
+            None => step.after.clone(),
+        };
+        let known = before.listing.is_some() || step.after.is_some();
+        if known && source_of(step).is_none() {
+            route.before.entries.remove(*path);
+            route.before.entries.extend(pristine.clone().map(|e| ((*path).clone(), e)));
+            route.steps.push(Step { before: pristine, ..(*step).clone() });
+        }
+    }
+    let packs = ways.into_iter().map(|(path, (i, _))| (path.clone(), i)).collect();
+    plan_route(&route, (at, &packs), scan, &[], before)
+}
+
+/// `packs` names the route whose packs hold the delta of a path, where that is another one than the route's own.
+fn plan_route(
+    route: &Route,
+    packs: (usize, &BTreeMap<TreePath, usize>),
+    scan: &Scan,
+    drift: &[Difference],
+    before: Before<'_>,
+) -> Result<Work> {
+    let (work, puts, gone) = (Work::default(), Vec::new(), BTreeSet::new());
+    let mut planning = Planning { route, packs, scan, before, work, puts, gone };
     for d in drift {
         planning.work.findings.push(
             Finding::new(
@@ -92,8 +152,9 @@ pub fn plan(route: &Route, scan: &Scan, drift: &[Difference], ours: &BTreeMap<Tr
 
 struct Planning<'a> {
     route: &'a Route,
+    packs: (usize, &'a BTreeMap<TreePath, usize>),
     scan: &'a Scan,
-    ours: &'a BTreeMap<TreePath, Digest>,
+    before: Before<'a>,
     work: Work,
     puts: Vec<(Op, Making)>,
     /// Files and links that go.
@@ -103,6 +164,10 @@ struct Planning<'a> {
 impl Planning<'_> {
     fn found(&self, path: &TreePath) -> &Found {
         self.scan.get(path).map_or(&Found::Missing, |s| &s.found)
+    }
+
+    fn ours(&self, new: &TreePath) -> Option<Digest> {
+        self.before.beside.and_then(|b| b.get(new)).copied()
     }
 
     fn code(&mut self, step: &Step) -> Result<()> {
@@ -132,6 +197,9 @@ impl Planning<'_> {
     /// Local edits of config files win; the new version is put beside them.
     fn config(&mut self, step: &Step) -> Result<()> {
         let found = self.found(&step.path).clone();
+        if found.entry() == step.after.as_ref() {
+            return Ok(());
+        }
         let as_shipped = match &step.before {
             Some(before) => same(before, self.scan.get(&step.path)),
             None => found == Found::Missing,
@@ -139,8 +207,9 @@ impl Planning<'_> {
         if as_shipped {
             return self.code(step);
         }
-        if found.entry() == step.after.as_ref() {
-            return Ok(());
+        let recorded = self.before.listing.and_then(|l| l.get(&step.path));
+        if recorded.is_some() && recorded == found.entry() {
+            return self.code(&Step { before: recorded.cloned(), ..step.clone() });
         }
         if let Found::Behind { at, .. } = &found {
             return Err(blocked(at, &found.words()));
@@ -160,9 +229,7 @@ impl Planning<'_> {
             there => {
                 let before = match there {
                     Found::Missing => None,
-                    Found::Entry(e) if e.digest().is_some() && self.ours.get(&new).copied() == e.digest() => {
-                        Some(e.clone())
-                    }
+                    Found::Entry(e) if e.digest().is_some() && self.ours(&new) == e.digest() => Some(e.clone()),
                     other => return Err(blocked(&new, &other.words())),
                 };
                 if self.source(step)?.is_some_and(|s| s.is_none()) {
@@ -171,6 +238,7 @@ impl Planning<'_> {
                     return Ok(());
                 }
                 self.put(step, new.clone(), before, after.clone())?;
+                self.work.beside.insert(new.clone(), *digest);
             }
         }
         let finding =
@@ -219,9 +287,10 @@ impl Planning<'_> {
             _ if path != step.path => Some(step.path.clone()),
             _ => moved,
         };
+        let route = self.packs.1.get(&step.path).copied().unwrap_or(self.packs.0);
         self.puts.push((
             Op { path, what: What::Put, before, after: Some(after) },
-            Making { action: step.action.clone(), source, like },
+            Making { action: step.action.clone(), route, source, like },
         ));
         Ok(())
     }
@@ -333,7 +402,7 @@ impl Planning<'_> {
 }
 
 /// Whether the target has something below the folder, or the folder itself.
-fn keeps(tree: &crate::tree::Tree, folder: &TreePath) -> bool {
+fn keeps(tree: &Tree, folder: &TreePath) -> bool {
     let below = format!("{folder}/");
     tree.get(folder) == Some(&Entry::Folder)
         || tree

@@ -4,7 +4,7 @@
 //! old files could serve, their contents are compared by sketches: the smallest hashes of their content-defined
 //! chunks (min-wise hashing, Broder 1997), a bounded number for each file.
 
-use crate::tree::{Digest, Entry, Store, Tree, TreePath};
+use crate::tree::{Digest, Entry, Store, TreePath};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
@@ -64,7 +64,7 @@ fn nearest<'l, 'a>(list: Option<&'l Vec<Old<'a>>>, size: u64, most: usize) -> Ve
 }
 
 impl<'a> Similar<'a> {
-    pub fn new(base: &'a Tree, gone: &[(&'a TreePath, &'a Entry)]) -> Self {
+    pub fn new(base: impl Iterator<Item = (&'a TreePath, &'a Entry)>, gone: &[(&'a TreePath, &'a Entry)]) -> Self {
         let mut by_shape: BTreeMap<String, Vec<Old<'a>>> = BTreeMap::new();
         let mut by_name: BTreeMap<&str, Vec<Old<'a>>> = BTreeMap::new();
         let mut by_ending: BTreeMap<&str, Vec<Old<'a>>> = BTreeMap::new();
@@ -73,7 +73,7 @@ impl<'a> Similar<'a> {
                 by_ending.entry(ending(path.name())).or_default().push((entry.size(), *path, d));
             }
         }
-        for (path, entry) in &base.entries {
+        for (path, entry) in base {
             if let Some(d) = entry.digest().filter(|_| entry.size() > 0) {
                 by_shape.entry(shape(path)).or_default().push((entry.size(), path, d));
                 by_name.entry(path.name()).or_default().push((entry.size(), path, d));

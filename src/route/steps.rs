@@ -49,16 +49,19 @@ pub enum How {
 ///
 /// The same content elsewhere in the base is copied, preferring a path of the same name, then the first by
 /// bytes. A changed file is served by its own path, a new one by the most similar old file ([`Similar`]).
+/// Config files serve no other path, for a site may have edited them.
 pub fn route(base: &Tree, target: &Tree, store: &Store, class: &dyn Fn(&TreePath) -> Class) -> Route {
+    let serves = |p: &TreePath| class(p) != Class::Config;
+    let serving = base.entries.iter().filter(|(p, _)| serves(p));
     let mut holders: BTreeMap<Digest, Vec<&TreePath>> = BTreeMap::new();
-    for (path, entry) in &base.entries {
+    for (path, entry) in serving.clone() {
         if let Some(d) = entry.digest() {
             holders.entry(d).or_default().push(path);
         }
     }
     let gone: Vec<(&TreePath, &Entry)> =
-        base.entries.iter().filter(|(p, e)| e.is_file() && target.get(p) != Some(*e)).collect();
-    let similar = Similar::new(base, &gone);
+        serving.clone().filter(|(p, e)| e.is_file() && target.get(p) != Some(*e)).collect();
+    let similar = Similar::new(serving, &gone);
     let paths: BTreeSet<&TreePath> = base.entries.keys().chain(target.entries.keys()).collect();
     let mut steps = Vec::new();
     let mut config = Vec::new();

@@ -1,0 +1,156 @@
+//! Config files belong to the site: what an apply and a rollback make of them, each test one story.
+
+mod installing;
+
+use cumulate::bundle::Class;
+use cumulate::disk::Disk;
+use cumulate::install::{Applied, Options, Outcome, apply, rollback, status};
+use cumulate::report::Code;
+use installing::*;
+use std::fs;
+use std::path::Path;
+
+const CLASSES: &[(&str, Class)] = &[("etc/a.conf", Class::Config)];
+
+/// Release `n` has this code and this config file.
+fn release(code: &str, conf: &str) -> World {
+    world(&[&format!("bin/p = {code}"), &format!("etc/a.conf = {conf}"), "lib/same = same"])
+}
+
+fn go(dir: &Path, version: &str, base: &World, target: &World) -> Applied {
+    let made = Made::new(version, &[("1.0.0", base)], target, CLASSES);
+    apply(&Disk::real(), dir, &made.release(), &Options::default()).unwrap()
+}
+
+fn read(dir: &Path, path: &str) -> Option<String> {
+    fs::read_to_string(dir.join(path)).ok()
+}
+
+/// 1.0.1 and 1.0.2 have the same code; 1.0.2's only news is a safer config file, and its bundle knows 1.0.0 alone.
+fn releases() -> [World; 3] {
+    [release("1", "tls=off"), release("2", "tls=weak"), release("2", "tls=strong")]
+}
+
+#[test]
+fn a_new_config_file_waits_beside_one_of_an_unknown_version() {
+    let [old, middle, new] = releases();
+    let dir = scratch();
+    lay(dir.path(), &middle);
+    let before = listing(dir.path());
+    let done = go(dir.path(), "1.0.2", &old, &new);
+    assert_eq!(done.outcome, Outcome::Applied);
+    assert_eq!(done.findings.iter().map(|f| f.code).collect::<Vec<_>>(), [Code::ConfigKept]);
+    assert_eq!(read(dir.path(), "etc/a.conf").as_deref(), Some("tls=weak"));
+    assert_eq!(read(dir.path(), "etc/a.conf.new").as_deref(), Some("tls=strong"));
+    let now = status(&Disk::real(), dir.path()).unwrap();
+    assert_eq!(now.installed.unwrap().version, "1.0.2");
+    assert_eq!((now.config, now.beside), (vec![path("etc/a.conf")], vec![path("etc/a.conf.new")]));
+    assert_eq!(go(dir.path(), "1.0.2", &old, &new).outcome, Outcome::NothingToDo);
+    rollback(&Disk::real(), dir.path()).unwrap();
+    assert_eq!(listing(dir.path()), before);
+}
+
+#[test]
+fn a_config_file_as_the_last_apply_left_it_is_replaced_though_the_bundle_knows_no_such_base() {
+    let [old, middle, new] = releases();
+    let dir = scratch();
+    lay(dir.path(), &old);
+    go(dir.path(), "1.0.1", &old, &middle);
+    let before = listing(dir.path());
+    let done = go(dir.path(), "1.0.2", &old, &new);
+    assert_eq!((done.outcome, done.findings.len()), (Outcome::Applied, 0));
+    assert_eq!(tree_of(dir.path()), tree(&new));
+    let now = status(&Disk::real(), dir.path()).unwrap();
+    assert_eq!((now.installed.unwrap().base.as_str(), now.config.len()), ("1.0.1", 0));
+    rollback(&Disk::real(), dir.path()).unwrap();
+    assert_eq!(listing(dir.path()), before);
+}
+
+/// The same where the base is recognised by its code, and the record knows better which config file was shipped.
+#[test]
+fn a_base_of_the_same_code_does_not_make_a_shipped_config_file_an_edited_one() {
+    let (old, middle, new) = (release("1", "tls=off"), release("1", "tls=weak"), release("2", "tls=strong"));
+    let dir = scratch();
+    lay(dir.path(), &old);
+    go(dir.path(), "1.0.1", &old, &middle);
+    let done = go(dir.path(), "1.0.2", &old, &new);
+    assert_eq!((done.outcome, done.findings.len()), (Outcome::Applied, 0));
+    assert_eq!(tree_of(dir.path()), tree(&new));
+}
+
+#[test]
+fn an_edited_config_file_gets_the_newest_version_beside_it_in_place_of_a_stale_one() {
+    let [old, middle, new] = releases();
+    let dir = scratch();
+    lay(dir.path(), &old);
+    fs::write(dir.path().join("etc/a.conf"), "mine").unwrap();
+    go(dir.path(), "1.0.1", &old, &middle);
+    assert_eq!(read(dir.path(), "etc/a.conf.new").as_deref(), Some("tls=weak"));
+    go(dir.path(), "1.0.2", &old, &new);
+    assert_eq!(read(dir.path(), "etc/a.conf").as_deref(), Some("mine"));
+    assert_eq!(read(dir.path(), "etc/a.conf.new").as_deref(), Some("tls=strong"));
+}
+
+#[test]
+fn a_config_file_that_is_new_is_installed_and_one_that_the_site_removed_stays_away() {
+    let old = world(&["bin/p = 1", "etc/a.conf = a"]);
+    let new = world(&["bin/p = 2", "etc/a.conf = a 2", "etc/b.conf = b"]);
+    let classes = [("etc/a.conf", Class::Config), ("etc/b.conf", Class::Config)];
+    let made = Made::new("2", &[("1", &old)], &new, &classes);
+    let dir = scratch();
+    lay(dir.path(), &world(&["bin/p = 2"]));
+    let done = apply(&Disk::real(), dir.path(), &made.release(), &Options::default()).unwrap();
+    assert_eq!(done.outcome, Outcome::Applied);
+    assert_eq!(tree_of(dir.path()), tree(&world(&["bin/p = 2", "etc/b.conf = b"])));
+    assert!(done.findings.iter().any(|f| f.subject == "etc/a.conf" && f.message.contains("locally removed")));
+}
+
+/// What a person does with the `.new` file, and what is at its places after the rollback.
+#[test]
+fn whatever_becomes_of_the_file_beside_an_edit_a_rollback_works_and_loses_nothing() {
+    type Deed = fn(&Path);
+    type After = &'static [(&'static str, Option<&'static str>)];
+    let table: &[(&str, Deed, After)] = &[
+        ("left alone", |_| (), &[("etc/a.conf", Some("mine")), ("etc/a.conf.new", None)]),
+        (
+            "merged and deleted",
+            |d| {
+                fs::write(d.join("etc/a.conf"), "mine, merged").unwrap();
+                fs::remove_file(d.join("etc/a.conf.new")).unwrap();
+            },
+            &[("etc/a.conf", Some("mine, merged")), ("etc/a.conf.new", None)],
+        ),
+        (
+            "moved over the edit",
+            |d| fs::rename(d.join("etc/a.conf.new"), d.join("etc/a.conf")).unwrap(),
+            &[("etc/a.conf", Some("tls=weak")), ("etc/a.conf.new", None)],
+        ),
+        (
+            "edited itself",
+            |d| fs::write(d.join("etc/a.conf.new"), "half merged").unwrap(),
+            &[("etc/a.conf", Some("mine")), ("etc/a.conf.new", None), ("etc/a.conf.new.edited", Some("half merged"))],
+        ),
+    ];
+    let [old, middle, _] = releases();
+    let newest = release("3", "tls=strong");
+    for (what, deed, after) in table {
+        for twice in [false, true] {
+            let dir = scratch();
+            lay(dir.path(), &old);
+            fs::write(dir.path().join("etc/a.conf"), "mine").unwrap();
+            go(dir.path(), "1.0.1", &old, &middle);
+            deed(dir.path());
+            let drift = status(&Disk::real(), dir.path()).unwrap().drift;
+            assert_eq!(drift, [], "{what}");
+            if twice && *what != "edited itself" {
+                go(dir.path(), "1.0.2", &middle, &newest);
+                rollback(&Disk::real(), dir.path()).unwrap_or_else(|e| panic!("{what}, second: {e}"));
+            }
+            rollback(&Disk::real(), dir.path()).unwrap_or_else(|e| panic!("{what}: {e}"));
+            for (path, text) in *after {
+                assert_eq!(read(dir.path(), path).as_deref(), *text, "{what}: {path}");
+            }
+            assert_eq!(read(dir.path(), "bin/p").as_deref(), Some("1"), "{what}");
+        }
+    }
+}
