@@ -36,7 +36,7 @@ fn policy(key: &SecretKey) -> Option<Policy> {
 }
 
 fn go(file: &Path, dir: &Path, policy: Option<Policy>, allow_unsigned: bool) -> Result<Applied> {
-    let belief = Belief { policy, allow_unsigned, allow_stale: false, now: NOW };
+    let belief = Belief { policy, allow_unsigned, now: NOW, ..Belief::default() };
     apply(&Disk::real(), file, dir, &belief, Options::default())
 }
 

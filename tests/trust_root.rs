@@ -155,7 +155,7 @@ fn an_installation_follows_its_root_and_goes_never_back() {
     let other2 = signed(other2, &[&b]);
 
     let go = |policy: Option<Policy>| {
-        let belief = Belief { policy, allow_unsigned: false, allow_stale: false, now: NOW };
+        let belief = Belief { policy, allow_unsigned: false, now: NOW, ..Belief::default() };
         apply(&Disk::real(), &cup, &at, &belief, Options::default()).map(|a| a.outcome)
     };
     let code = |root: &TrustRoot| go(Some(judge(root).unwrap())).unwrap_err().code;

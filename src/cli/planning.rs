@@ -37,7 +37,7 @@ pub fn plan(a: &Plan) -> Result<u8> {
         return Err(Error::new(ErrorCode::Usage, "--matrix", "a graph has no place for the matrix")
             .next("leave --matrix out, or take --format text or json"));
     }
-    let release = release::load(&a.dir)?;
+    let release = release::load_sources(&a.dir)?;
     let tracks = verb::planned(&release, &selection(&a.selection)?)?;
     let view = verb::plan_view(&release, &tracks, a.matrix)?;
     match format {
@@ -64,7 +64,7 @@ fn explain(dir: &Path, args: &SelectionArgs, needed: &str, fix: &str, format: Pl
         return Err(Error::new(ErrorCode::Usage, "--explain", "an explanation is text or json")
             .next("leave --format out, or take --format json"));
     }
-    let release = release::load(dir)?;
+    let release = release::load_sources(dir)?;
     let tracks = verb::planned(&release, &selection(args)?)?;
     let said = verb::explanation(&release, &tracks, &FixId(needed.to_owned()), &FixId(fix.to_owned()))?;
     if format == PlanFormat::Json {

@@ -70,6 +70,9 @@ pub enum Using {
         /// Accept a release older than one that was installed before.
         #[arg(long)]
         allow_downgrade: bool,
+        /// Let --pub or --policy replace trusted keys that have not signed this bundle.
+        #[arg(long)]
+        replace_trust: bool,
         /// Accept a release whose best-before has passed.
         #[arg(long)]
         allow_stale: bool,

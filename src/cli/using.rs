@@ -6,7 +6,7 @@ use super::style::dim;
 use super::use_args::{Trust, Using};
 use crate::bundle::{Bundle, State};
 use crate::disk::Disk;
-use crate::install::{AllowDrift, Applied, Condition, Options, Outcome, Resumed, RolledBack, Status, Undone};
+use crate::install::{AllowDrift, Applied, Condition, Doing, Options, Outcome, Resumed, RolledBack, Status, Undone};
 use crate::report::{Error, ErrorCode, Level, Result};
 use crate::trust::{Outcome as Signature, Policy, PublicKey};
 use crate::verb::{self, Belief, VerifyReport};
@@ -51,12 +51,13 @@ pub fn run(command: Using) -> Result<u8> {
             base,
             allow_unsigned,
             allow_downgrade,
+            replace_trust,
             allow_stale,
             allow_drift,
             dry_run,
             output,
         } => {
-            let belief = Belief { policy: policy(&trust)?, allow_unsigned, allow_stale, now: now() };
+            let belief = Belief { policy: policy(&trust)?, allow_unsigned, replace_trust, allow_stale, now: now() };
             let options = Options {
                 dry_run,
                 allow_drift: if allow_drift.is_some() { AllowDrift::Untouched } else { AllowDrift::None },
@@ -233,9 +234,12 @@ fn status_text(s: &Status, dir: &Path) -> String {
         Condition::None => format!("{}: cumulate has installed nothing here\n", dir.display()),
         Condition::Installed => heading(format!("{}: {}", dir.display(), what.unwrap_or_default())),
         Condition::Busy => format!("{}: another cumulate is working on it right now\n", dir.display()),
-        Condition::Interrupted => {
-            heading(format!("{}: interrupted; run 'apply' again to finish, or 'rollback' to undo", dir.display()))
-        }
+        Condition::Interrupted => heading(match s.interrupted {
+            Some(Doing::Restoring) => {
+                format!("{}: a rollback was interrupted; run 'rollback' again to finish it", dir.display())
+            }
+            _ => format!("{}: interrupted; run 'apply' again to finish, or 'rollback' to undo", dir.display()),
+        }),
     };
     if let Some(r) = &s.installed {
         text += &format!("bundle {}\nbase was {}\n", r.bundle, safe(&r.base));
@@ -256,7 +260,7 @@ fn status_text(s: &Status, dir: &Path) -> String {
     for p in &s.beside {
         text += &format!("waits beside your edit, not in effect until you merge it: {}\n", safe(p.as_str()));
     }
-    if s.installed.is_some() && s.drift.is_empty() {
+    if s.state == Condition::Installed && s.drift.is_empty() {
         text += &done(match s.config.is_empty() {
             true => "every file is as it was installed",
             false => "every other file is as it was installed",

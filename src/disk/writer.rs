@@ -67,7 +67,11 @@ impl Disk {
                 }
                 // Left behind by a process of the same number that was killed.
                 Err(e) if e.code == crate::report::ErrorCode::Exists => {}
-                Err(e) => return Err(e),
+                // The temporary name tells nobody anything.
+                Err(mut e) => {
+                    e.subject = path.display().to_string();
+                    return Err(e);
+                }
             }
         }
     }

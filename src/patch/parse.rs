@@ -55,6 +55,7 @@ pub fn parse(bytes: &[u8], options: &ParseOptions) -> Result<Vec<FilePatch>, Par
     if out.is_empty() {
         reader.refuse_other_kinds()?;
     }
+    out.retain(FilePatch::changes_something);
     if options.reverse {
         out.reverse();
         out.iter_mut().try_for_each(FilePatch::reverse)?;
@@ -152,6 +153,10 @@ impl<'a> Reader<'a> {
     fn mode(&self, text: &[u8]) -> Result<Mode, ParseError> {
         let bits = std::str::from_utf8(text).ok().and_then(|t| u32::from_str_radix(t, 8).ok()).unwrap_or(0);
         match bits >> 12 {
+            0o10 if bits & 0o7000 != 0 => self.error(format_args!(
+                "file mode '{}': set-user-id, set-group-id and sticky bits cannot be patched",
+                text.escape_ascii()
+            )),
             // Git keeps one bit of a file's permissions: whether its owner may run it.
             0o10 if bits & 0o100 != 0 => Ok(Mode::Exec),
             0o10 => Ok(Mode::File),

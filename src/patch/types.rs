@@ -36,6 +36,14 @@ pub struct FilePatch {
     pub line: u32,
 }
 
+impl FilePatch {
+    /// Whether it is more than a header, or hunks of nothing but context.
+    pub fn changes_something(&self) -> bool {
+        let mode = self.new_mode.is_some() && self.new_mode != self.old_mode;
+        self.old != self.new || self.rename || self.copy || mode || !matches!(self.body, Body::Nothing)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     /// Only the path or mode changes (or an empty file is created or deleted).

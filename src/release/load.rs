@@ -1,7 +1,7 @@
 //! From the configuration to trees and fixes.
 
 use super::config::{BaseConfig, Config, DEFAULT_TRACK, TrackConfig};
-use super::paths::{Classes, unused_rules};
+use super::paths::{Classes, deletes_nothing, unused_names, unused_patterns};
 use crate::fix::{Fix, FixSet, Variant, read_fixes};
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Source, SourceOptions, read_source};
@@ -61,7 +61,7 @@ impl Base {
 /// `config` for what the file gets wrong, and whatever reading bases and fixes gives.
 pub fn load(path: &Path) -> Result<Release> {
     let file = config_file(path);
-    assemble(&file, Config::read(&file)?)
+    assemble(&file, Config::read(&file)?, true)
 }
 
 /// Reads a release folder without its shipped trees: before a build lies what has to be built.
@@ -71,27 +71,35 @@ pub fn load(path: &Path) -> Result<Release> {
 pub fn load_sources(path: &Path) -> Result<Release> {
     let file = config_file(path);
     let mut config = Config::read(&file)?;
+    let all = config.bases.iter().all(|b| b.shipped.is_none()) && config.tracks.iter().all(|t| t.target.is_none());
     config.bases.iter_mut().for_each(|b| b.shipped = None);
     config.tracks.iter_mut().for_each(|t| t.target = None);
-    assemble(&file, config)
+    assemble(&file, config, all)
 }
 
 fn config_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("cumulate.toml") } else { path.to_path_buf() }
 }
 
-fn assemble(file: &Path, config: Config) -> Result<Release> {
+/// `all`: every tree that the configuration names is read, so that rules which fit no path are known to be unused.
+fn assemble(file: &Path, config: Config, all: bool) -> Result<Release> {
     let dir = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let classes = Classes::new(&config)?;
     let fixes = read_fixes(&dir.join(config.release.fixes.as_deref().unwrap_or(Path::new("fixes"))))?;
     let declared = if config.tracks.is_empty() { vec![default_track()] } else { config.tracks.clone() };
     let tracks: Vec<Track> = declared.into_iter().map(|t| load_track(&dir, &config, t)).collect::<Result<_>>()?;
-    let trees = tracks.iter().flat_map(|t| {
-        let bases = t.bases.iter().flat_map(|b| [Some(&b.source), b.shipped.as_ref()]);
-        bases.chain([t.target.as_ref()]).flatten().map(|s| &s.tree)
-    });
     let mut findings = fixes.findings.clone();
-    findings.extend(unused_rules(&config, trees, &fixes)?);
+    findings.extend(unused_names(&config, &fixes));
+    {
+        let trees = tracks.iter().flat_map(|t| {
+            let bases = t.bases.iter().flat_map(|b| [Some(&b.source), b.shipped.as_ref()]);
+            bases.chain([t.target.as_ref()]).flatten().map(|s| &s.tree)
+        });
+        findings.extend(deletes_nothing(trees.clone(), &fixes));
+        if all {
+            findings.extend(unused_patterns(&config, trees, &fixes)?);
+        }
+    }
     Ok(Release { dir, file: file.to_path_buf(), config, classes, fixes, tracks, findings })
 }
 
@@ -143,8 +151,14 @@ fn load_track(dir: &Path, config: &Config, track: TrackConfig) -> Result<Track> 
 
 fn load_base(dir: &Path, config: &Config, base: &BaseConfig) -> Result<Base> {
     let options = SourceOptions { strip: base.strip, version: Some(&base.version), ..SourceOptions::default() };
-    let source = read_source(&dir.join(&base.source), &options)?;
-    let shipped = base.shipped.as_ref().map(|s| read_source(&dir.join(s), &options)).transpose()?;
+    let read = |place: &Path| {
+        read_source(&dir.join(place), &options).map_err(|mut e| {
+            e.message = format!("base '{}' cannot be read: {}", base.version, e.message);
+            e
+        })
+    };
+    let source = read(&base.source)?;
+    let shipped = base.shipped.as_deref().map(read).transpose()?;
     if let Some(expected) = base.tree {
         let found = source.tree.digest();
         if found != expected {

@@ -32,8 +32,8 @@ impl Classes {
     }
 }
 
-/// Rules of the configuration that fit nothing here: misspelt ones would otherwise pass in silence.
-pub fn unused_rules<'a>(
+/// Path rules that fit nothing here: misspelt ones would otherwise pass in silence.
+pub fn unused_patterns<'a>(
     config: &Config,
     trees: impl Iterator<Item = &'a Tree> + Clone,
     fixes: &FixSet,
@@ -48,6 +48,12 @@ pub fn unused_rules<'a>(
             findings.push(unused(pattern, format!("{table} fits no path of any base, target or fix")));
         }
     }
+    Ok(findings)
+}
+
+/// Rules that name a fix or a track which is not there.
+pub fn unused_names(config: &Config, fixes: &FixSet) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for hold in config.hold.iter().filter(|h| !fixes.fixes.iter().any(|f| f.id.0 == h.id)) {
         findings.push(unused(&hold.id, "hold names a fix that is not there".into()));
     }
@@ -59,12 +65,11 @@ pub fn unused_rules<'a>(
             findings.push(unused(&rule.fix, what));
         }
     }
-    findings.extend(deletes_nothing(trees, fixes));
-    Ok(findings)
+    findings
 }
 
 /// What an overlay deletes and nothing here has ever had: without a word it would count as deleted already.
-fn deletes_nothing<'a>(trees: impl Iterator<Item = &'a Tree> + Clone, fixes: &FixSet) -> Vec<Finding> {
+pub fn deletes_nothing<'a>(trees: impl Iterator<Item = &'a Tree> + Clone, fixes: &FixSet) -> Vec<Finding> {
     let mut findings = Vec::new();
     for fix in &fixes.fixes {
         let others = || fixes.fixes.iter().filter(|f| f.id != fix.id).flat_map(|f| &f.variants);

@@ -60,6 +60,14 @@ impl Reading<'_> {
             .next("check the download; a base is a folder, .tar, .tar.gz, .tar.xz, .tar.zst or .zip")
     }
 
+    /// What the tar reader itself finds wrong it says with the bytes that it found, which may be anybody's.
+    fn no_header(&self, e: &std::io::Error) -> Error {
+        match e.kind() {
+            std::io::ErrorKind::Other => self.damaged("a header is damaged, or this is no tar archive"),
+            _ => self.damaged(e),
+        }
+    }
+
     fn name(&self, raw: &[u8]) -> Result<Option<String>> {
         let shown = || raw.escape_ascii().to_string();
         let text = std::str::from_utf8(raw).map_err(|_| {
@@ -109,13 +117,13 @@ impl Reading<'_> {
         let mut archive = tar::Archive::new(input);
         let entries = archive.entries().map_err(|e| self.damaged(e))?;
         for entry in entries {
-            let mut entry = entry.map_err(|e| self.damaged(e))?;
+            let mut entry = entry.map_err(|e| self.no_header(&e))?;
             let raw = entry.path_bytes().into_owned();
             let Some(name) = self.name(&raw)? else { continue };
             let kind = entry.header().entry_type();
             let link = entry.link_name_bytes().map(std::borrow::Cow::into_owned);
             let item = if kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse() {
-                let exec = entry.header().mode().map_err(|e| self.damaged(e))? & 0o100 != 0;
+                let exec = entry.header().mode().map_err(|e| self.no_header(&e))? & 0o100 != 0;
                 Item::File { bytes: self.bytes(&mut entry)?, exec }
             } else if kind.is_dir() {
                 Item::Folder

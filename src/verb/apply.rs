@@ -10,11 +10,13 @@ use std::path::Path;
 /// Whom to believe.
 #[derive(Debug, Clone, Default)]
 pub struct Belief {
-    /// What `--pub` or `--policy` says. It counts instead of what the installation remembers, and is
-    /// remembered from then on.
+    /// What `--pub` or `--policy` says. It is remembered from then on, in the place of what the installation
+    /// remembers if a bundle satisfies both.
     pub policy: Option<Policy>,
     /// Accept a bundle that nobody vouches for, unless a policy is given or remembered.
     pub allow_unsigned: bool,
+    /// Let `policy` take the place of a remembered one that the bundle does not satisfy.
+    pub replace_trust: bool,
     /// Accept a bundle whose best-before has passed.
     pub allow_stale: bool,
     /// The time, in seconds since 1970.
@@ -45,6 +47,12 @@ pub fn apply(disk: &Disk, file: &Path, dir: &Path, belief: &Belief, options: Opt
     Ok(applied)
 }
 
+/// Whether the keys that were trusted so far vouch for the bundle too: so one set of keys hands over to another.
+fn satisfies(unverified: &Unverified, known: &Policy, now: u64) -> bool {
+    let judged = unverified.claimed().judged();
+    known.hopeless(&judged, now).is_ok() && unverified.look(known, now).roles.iter().all(|r| r.filled())
+}
+
 /// The bundle, and the policy to remember.
 fn believe(
     unverified: Unverified,
@@ -57,10 +65,19 @@ fn believe(
         remembered.map(|text| Policy::parse(text, &origin, Path::new(""))).transpose()
     };
     if let Some(policy) = &belief.policy {
+        let text = policy.to_toml()?;
         if let Some(known) = known()? {
             known.replaced_by(policy)?;
+            let same = remembered == Some(text.as_str()) || known.root_version().is_some();
+            if !same && !belief.replace_trust && !satisfies(&unverified, &known, belief.now) {
+                return Err(Error::new(
+                    ErrorCode::Untrusted,
+                    dir.display(),
+                    "the installation trusts other keys, and they have not signed this bundle",
+                )
+                .next("leave --pub and --policy out; if the keys have really changed, insist with --replace-trust"));
+            }
         }
-        let text = policy.to_toml()?;
         return Ok((unverified.verify(policy, belief.now)?, Some(text)));
     }
     if let Some(policy) = known()? {

@@ -3,7 +3,7 @@
 use super::lay::lay;
 use crate::bundle::{self, Action, Bundle};
 use crate::disk::Disk;
-use crate::install::Release as Installable;
+use crate::install::{Release as Installable, Route};
 use crate::release::Config;
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, Entry, Source, SourceOptions, Tree, read_source};
@@ -31,7 +31,7 @@ pub struct BaseAdded {
 /// signatures it needs.
 ///
 /// # Errors
-/// `config` if the version is there already, `no-base` if no base of the release fits the bundle, `exists`; as
+/// `config` if the version is there already, `usage` where one of several tracks has to be named, `no-base` if no base of the release fits the bundle, `exists`; as
 /// [`bundle::Unverified::verify`] with a policy, `usage` where there is nothing signed to hold it against.
 pub fn base_add(
     disk: &Disk,
@@ -47,10 +47,19 @@ pub fn base_add(
         return Err(Error::new(ErrorCode::Config, version, "the release has this base already")
             .next("remove its [[base]] first"));
     }
+    if track.is_none() && config.tracks.len() > 1 {
+        let names: Vec<&str> = config.tracks.iter().map(|t| t.name.as_str()).collect();
+        return Err(Error::new(
+            ErrorCode::Usage,
+            version,
+            "the release has several tracks, and a base is on one of them",
+        )
+        .next(format!("name it with --track: {}", names.join(", "))));
+    }
     let mut findings = Vec::new();
     let (source, tree, made_from) = if is_bundle(from) {
         let bundle = believe(from, policy, &mut findings)?;
-        let (made, name) = target_of(dir, &config, from, &bundle)?;
+        let (made, name) = target_of(dir, &config, from, &bundle, track)?;
         let place = PathBuf::from("bases").join(version);
         lay(disk, &dir.join(&place), &made)?;
         (place, made.tree, Some(name))
@@ -115,19 +124,27 @@ fn believe(path: &Path, policy: Option<(&Policy, u64)>, findings: &mut Vec<Findi
     }
 }
 
-/// The target of a bundle, made in memory from the first base of the release that the bundle knows.
-fn target_of(dir: &Path, config: &Config, path: &Path, bundle: &Bundle) -> Result<(Source, String)> {
-    let known: Vec<(String, Digest)> = bundle.bases().map(|b| (b.name.clone(), b.before.tree)).collect();
+/// The target of a bundle, made in memory from the first base of the release that holds all of one that the bundle
+/// knows: volatile and site files of a base's folder are no part of what the bundle lists.
+fn target_of(
+    dir: &Path,
+    config: &Config,
+    path: &Path,
+    bundle: &Bundle,
+    track: Option<&str>,
+) -> Result<(Source, String)> {
+    let release = Installable::of(bundle)?;
+    let several = bundle.root().tracks.len() > 1;
+    let routes = || release.routes.iter().filter(|r| !several || track.is_none_or(|t| t == r.track));
     for base in &config.bases {
         let options = SourceOptions { strip: base.strip, version: Some(&base.version), ..SourceOptions::default() };
         let source = read_source(&dir.join(base.shipped.as_ref().unwrap_or(&base.source)), &options)?;
-        let digest = source.tree.digest();
-        if let Some((name, _)) = known.iter().find(|(_, tree)| *tree == digest) {
-            let release = Installable::of(bundle)?;
-            return Ok((rebuild(bundle, &release, name, &source)?, name.clone()));
+        let holds = |r: &&Route| r.before.entries.iter().all(|(p, e)| source.tree.get(p) == Some(e));
+        if let Some(route) = routes().find(holds) {
+            return Ok((rebuild(bundle, &release, &route.name, &source)?, route.name.clone()));
         }
     }
-    let names: Vec<&str> = known.iter().map(|(n, _)| n.as_str()).collect();
+    let names: Vec<&str> = routes().map(|r| r.name.as_str()).collect();
     Err(Error::new(
         ErrorCode::NoBase,
         path.display(),

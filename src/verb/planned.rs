@@ -1,11 +1,12 @@
 //! Every track of a release with its fixes chosen and planned: what `plan` prints and `build` builds on.
 
 use super::selection::{Selection, picked, refuse_idle};
+use crate::bundle::Class;
 use crate::fix::{Fix, FixId, Payload};
 use crate::plan::{Candidate, DropCause, Plan, PlanInput, Refusal, plan};
-use crate::release::{Hold, NotFor, Release, Track, variant_for};
+use crate::release::{Classes, Hold, NotFor, Release, Track, variant_for};
 use crate::report::{Code, Finding, Result};
-use crate::tree::Store;
+use crate::tree::{Store, TreePath};
 use std::collections::BTreeMap;
 
 /// One track, planned or refused.
@@ -92,8 +93,25 @@ fn plan_track<'a>(release: &'a Release, chosen: Chosen<'a>, selection: &Selectio
         without,
         held: holds.iter().map(|h| (FixId(h.id.clone()), held_because(h))).collect(),
     });
+    findings.extend(never_written(release, &candidates, outcome.as_ref().ok()));
     findings.extend(held(&holds, outcome.as_ref().ok(), selection));
     PlannedTrack { track, candidates, not_for, store, selected, outcome, findings }
+}
+
+/// Fixes of the plan of which nothing is ever installed.
+fn never_written(release: &Release, candidates: &[Candidate<'_>], plan: Option<&Plan>) -> Vec<Finding> {
+    let chosen = candidates.iter().filter(|c| plan.is_some_and(|p| p.order.contains(c.id)));
+    let why = chosen.filter_map(|c| Some((c.id, nothing_written(&release.classes, c.payload)?)));
+    why.map(|(id, why)| Finding::new(Code::NeverWritten, id, why).next("correct [[paths]], or take the fix out"))
+        .collect()
+}
+
+/// Why nothing of a fix is ever written, if that is so: all its paths are of a class that is none of ours.
+pub fn nothing_written(classes: &Classes, payload: &Payload) -> Option<String> {
+    let first = payload.paths().next()?;
+    let foreign = |p: &TreePath| matches!(classes.class(p), Class::Volatile | Class::Site);
+    let why = || format!("it changes only '{first}' and the like, of a class that nothing ever writes");
+    payload.paths().all(foreign).then(why)
 }
 
 fn held_because(hold: &Hold) -> String {

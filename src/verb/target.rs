@@ -1,9 +1,9 @@
 //! One track's target, what each of its bases gains, and what must not pass unnoticed on the way.
 
-use super::planned::PlannedTrack;
+use super::planned::{PlannedTrack, nothing_written};
 use crate::bundle::{Class, State};
 use crate::explain;
-use crate::fix::FixId;
+use crate::fix::{FixId, Payload};
 use crate::merge::{self, Merged};
 use crate::plan::{DropCause, Plan};
 use crate::release::{Base, Release};
@@ -57,7 +57,7 @@ pub fn target_of(
             .collect();
         bases.push(TargetBase { name: base.name.clone(), tree: ours(release, &base.installed().tree), states });
     }
-    never_written(release, &order, &merged, &mut bases, findings);
+    never_written(release, &order, &mut bases);
     let (tree, provenance) = match &track.track.target {
         None => (merged.tree.clone(), merged.provenance.clone()),
         Some(shipped) => {
@@ -84,25 +84,13 @@ fn is_ours(release: &Release, path: &TreePath) -> bool {
 }
 
 /// A fix of volatile and site paths alone is never installed, and must not be reported as if it were.
-fn never_written(
-    release: &Release,
-    order: &[(&FixId, &crate::fix::Payload)],
-    merged: &Merged,
-    bases: &mut [TargetBase],
-    findings: &mut Vec<Finding>,
-) {
-    for (i, (id, _)) in order.iter().enumerate() {
-        let touched: Vec<&TreePath> =
-            merged.chains.iter().filter(|(_, c)| c.iter().any(|s| s.fix == Some(i))).map(|(p, _)| p).collect();
-        let foreign = |p: &&TreePath| matches!(release.classes.class(p), Class::Volatile | Class::Site);
-        if touched.is_empty() || !touched.iter().all(foreign) {
-            continue;
+fn never_written(release: &Release, order: &[(&FixId, &Payload)], bases: &mut [TargetBase]) {
+    for (id, payload) in order {
+        if let Some(why) = nothing_written(&release.classes, payload) {
+            for (_, state, reason) in bases.iter_mut().flat_map(|b| &mut b.states).filter(|(f, ..)| f == *id) {
+                (*state, *reason) = (State::Unknown, why.clone());
+            }
         }
-        let why = format!("it changes only '{}' and the like, of a class that nothing ever writes", touched[0]);
-        for (_, state, reason) in bases.iter_mut().flat_map(|b| &mut b.states).filter(|(f, ..)| f == *id) {
-            (*state, *reason) = (State::Unknown, why.clone());
-        }
-        findings.push(Finding::new(Code::NeverWritten, id, why).next("correct [[paths]], or take the fix out"));
     }
 }
 
