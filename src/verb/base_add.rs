@@ -139,7 +139,11 @@ fn target_of(
     for base in &config.bases {
         let options = SourceOptions { strip: base.strip, version: Some(&base.version), ..SourceOptions::default() };
         let source = read_source(&dir.join(base.shipped.as_ref().unwrap_or(&base.source)), &options)?;
-        let holds = |r: &&Route| r.before.entries.iter().all(|(p, e)| source.tree.get(p) == Some(e));
+        let holds = |r: &&Route| {
+            let mut listed = r.before.clone();
+            listed.complete(|p| source.tree.get(p));
+            listed.digest() == r.from && listed.entries.iter().all(|(p, e)| source.tree.get(p) == Some(e))
+        };
         if let Some(route) = routes().find(holds) {
             return Ok((rebuild(bundle, &release, &route.name, &source)?, route.name.clone()));
         }
