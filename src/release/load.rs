@@ -89,7 +89,6 @@ fn assemble(file: &Path, config: Config, all: bool) -> Result<Release> {
     let declared = if config.tracks.is_empty() { vec![default_track()] } else { config.tracks.clone() };
     let tracks: Vec<Track> = declared.into_iter().map(|t| load_track(&dir, &config, t)).collect::<Result<_>>()?;
     let mut findings = fixes.findings.clone();
-    findings.extend(unused_names(&config, &fixes));
     {
         let trees = tracks.iter().flat_map(|t| {
             let bases = t.bases.iter().flat_map(|b| [Some(&b.source), b.shipped.as_ref()]);
@@ -100,6 +99,7 @@ fn assemble(file: &Path, config: Config, all: bool) -> Result<Release> {
             findings.extend(unused_patterns(&config, trees, &fixes)?);
         }
     }
+    findings.extend(unused_names(&config, &fixes));
     Ok(Release { dir, file: file.to_path_buf(), config, classes, fixes, tracks, findings })
 }
 
