@@ -29,8 +29,8 @@ pub(super) enum Answer {
 
 /// The most fixes that are tried together: one bit for each.
 const MOST: usize = 64;
-/// Situations that may be looked at for an order of everything.
-const BUDGET: usize = 20_000;
+/// Fixes that may be tried for an order of everything.
+const BUDGET: usize = 10_000;
 
 /// An order of everything that has to do with the fixes that got stuck, where trying every order finds one.
 pub(super) fn order(
@@ -51,7 +51,7 @@ pub(super) fn order(
 
 /// Looks for an order of the wanted fixes, and of any of `all` that help, in which each applies.
 ///
-/// `budget` is the number of situations that may be looked at, in all calls together.
+/// `budget` is the number of tries of a fix somewhere on the way, in all calls together.
 pub(super) fn satisfiable(replay: &Replay<'_>, all: &BTreeSet<usize>, wishes: &Wishes, budget: &mut usize) -> Answer {
     if said_alone(wishes) {
         return Answer::No;
@@ -96,12 +96,16 @@ pub(super) fn satisfiable(replay: &Replay<'_>, all: &BTreeSet<usize>, wishes: &W
         if !seen.insert((placed, states.clone())) {
             continue;
         }
-        let Some(left) = budget.checked_sub(1) else { return Answer::Unknown };
-        *budget = left;
         // The last that is pushed is tried first: what is wanted.
         for m in helpers.iter().chain(&wanted) {
             let free = placed >> m.bit & 1 == 0 && m.needs & !placed == 0 && m.shuns & placed == 0;
-            if let Some(next) = free.then(|| m.after(replay, &groups, &states)).flatten() {
+            if !free {
+                continue;
+            }
+            // A try may patch a whole file anew, so tries are what is counted.
+            let Some(left) = budget.checked_sub(1) else { return Answer::Unknown };
+            *budget = left;
+            if let Some(next) = m.after(replay, &groups, &states) {
                 let way = way.iter().copied().chain([m.fix]).collect();
                 todo.push((placed | 1 << m.bit, next, way));
             }

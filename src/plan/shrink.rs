@@ -9,7 +9,7 @@ use super::types::Proof;
 use crate::fix::FixId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Situations that all searches for one refusal may look at together; about a second.
+/// Tries of a fix that all searches for one refusal may take together.
 const BUDGET: usize = 100_000;
 /// Longer cores stay as the proof has them: each member costs a search.
 const MOST_MEMBERS: usize = 64;
