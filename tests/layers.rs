@@ -19,6 +19,7 @@ const OWN: &[(&str, &str)] = &[
 /// Outside libraries that belong to one room alone.
 const PRIVATE: &[(&str, &str)] = &[
     ("petgraph", "plan"),
+    ("imara_diff", "patch"),
     ("ed25519_dalek", "trust"),
     ("pkcs8", "trust"),
     ("bsdiff", "delta"),

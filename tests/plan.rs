@@ -106,7 +106,7 @@ impl World {
     fn after(&self, plan: &Plan, p: &str) -> String {
         let payload = |id: &FixId| &self.fixes.iter().find(|f| f.0 == *id).unwrap().2;
         let order: Vec<_> = plan.order.iter().map(|id| (id, payload(id))).collect();
-        let merged = merge(&order, &self.tree, &self.store).unwrap().unwrap();
+        let merged = merge(&order, &self.tree, &self.store, &plan.merged).unwrap().unwrap();
         let digest = merged.tree.get(&path(p)).unwrap().digest().unwrap();
         let store = if merged.store.contains(&digest) { &merged.store } else { &self.store };
         String::from_utf8(store.get(&digest).unwrap().to_vec()).unwrap()
@@ -191,7 +191,7 @@ fn ambiguous() -> World {
 #[test]
 fn what_order_leaves_open_is_refused_and_one_line_settles_it() {
     let refusal = ambiguous().refusal();
-    let [Proof::OrderOpen { pairs: open }] = &refusal.proofs[..] else { panic!("{:?}", refusal.proofs) };
+    let [Proof::OrderOpen { pairs: open, .. }] = &refusal.proofs[..] else { panic!("{:?}", refusal.proofs) };
     assert_eq!(open.len(), 1);
     assert_eq!((open[0].first.0.as_str(), open[0].then.0.as_str(), open[0].kind), ("a", "b", PairKind::Ambiguous));
     let (error, findings) = (explain::refusal_error(&refusal), explain::refusal_findings(&refusal));
@@ -336,7 +336,7 @@ fn two_whole_files_are_a_conflict_unless_one_is_built_on_the_other() {
     let nothing = |_: &mut Meta| {};
     let apart = World::new().put("a", "f", "one", None, nothing).put("b", "f", "two", None, nothing);
     let refusal = apart.refusal();
-    let [Proof::OrderOpen { pairs: open }] = &refusal.proofs[..] else { panic!("{:?}", refusal.proofs) };
+    let [Proof::OrderOpen { pairs: open, .. }] = &refusal.proofs[..] else { panic!("{:?}", refusal.proofs) };
     assert_eq!(open[0].kind, PairKind::Conflict);
     let said = &explain::refusal_findings(&refusal)[0].message;
     assert!(said.contains("both replace the whole file"), "{said}");

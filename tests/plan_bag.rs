@@ -56,7 +56,7 @@ fn shuffled(fixes: &FixSet, start: &Source, seed: u64) -> Outcome {
     let plan: Plan = plan(&input).unwrap_or_else(|r| panic!("seed {seed}: {:#?}", r.proofs));
     let payload = |id: &FixId| &fixes.iter().find(|f| f.id == *id).unwrap().variants[0].payload;
     let order: Vec<_> = plan.order.iter().map(|id| (id, payload(id))).collect();
-    let merged = merge(&order, &start.tree, &start.store).unwrap().unwrap();
+    let merged = merge(&order, &start.tree, &start.store, &plan.merged).unwrap().unwrap();
     Outcome {
         edges: plan.edges.iter().map(|e| (was(&e.needs), was(&e.fix), e.kind.as_str())).collect(),
         pairs: plan

@@ -103,7 +103,7 @@ fn compare(name: &str, set: &Set) -> String {
     let found: BTreeSet<(FixId, FixId, String)> =
         plan.order_pairs.iter().map(|p| (p.first.clone(), p.then.clone(), p.kind.as_str().to_owned())).collect();
     assert_eq!(found, pairs, "{name}: order pairs");
-    let merged = merge(&in_order(set, &plan), &set.start.tree, &set.store).unwrap().unwrap();
+    let merged = merge(&in_order(set, &plan), &set.start.tree, &set.store, &plan.merged).unwrap().unwrap();
     let target = source(&corpus().join(name).join("target")).tree;
     assert_eq!(merged.tree.digest(), target.digest(), "{name}: target");
     format!(
@@ -155,14 +155,16 @@ fn from_a_bag(name: &str) -> String {
         let input = PlanInput::new(set.candidates(), &set.start.tree, &set.store);
         seen.push(match plan(&input) {
             Ok(plan) => {
-                let merged = merge(&in_order(&set, &plan), &set.start.tree, &set.store).unwrap().unwrap();
+                let merged = merge(&in_order(&set, &plan), &set.start.tree, &set.store, &plan.merged).unwrap().unwrap();
                 let target = source(&corpus().join(name).join("target")).tree;
                 assert_eq!(merged.tree.digest(), target.digest(), "{name}: target");
                 let edges = plan.edges.iter().map(|e| (plain(&e.needs), plain(&e.fix))).collect::<BTreeSet<_>>();
                 (true, edges)
             }
             Err(refusal) => {
-                let [Proof::OrderOpen { pairs }] = &refusal.proofs[..] else { panic!("{name}: {:#?}", refusal.proofs) };
+                let [Proof::OrderOpen { pairs, .. }] = &refusal.proofs[..] else {
+                    panic!("{name}: {:#?}", refusal.proofs)
+                };
                 let unordered = |a: String, b: String| if a < b { (a, b) } else { (b, a) };
                 let open = pairs.iter().map(|p| unordered(plain(&p.first), plain(&p.then))).collect();
                 settle_as_history_did(name, &set, pairs);
@@ -205,7 +207,7 @@ fn settle_as_history_did(name: &str, set: &Set, open: &[OrderPair]) {
     let fixes = set.candidates().into_iter().map(|c| Candidate { meta: &metas[c.id], ..c }).collect();
     let plan =
         plan(&PlanInput::new(fixes, &set.start.tree, &set.store)).unwrap_or_else(|r| panic!("{name}: {:#?}", r.proofs));
-    let merged = merge(&in_order(set, &plan), &set.start.tree, &set.store).unwrap().unwrap();
+    let merged = merge(&in_order(set, &plan), &set.start.tree, &set.store, &plan.merged).unwrap().unwrap();
     let target = source(&corpus().join(name).join("target")).tree;
     let truth: BTreeSet<(FixId, FixId)> =
         set.truth["edges"].as_array().unwrap().iter().map(|e| (set.name(&e[0]), set.name(&e[1]))).collect();

@@ -243,6 +243,7 @@ fn graph(graph: &Graph, root: &RootManifest) -> Result<()> {
     let known: BTreeSet<&str> = root.fixes.iter().map(|f| f.id.as_str()).collect();
     let edges = graph.edges.iter().flat_map(|e| [&e.fix, &e.needs]);
     let pairs = graph.order_pairs.iter().flat_map(|p| [&p.first, &p.then]);
-    let all = edges.chain(pairs).all(|id| known.contains(id.as_str()));
+    let merges = graph.merges.iter().flat_map(|m| m.with.iter().chain([&m.fix]));
+    let all = edges.chain(pairs).chain(merges).all(|id| known.contains(id.as_str()));
     require(all, "graph", "it names a fix that the release does not have")
 }

@@ -268,6 +268,32 @@ pub struct ProvenancePath {
 pub struct Graph {
     pub edges: Vec<GraphEdge>,
     pub order_pairs: Vec<GraphPair>,
+    /// Contents that no fix brings alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merges: Vec<GraphMerge>,
+}
+
+/// A content that several fixes make together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphMerge {
+    pub path: TreePath,
+    /// The last of them, which brought the merge about.
+    pub fix: String,
+    /// Those before it, in order.
+    pub with: Vec<String>,
+    pub result: Digest,
+    /// The recorded decision; absent where the merge is clean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<GraphResolution>,
+}
+
+/// Who decided what several fixes make together, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphResolution {
+    pub name: String,
+    pub reviewed_by: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -66,6 +66,13 @@ fn inspect_text(i: &Inspect) -> String {
     for p in &i.order_pairs {
         text += &format!(" {} stands before {} ({})\n", safe(&p.first), safe(&p.then), safe(&p.kind));
     }
+    for m in &i.merges {
+        let by = m.resolution.as_ref().map_or_else(
+            || "merged clean".to_owned(),
+            |r| format!("as decided in {}, reviewed by {}", r.name, r.reviewed_by),
+        );
+        text += &format!(" {} joins {} in '{}': {}\n", safe(&m.fix), safe(&m.with.join(", ")), m.path, safe(&by));
+    }
     text += &format!("\n{}", heading("What each base gains, and what it costs"));
     let target_of =
         |b: &verb::BaseView| i.tracks.iter().find(|t| t.name == b.track).map_or(i.target.bytes, |t| t.target.bytes);

@@ -1,5 +1,6 @@
 //! Plans and their proofs in plain sentences, as JSON, as graphs. It words what `plan` proved and proves nothing.
 
+mod beside;
 mod graph;
 mod layout;
 mod page;
@@ -11,11 +12,12 @@ mod view;
 mod why;
 mod words;
 
+pub use beside::{BesideView, HunksView};
 pub use graph::{dot, mermaid, svg};
 pub use page::html;
 pub use render::text;
 pub use sarif::sarif;
 pub use unsat::{Because, CoreView, RepairView, member};
-pub use view::{EdgeView, FixView, HintView, MatrixRow, PairView, PlanView, TrackView};
+pub use view::{EdgeView, FixView, HintView, MatrixRow, MergeView, PairView, PlanView, TrackView};
 pub use why::{LinkView, PairParts, PartView, StandView, TouchView, WhyView, why_text};
 pub use words::{drop_cause, hint, proof, reason, reason_json, refusal_error, refusal_findings, reject};

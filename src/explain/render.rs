@@ -1,5 +1,6 @@
 //! A plan as text.
 
+use super::beside;
 use super::unsat::CoreView;
 use super::view::{PlanView, TrackView};
 use crate::report::safe;
@@ -24,6 +25,7 @@ fn one(track: &TrackView, out: &mut String) {
     if track.refused {
         out.push_str("there is no plan:\n");
         track.cores.iter().for_each(|c| core(c, out));
+        track.beside.iter().for_each(|b| beside::text(b, out));
         return;
     }
     let _ = writeln!(out, "{} fixes in order, {} edges\n", track.order.len(), track.edges.len());
@@ -48,6 +50,10 @@ fn one(track: &TrackView, out: &mut String) {
                 p.settled,
                 safe(&p.path)
             );
+        }
+        for m in track.merged.iter().filter(|m| m.fix == *id) {
+            let _ =
+                writeln!(out, "        joins {} in '{}': {}", safe(&m.with.join(", ")), safe(&m.path), safe(&m.text));
         }
         if let Some(by) = track.selected.get(id).filter(|by| by.as_slice() != [id.as_str()]) {
             let _ = writeln!(out, "        chosen by {}", safe(&by.join(", ")));

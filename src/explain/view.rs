@@ -1,10 +1,12 @@
 //! A plan as JSON shows it.
 
+use super::beside::BesideView;
 use super::unsat::{CoreView, cores};
 use super::words::{drop_cause, hint, reason, reason_json, refusal_findings};
 use crate::fix::{FixId, Meta, Payload};
-use crate::plan::{Hint, HintKind, Plan, Refusal};
+use crate::plan::{Hint, HintKind, PathMerge, Plan, Refusal};
 use crate::report::{Finding, distinct};
+use crate::tree::Digest;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +52,12 @@ pub struct TrackView {
     pub hints: Vec<HintView>,
     pub fixes: BTreeMap<String, FixView>,
     pub order_pairs: Vec<PairView>,
+    /// Contents that several fixes make together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<MergeView>,
+    /// Where there is no plan: fixes that stand in each other's way, side by side.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<BesideView>,
     /// Fix to reason.
     pub dropped: BTreeMap<String, String>,
     /// Where a selection was given: fix to the words that named it.
@@ -119,6 +127,42 @@ pub struct PairView {
     pub path: String,
 }
 
+/// A content that a fix and those before it make together.
+#[derive(Debug, Clone, Serialize)]
+pub struct MergeView {
+    pub fix: String,
+    pub with: Vec<String>,
+    pub path: String,
+    /// The folder of the recorded decision, and who reviewed it; absent where the merge is clean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reviewed_by: Option<String>,
+    pub result: String,
+    pub text: String,
+}
+
+impl MergeView {
+    fn new(m: &PathMerge) -> Self {
+        let text = m.resolution.as_ref().map_or_else(
+            || "what each changed is merged; every order gives the same".to_owned(),
+            |r| {
+                let why = if r.reason.is_empty() { String::new() } else { format!(": {}", r.reason) };
+                format!("as decided in {}, reviewed by {}{why}", r.name, r.reviewed_by)
+            },
+        );
+        Self {
+            fix: m.fix.0.clone(),
+            with: m.with.iter().map(|f| f.0.clone()).collect(),
+            path: m.path.to_string(),
+            resolution: m.resolution.as_ref().map(|r| r.name.clone()),
+            reviewed_by: m.resolution.as_ref().map(|r| r.reviewed_by.clone()),
+            result: Digest::of(&m.bytes).to_string(),
+            text,
+        }
+    }
+}
+
 /// One fix against every track: `own variant`, `default`, `contained`, `superseded`, `not for`, `missing`, `does not apply`, ….
 #[derive(Debug, Clone, Serialize)]
 pub struct MatrixRow {
@@ -142,6 +186,8 @@ impl TrackView {
             hints: Vec::new(),
             fixes: BTreeMap::new(),
             order_pairs: Vec::new(),
+            merged: Vec::new(),
+            beside: Vec::new(),
             dropped: BTreeMap::new(),
             selected: BTreeMap::new(),
             came_along: BTreeMap::new(),
@@ -154,6 +200,7 @@ impl TrackView {
             Err(refusal) => {
                 view.findings.extend(refusal_findings(refusal));
                 view.cores = cores(refusal, &metas.iter().map(|(id, m)| (*id, m.1)).collect());
+                view.beside = BesideView::all(refusal);
             }
         }
         view
@@ -200,6 +247,7 @@ impl TrackView {
                 path: p.path.to_string(),
             })
             .collect();
+        self.merged = plan.merged.iter().map(MergeView::new).collect();
         self.dropped = plan.dropped.iter().map(|d| (d.fix.0.clone(), drop_cause(&d.cause))).collect();
         self.came_along = plan.came_along.iter().map(|c| (c.fix.0.clone(), names(&c.chain))).collect();
         self.findings.extend(plan.findings.iter().cloned());

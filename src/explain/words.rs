@@ -153,11 +153,11 @@ pub fn proof(p: &Proof) -> (String, String, String, Code) {
             "leave one of them out".into(),
             Code::DeclaredConflict,
         ),
-        Proof::DoesNotApply { fix, refused, blockers } => {
+        Proof::DoesNotApply { fix, refused, blockers, .. } => {
             let (why, next) = shut_out(fix, blockers);
             (own(fix), format!("it does not apply{why}: {}", reject(refused)), next, Code::DoesNotApply)
         }
-        Proof::OrderOpen { pairs } => (
+        Proof::OrderOpen { pairs, .. } => (
             pairs.first().map(|p| own(&p.first)).unwrap_or_default(),
             format!("no order is decided between {}", pairs.iter().map(pair).collect::<Vec<_>>().join("; ")),
             pairs

@@ -5,11 +5,13 @@ mod header;
 mod judge;
 mod manifest;
 mod read;
+mod resolutions;
 mod series;
 mod severity;
 mod types;
 
 pub use date::is_day;
 pub use read::{FixSet, read_fixes};
+pub use resolutions::Resolution;
 pub use severity::WORDS as SEVERITIES;
 pub use types::{Change, Fix, FixId, Meta, Payload, Severity, Variant};

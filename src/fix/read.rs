@@ -3,6 +3,7 @@
 use super::header::{encoded_mail, read_header, subjects};
 use super::judge::{judge, strangers, stray_links};
 use super::manifest::FixToml;
+use super::resolutions::{Resolution, read_resolutions};
 use super::series::{SeriesLine, read_series};
 use super::types::{Change, Fix, FixId, Meta, Payload, Variant};
 use crate::patch::{Mode, ParseOptions, parse};
@@ -19,7 +20,9 @@ pub struct FixSet {
     pub fixes: Vec<Fix>,
     /// The order where it is known.
     pub series: Option<Vec<FixId>>,
-    /// Contents of the overlays.
+    /// What was decided where two of them change the same lines.
+    pub resolutions: Vec<Resolution>,
+    /// Contents of the overlays and of the resolutions.
     pub store: Store,
     pub findings: Vec<Finding>,
 }
@@ -64,6 +67,7 @@ pub fn read_fixes(dir: &Path) -> Result<FixSet> {
     }
     set.findings.extend(strangers(&set.fixes));
     set.findings.extend(strays.iter().map(|path| stray(dir, path)));
+    set.resolutions = read_resolutions(&dir.join("resolutions"), &mut set.store)?;
     Ok(set)
 }
 

@@ -92,6 +92,20 @@ impl Payload {
         }
     }
 
+    /// The payload without what it does to paths that are taken care of otherwise.
+    #[must_use]
+    pub fn without(&self, taken: impl Fn(&TreePath) -> bool) -> Self {
+        match self {
+            Self::Patch(files) => {
+                Self::Patch(files.iter().filter(|f| !f.new.as_ref().is_some_and(&taken)).cloned().collect())
+            }
+            Self::Overlay(changes) => {
+                let put = |c: &Change| matches!(c, Change::Put { path, .. } if taken(path));
+                Self::Overlay(changes.iter().filter(|c| !put(c)).cloned().collect())
+            }
+        }
+    }
+
     /// All paths that it names, with repetitions.
     pub fn paths(&self) -> impl Iterator<Item = &TreePath> {
         self.parts().into_iter().flatten()

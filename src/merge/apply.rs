@@ -2,6 +2,7 @@
 
 use crate::fix::{self, FixId, Payload};
 use crate::patch::{self, FileState, Mode, Reject, RejectReason};
+use crate::plan::PathMerge;
 use crate::report::Result;
 use crate::tree::{Bytes, Digest, Entry, Store, Tree, TreePath};
 use std::cell::RefCell;
@@ -35,7 +36,7 @@ pub struct Refused {
     pub reject: Reject,
 }
 
-/// Applies the payloads in order. The inner error is a fix that does not apply.
+/// Applies the payloads in order; `joined` are the plan's contents that no fix brings alone. The inner error is a fix that does not apply.
 ///
 /// # Errors
 /// `source-changed`, `io` if a content cannot be read.
@@ -43,13 +44,20 @@ pub fn merge(
     order: &[(&FixId, &Payload)],
     start: &Tree,
     store: &Store,
+    joined: &[PathMerge],
 ) -> Result<std::result::Result<Merged, Refused>> {
     let mut merged = Merged { tree: start.clone(), ..Merged::default() };
     for (index, (id, payload)) in order.iter().enumerate() {
-        let changed = match apply(payload, &merged.tree, &[&merged.store, store])? {
+        let here: Vec<&PathMerge> = joined.iter().filter(|m| m.fix == **id).collect();
+        let rest = (!here.is_empty()).then(|| payload.without(|p| here.iter().any(|m| m.path == *p)));
+        let mut changed = match apply(rest.as_ref().unwrap_or(payload), &merged.tree, &[&merged.store, store])? {
             Ok(changed) => changed,
             Err(reject) => return Ok(Err(Refused { fix: (*id).clone(), reject })),
         };
+        for m in here {
+            let state = FileState { mode: m.mode, content: m.bytes.clone() };
+            changed.insert(m.path.clone(), entry(Some(state)));
+        }
         let renames = renames(payload);
         for (path, (entry, content)) in changed {
             let before = merged.tree.get(&path).cloned();

@@ -6,13 +6,17 @@
 
 mod apply;
 mod binary;
+mod diff;
 mod hunk;
 mod names;
 mod parse;
 mod place;
+mod three_way;
 mod types;
 
 pub use apply::{Applied, Changes, FileState, apply_all, blob_id};
+pub use diff::{Edit, edits, stretch};
 pub use parse::{ParseError, ParseOptions, parse, split_lines};
 pub use place::{Placed, apply_hunks};
+pub use three_way::{Contested, Unmerged, three_way};
 pub use types::{Binary, BinaryHunk, Body, FilePatch, Hunk, Line, LineKind, Mode, Reject, RejectReason};

@@ -126,6 +126,10 @@ pub enum RejectReason {
     WrongPreImage,
     #[error("the binary patch carries no data")]
     NoBinaryData,
+    #[error("it is built on another content, and what stands there now changed the same lines")]
+    BothChanged,
+    #[error("it is built on another content, and lines repeat so that it is not certain what either changed")]
+    Uncertain,
     #[error("the binary delta is damaged")]
     BadBinary,
     #[error("the file is deleted, but content would be left")]

@@ -1,20 +1,23 @@
 //! Which fix stands in the way of one that does not apply.
 
+use super::beside::beside;
 use super::replay::{Replay, StateId};
-use super::types::Blocker;
+use super::types::{Beside, Blocker};
 use crate::fix::FixId;
 
 /// For every group in which a stuck fix applied earlier in this order: the fix that shut it out there, and whether it
-/// would stand for the other order. Empty where the fix never applied: then something that it needs is not there.
+/// would stand for the other order, and what both do there. Empty where the fix never applied: then something that it needs is not there.
 pub(super) fn blockers(
     replay: &Replay<'_>,
     order: &[usize],
     stuck: usize,
     id: impl Fn(usize) -> FixId,
-) -> Vec<Blocker> {
+) -> (Vec<Blocker>, Vec<Beside>) {
+    let mut shown = Vec::new();
     let mut out: Vec<Blocker> = Vec::new();
     for &g in &replay.of_fix[stuck] {
         let Some((before, blocker)) = shut_out(replay, g, order, stuck) else { continue };
+        shown.extend(beside(replay, g, before, blocker, stuck));
         let other_way = replay.walk(g, before, [stuck, blocker]).is_ok();
         let fix = id(blocker);
         match out.iter_mut().find(|b| b.fix == fix) {
@@ -23,7 +26,7 @@ pub(super) fn blockers(
         }
     }
     out.sort_by(|a, b| a.fix.cmp(&b.fix));
-    out
+    (out, shown)
 }
 
 /// The latest state of a group on the way of `order` in which the fix applies, and the fix that ended it.

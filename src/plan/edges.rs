@@ -61,7 +61,11 @@ impl Work<'_, '_> {
 fn kind_of(reason: &RejectReason) -> EdgeKind {
     match reason {
         RejectReason::HunkNotFound | RejectReason::OtherLineEnds | RejectReason::OtherLastLine => EdgeKind::Hunk,
-        RejectReason::WrongPreImage | RejectReason::BadBinary | RejectReason::NoBinaryData => EdgeKind::Content,
+        RejectReason::WrongPreImage
+        | RejectReason::BothChanged
+        | RejectReason::Uncertain
+        | RejectReason::BadBinary
+        | RejectReason::NoBinaryData => EdgeKind::Content,
         RejectReason::Missing
         | RejectReason::Exists
         | RejectReason::ParentIsFile(_)

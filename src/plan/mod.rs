@@ -5,6 +5,7 @@
 //! order matters, are an order pair. What cannot be decided is a [`Refusal`] that carries its proof;
 //! `explain` words it.
 
+mod beside;
 mod bits;
 mod blame;
 mod cell;
@@ -12,6 +13,8 @@ mod cores;
 mod edges;
 mod footing;
 mod hints;
+mod join;
+mod merging;
 mod needs;
 mod newer;
 mod order;
@@ -29,7 +32,7 @@ mod why;
 pub use cores::{Core, Member, Repair};
 pub use newer::plan;
 pub use types::{
-    Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, OrderPair, PairKind, Place,
-    Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,
+    Beside, Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, OrderPair, PairKind,
+    PathMerge, Place, Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,
 };
 pub use why::{Link, Part, Stand, Touch, Trial, Why, why};

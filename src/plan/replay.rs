@@ -5,9 +5,10 @@
 //! content: fixes that commute meet in one state, and what was replayed once is looked up.
 
 use super::cell::Cell;
+use super::join::Join;
 use super::paths;
-use super::types::Candidate;
-use crate::fix::{Change, Payload};
+use super::types::{Candidate, PlanInput};
+use crate::fix::{Change, FixId, Payload, Resolution};
 use crate::patch::{Applied, FilePatch, FileState, Mode, Reject, RejectReason, apply_all};
 use crate::report::Error;
 use crate::tree::{Bytes, Digest, Entry, Store, Tree, TreePath};
@@ -20,7 +21,7 @@ pub type Cells = Vec<Option<Arc<Cell>>>;
 /// Number of a state within its group; 0 is the start.
 pub type StateId = u32;
 
-enum Step<'a> {
+pub(super) enum Step<'a> {
     Patch(Vec<FilePatch>),
     Whole(&'a [FilePatch]),
     Overlay(Vec<&'a Change>),
@@ -36,7 +37,7 @@ struct Memo {
 /// Paths that belong together, and the fixes that touch them.
 pub struct Group<'a> {
     pub paths: Vec<&'a TreePath>,
-    steps: BTreeMap<usize, Step<'a>>,
+    pub(super) steps: BTreeMap<usize, Step<'a>>,
     /// Paths that are folders of the start tree with something in it that no fix touches.
     folders: Vec<bool>,
     /// Pairs of a path and one below it.
@@ -62,14 +63,17 @@ pub struct Replay<'a> {
     pub groups: Vec<Group<'a>>,
     /// By fix: the groups that it touches, ascending.
     pub of_fix: Vec<Vec<usize>>,
-    start: &'a Tree,
-    store: &'a Store,
+    pub(super) ids: Vec<&'a FixId>,
+    pub(super) start: &'a Tree,
+    pub(super) store: &'a Store,
+    pub(super) resolutions: &'a [Resolution],
     /// A content that could not be read; then nothing that was answered since counts.
     broken: Mutex<Option<Error>>,
 }
 
 impl<'a> Replay<'a> {
-    pub fn new(fixes: &[Candidate<'a>], start: &'a Tree, store: &'a Store) -> Self {
+    pub fn new(fixes: &[Candidate<'a>], input: &PlanInput<'a>) -> Self {
+        let (start, store, resolutions) = (input.start, input.store, input.resolutions);
         let grouped = paths::groups(fixes);
         let mut of_path: HashMap<&TreePath, usize> = HashMap::new();
         let mut groups: Vec<Group<'a>> = Vec::with_capacity(grouped.len());
@@ -109,7 +113,8 @@ impl<'a> Replay<'a> {
             }
             of_fix.push(mine);
         }
-        Self { groups, of_fix, start, store, broken: Mutex::new(None) }
+        let ids = fixes.iter().map(|c| c.id).collect();
+        Self { groups, of_fix, ids, start, store, resolutions, broken: Mutex::new(None) }
     }
 
     /// A content that could not be read on the way, if any.
@@ -249,7 +254,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn read(&self, group: &Group<'_>, cells: &Cells, path: &TreePath) -> Option<FileState> {
+    pub(super) fn read(&self, group: &Group<'_>, cells: &Cells, path: &TreePath) -> Option<FileState> {
         match group.paths.binary_search(&path) {
             Ok(i) => {
                 let cell = cells[i].as_ref()?;
@@ -266,6 +271,7 @@ impl<'a> Replay<'a> {
     }
 
     fn apply(&self, group: &Group<'_>, cells: &Cells, fix: usize) -> Result<Cells, Reject> {
+        let joins = self.joins(group, cells, fix)?;
         let mut next = cells.clone();
         let mut set = |path: &TreePath, cell: Option<Arc<Cell>>| {
             if let Ok(i) = group.paths.binary_search(&path) {
@@ -281,11 +287,22 @@ impl<'a> Replay<'a> {
                     Step::Overlay(_) => &[],
                 };
                 line = files.first().map_or(0, |f| f.line);
+                let rest: Vec<FilePatch>;
+                let files = if joins.is_empty() {
+                    files
+                } else {
+                    let joined = |p: &Option<TreePath>| joins.iter().any(|j| p.as_ref() == Some(group.paths[j.at]));
+                    rest = files.iter().filter(|f| !joined(&f.new)).cloned().collect();
+                    &rest
+                };
                 for (path, state) in apply_all(files, |p| self.read(group, cells, p))?.changes {
                     set(&path, state.map(|s| Arc::new(Cell::of_bytes(s.mode, s.content))));
                 }
             }
-            Step::Overlay(changes) => self.overlay(group, cells, changes, &mut set)?,
+            Step::Overlay(changes) => self.overlay(group, cells, changes, &joins, &mut set)?,
+        }
+        for join in joins {
+            next[join.at] = Some(join.cell);
         }
         for (above, below) in &group.nested {
             if next[*above].is_some() && next[*below].is_some() {
@@ -308,6 +325,7 @@ impl<'a> Replay<'a> {
         group: &Group<'_>,
         cells: &Cells,
         changes: &[&Change],
+        joins: &[Join<'_>],
         set: &mut impl FnMut(&TreePath, Option<Arc<Cell>>),
     ) -> Result<(), Reject> {
         let refuse = |path: &TreePath, reason| Err(Reject { path: path.clone(), hunk: None, line: 0, reason });
@@ -331,6 +349,7 @@ impl<'a> Replay<'a> {
                     }
                     (to, cell(from))
                 }
+                Change::Put { path, .. } if joins.iter().any(|j| group.paths[j.at] == path) => continue,
                 Change::Put { path, mode, digest, size, built_on } => {
                     match (built_on, cell(path)) {
                         (Some(_), None) => return refuse(path, RejectReason::Missing),

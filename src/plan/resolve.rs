@@ -9,14 +9,14 @@ use super::pairs::pairs;
 use super::replay::Replay;
 use super::select::{Choice, select};
 use super::types::{Candidate, DropCause, Dropped, OrderPair, PairKind, Plan, PlanInput, Proof, Refusal, Settled};
-use crate::fix::FixId;
+use crate::fix::{FixId, Resolution};
 use crate::report::{Code, Finding};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `heed`: a superseding fix that is left out leaves the old one in.
 pub(super) fn plan_once(input: &PlanInput<'_>, heed: bool) -> Result<Plan, Refusal> {
     let mut work = Work::new(input, heed)?;
-    let replay = Replay::new(&work.fixes, input.start, input.store);
+    let replay = Replay::new(&work.fixes, input);
     let ordered = work.order(&replay)?;
     let plan = work.finish(&replay, &ordered);
     match replay.broken() {
@@ -218,8 +218,8 @@ impl<'a, 'i> Work<'a, 'i> {
                 .find(|old| replay.of_fix[*old].iter().any(|g| groups.contains(g)));
             if plain.is_none() {
                 let proofs = ordered.refused.iter().map(|(i, refused)| {
-                    let blockers = blockers(replay, &ordered.order, *i, |b| self.id(b));
-                    Proof::DoesNotApply { fix: self.id(*i), refused: refused.clone(), blockers }
+                    let (blockers, beside) = blockers(replay, &ordered.order, *i, |b| self.id(b));
+                    Proof::DoesNotApply { fix: self.id(*i), refused: refused.clone(), blockers, beside }
                 });
                 plain = Some((proofs.collect(), self.findings.clone()));
             }
@@ -274,7 +274,8 @@ impl<'a, 'i> Work<'a, 'i> {
         let order_pairs: Vec<OrderPair> = order_pairs.into_iter().filter(|p| kept_pair(p)).collect();
         let open: Vec<OrderPair> = order_pairs.iter().filter(|p| p.settled == Settled::Open).cloned().collect();
         if !open.is_empty() {
-            return self.refuse(replay, vec![Proof::OrderOpen { pairs: open }]);
+            let beside = self.open_beside(replay, order, &graph, &place, &open);
+            return self.refuse(replay, vec![Proof::OrderOpen { pairs: open, beside }]);
         }
         for p in &order_pairs {
             let message =
@@ -293,6 +294,13 @@ impl<'a, 'i> Work<'a, 'i> {
         let left = left_behind(&hints, |h| (kept(&h.fix), kept(&h.on)));
         let hints = hints.into_iter().filter(|h| kept(&h.fix) && kept(&h.on)).collect();
         self.findings.extend(left);
+        let kept_order: Vec<usize> = choice.keep.iter().map(|k| order[k]).collect();
+        let merged = replay.path_merges(&kept_order);
+        let contested = self.every_order(replay, &kept_order, &merged);
+        if !contested.is_empty() {
+            return self.refuse(replay, contested);
+        }
+        self.unused_resolutions(&kept_order, &merged);
         let edges = self.edges(replay, order, &declared, &graph, &choice.keep);
         let Choice { keep, came_along, dropped } = choice;
         let name = |k: usize| self.fixes[order[k]].id.clone();
@@ -313,6 +321,7 @@ impl<'a, 'i> Work<'a, 'i> {
             edges,
             hints,
             order_pairs,
+            merged,
             dropped: self.dropped,
             came_along: came_along
                 .into_iter()
@@ -346,6 +355,11 @@ impl<'a, 'i> Work<'a, 'i> {
             }
             before.push(mine);
         }
+        let merged = replay.path_merges(order);
+        let decided = |a: &FixId, b: &FixId| {
+            let between = |r: &Resolution| r.sides.contains_key(a) && r.sides.contains_key(b);
+            merged.iter().any(|m| m.resolution.as_ref().is_some_and(between))
+        };
         let listed: BTreeSet<&FixId> = self.input.series.into_iter().flatten().collect();
         found
             .iter()
@@ -353,6 +367,8 @@ impl<'a, 'i> Work<'a, 'i> {
                 let (first, then) = (self.id(order[p.first]), self.id(order[p.then]));
                 let settled = if listed.contains(&first) && listed.contains(&then) {
                     Settled::Series
+                } else if decided(&first, &then) {
+                    Settled::Resolution
                 } else if proved(p) {
                     Settled::Proved
                 } else if before[p.then].has(p.first) {
@@ -381,8 +397,8 @@ impl<'a, 'i> Work<'a, 'i> {
             .into_iter()
             .map(|(i, r)| {
                 let before: Vec<usize> = kept.iter().copied().take_while(|k| *k != i).collect();
-                let blockers = blockers(replay, &before, i, |b| self.id(b));
-                Proof::DoesNotApply { fix: self.id(i), refused: (*r).clone(), blockers }
+                let (blockers, beside) = blockers(replay, &before, i, |b| self.id(b));
+                Proof::DoesNotApply { fix: self.id(i), refused: (*r).clone(), blockers, beside }
             })
             .collect()
     }

@@ -48,7 +48,7 @@ impl Work<'_, '_> {
             Proof::Excluded { fix, other } => {
                 vec![vec![wanted(fix), wanted(other), Member::Excludes { fix: fix.clone(), other: other.clone() }]]
             }
-            Proof::OrderOpen { pairs } => pairs
+            Proof::OrderOpen { pairs, .. } => pairs
                 .iter()
                 .map(|p| {
                     let (first, then) = (p.first.clone(), p.then.clone());

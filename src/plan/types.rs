@@ -1,10 +1,10 @@
 //! What goes into a plan, and what comes out.
 
 use super::cores::Core;
-use crate::fix::{FixId, Meta, Payload};
-use crate::patch::Reject;
+use crate::fix::{FixId, Meta, Payload, Resolution};
+use crate::patch::{Mode, Reject};
 use crate::report::Finding;
-use crate::tree::{Digest, Store, Tree, TreePath};
+use crate::tree::{Bytes, Digest, Store, Tree, TreePath};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One fix as one track has it: the variant is chosen already.
@@ -33,6 +33,8 @@ pub struct PlanInput<'a> {
     pub without: Vec<FixId>,
     /// The same for fixes that are held back, with the reason.
     pub held: BTreeMap<FixId, String>,
+    /// What people decided where two fixes change the same lines.
+    pub resolutions: &'a [Resolution],
 }
 
 impl<'a> PlanInput<'a> {
@@ -46,6 +48,7 @@ impl<'a> PlanInput<'a> {
             only: Vec::new(),
             without: Vec::new(),
             held: BTreeMap::new(),
+            resolutions: &[],
         }
     }
 }
@@ -61,6 +64,8 @@ pub struct Plan {
     pub hints: Vec<Hint>,
     /// Pairs that do not need each other, but whose order matters.
     pub order_pairs: Vec<OrderPair>,
+    /// Contents that no fix brings alone, by fix in order, then by path.
+    pub merged: Vec<PathMerge>,
     /// Fixes that were given and are not in `order`.
     pub dropped: Vec<Dropped>,
     /// Fixes that a selection pulled in without naming them.
@@ -87,6 +92,32 @@ impl Plan {
         }
         all
     }
+}
+
+/// A content that a fix and those before it make together: what they changed is merged, or somebody decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathMerge {
+    pub fix: FixId,
+    pub path: TreePath,
+    /// The fixes before it that changed the path, in order.
+    pub with: Vec<FixId>,
+    pub mode: Mode,
+    pub bytes: Bytes,
+    /// The recorded decision; none where the merge is clean.
+    pub resolution: Option<Resolution>,
+}
+
+/// What two fixes do to one path, each alone, where that stands in each other's way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    pub first: FixId,
+    pub then: FixId,
+    pub path: TreePath,
+    /// What stands there before either, and what each makes of it; a resolution names these.
+    pub base: Digest,
+    pub sides: (Digest, Digest),
+    /// Stretches of both that lie together, as unified diffs have them; none for binary contents. Bounded.
+    pub hunks: Vec<(Vec<String>, Vec<String>)>,
 }
 
 /// `fix` needs `needs`.
@@ -220,6 +251,8 @@ pub enum Settled {
     Declared,
     /// The other order does not apply.
     Proved,
+    /// A recorded decision says what both make together.
+    Resolution,
     /// Nothing: the plan is refused.
     Open,
 }
@@ -230,6 +263,7 @@ impl Settled {
             Self::Series => "series",
             Self::Declared => "declared",
             Self::Proved => "proved",
+            Self::Resolution => "resolution",
             Self::Open => "open",
         }
     }
@@ -314,9 +348,9 @@ pub enum Proof {
     /// Declared to exclude each other, both chosen.
     Excluded { fix: FixId, other: FixId },
     /// A fix does not apply where its order puts it; the blockers are those without which it did.
-    DoesNotApply { fix: FixId, refused: Refused, blockers: Vec<Blocker> },
+    DoesNotApply { fix: FixId, refused: Refused, blockers: Vec<Blocker>, beside: Vec<Beside> },
     /// No order decides these pairs.
-    OrderOpen { pairs: Vec<OrderPair> },
+    OrderOpen { pairs: Vec<OrderPair>, beside: Vec<Beside> },
     /// A selection names a fix that is not there.
     UnknownSelected { fix: FixId },
     /// A selection wants this fix and leaves out what it needs; the chain runs from the one to the other.

@@ -91,7 +91,7 @@ pub fn why(input: &PlanInput<'_>, plan: &Plan, needed: &FixId, fix: &FixId) -> W
     }
     let by_id: BTreeMap<&FixId, &Candidate<'_>> = input.fixes.iter().map(|c| (c.id, c)).collect();
     let fixes: Vec<Candidate<'_>> = plan.order.iter().filter_map(|id| by_id.get(id).map(|c| **c)).collect();
-    let replay = Replay::new(&fixes, input.start, input.store);
+    let replay = Replay::new(&fixes, input);
     let work = Explained { plan, replay: &replay, all: plan.requires_all() };
     if let Some(path) = work.path(fix, needed) {
         return Why::Needs(work.links(&path));

@@ -5,8 +5,8 @@ use super::provenance::statements;
 use super::selection::Selection;
 use super::target::{Target, target_of};
 use crate::bundle::{
-    BaseDraft, Blobs, Draft, FixEntry, FixState, Graph, GraphEdge, GraphPair, NOT_FOR_TRACK, Provenance,
-    ProvenancePath, State, TrackDraft, write_file, write_layout,
+    BaseDraft, Blobs, Draft, FixEntry, FixState, Graph, GraphEdge, GraphMerge, GraphPair, GraphResolution,
+    NOT_FOR_TRACK, Provenance, ProvenancePath, State, TrackDraft, write_file, write_layout,
 };
 use crate::delta::Profile;
 use crate::disk::Disk;
@@ -362,6 +362,22 @@ fn graph(tracks: &[PlannedTrack<'_>], fixes: &[FixEntry]) -> Graph {
             let pair = GraphPair { first: p.first.0.clone(), then: p.then.0.clone(), kind: p.kind.as_str().into() };
             if !graph.order_pairs.contains(&pair) {
                 graph.order_pairs.push(pair);
+            }
+        }
+        for m in &plan.merged {
+            let merge = GraphMerge {
+                path: m.path.clone(),
+                fix: m.fix.0.clone(),
+                with: m.with.iter().map(|f| f.0.clone()).collect(),
+                result: Digest::of(&m.bytes),
+                resolution: m.resolution.as_ref().map(|r| GraphResolution {
+                    name: r.name.clone(),
+                    reviewed_by: r.reviewed_by.clone(),
+                    reason: r.reason.clone(),
+                }),
+            };
+            if !graph.merges.contains(&merge) {
+                graph.merges.push(merge);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::planned::planned;
 use super::selection::Selection;
 use crate::disk::Disk;
 use crate::explain::refusal_error;
-use crate::fix::{Fix, Meta, Payload};
+use crate::fix::{Fix, FixId, Meta, Payload};
 use crate::patch::{Body, FilePatch, ParseOptions, parse};
 use crate::release::{Release, variant_for};
 use crate::report::{Error, ErrorCode, Result};
@@ -64,6 +64,11 @@ pub fn export(
     for (n, id) in plan.order.iter().enumerate() {
         let Some(fix) = release.fixes.fixes.iter().find(|f| f.id == *id) else { continue };
         let Some(variant) = variant_for(fix, &chosen.track.branch, &chosen.track.platform)? else { continue };
+        if let Some(m) = plan.merged.iter().find(|m| m.fix == *id) {
+            let why = format!("what it does to '{}' is merged with {}", m.path, words(&m.with));
+            return Err(Error::new(ErrorCode::BadPatch, id, why)
+                .next("write the merged sources with 'cumulate merge', and make the patch of them"));
+        }
         let (bytes, options) = original(fix, &variant.payload, &variant.file)?;
         let name = format!("{id}.patch");
         match taker {
@@ -92,6 +97,10 @@ pub fn export(
         disk.create_new(&out.join("series"), series.as_bytes(), 0o644)?;
     }
     Ok(Exported { folder: out.to_path_buf(), files: files.into_iter().map(|f| f.0).collect() })
+}
+
+fn words(ids: &[FixId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The bytes of a fix's patch and the options of a series with which they say what the fix does.

@@ -1,6 +1,6 @@
 //! `cumulate inspect FILE.cup`: what a release holds and what each base gains by it.
 
-use crate::bundle::{self, Action, Bundle, FixEntry, FixState, GraphEdge, GraphPair, Limits, TreeRef};
+use crate::bundle::{self, Action, Bundle, FixEntry, FixState, GraphEdge, GraphMerge, GraphPair, Limits, TreeRef};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry};
@@ -35,6 +35,9 @@ pub struct Inspect {
     pub order: Vec<String>,
     pub edges: Vec<GraphEdge>,
     pub order_pairs: Vec<GraphPair>,
+    /// Contents that several fixes make together: merged clean, or as somebody decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub merges: Vec<GraphMerge>,
     pub bases: Vec<BaseView>,
     /// Bases of the release that this copy of the bundle has not.
     pub missing: Vec<String>,
@@ -151,6 +154,7 @@ pub fn inspect(path: &Path, base: Option<&str>) -> Result<Inspect> {
         fixes: root.fixes.clone(),
         edges: graph.edges,
         order_pairs: graph.order_pairs,
+        merges: graph.merges,
         bases,
         missing: bundle.missing().into_iter().map(str::to_owned).collect(),
         signatures: signatures(&bundle),

@@ -60,7 +60,8 @@ pub fn merge_sources(
     })?;
     let plan = planned.outcome.as_ref().map_err(explain::refusal_error)?;
     let start = &planned.track.bases[planned.track.from];
-    let merged = merge::merge(&planned.payloads(&plan.order), &start.source.tree, &planned.store)?.map_err(|r| {
+    let order = planned.payloads(&plan.order);
+    let merged = merge::merge(&order, &start.source.tree, &planned.store, &plan.merged)?.map_err(|r| {
         Error::new(ErrorCode::PlanRefused, &r.fix, explain::reject(&r.reject)).next("look at 'cumulate plan'")
     })?;
     let all = release.findings.iter().chain(&planned.findings).chain(&plan.findings);

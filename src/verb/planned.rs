@@ -92,6 +92,7 @@ fn plan_track<'a>(release: &'a Release, chosen: Chosen<'a>, selection: &Selectio
         only: only.into_keys().collect(),
         without,
         held: holds.iter().map(|h| (FixId(h.id.clone()), held_because(h))).collect(),
+        resolutions: &release.fixes.resolutions,
     });
     findings.extend(never_written(release, &candidates, outcome.as_ref().ok()));
     findings.extend(held(&holds, outcome.as_ref().ok(), selection));

@@ -42,7 +42,7 @@ pub fn target_of(
 ) -> Result<Target> {
     let order = track.payloads(&plan.order);
     let start = &track.track.bases[track.track.from].source.tree;
-    let merged = merge::merge(&order, start, &track.store)?.map_err(|r| {
+    let merged = merge::merge(&order, start, &track.store, &plan.merged)?.map_err(|r| {
         Error::new(ErrorCode::PlanRefused, &r.fix, explain::reject(&r.reject)).next("look at 'cumulate plan'")
     })?;
     let mut store = track.store.clone();

@@ -32,7 +32,8 @@ pub fn explanation(release: &Release, tracks: &[PlannedTrack<'_>], needed: &FixI
     let mut views = Vec::new();
     for t in tracks {
         let plan = t.outcome.as_ref().map_err(refusal_error)?;
-        let input = PlanInput::new(t.candidates.clone(), &t.track.bases[t.track.from].source.tree, &t.store);
+        let mut input = PlanInput::new(t.candidates.clone(), &t.track.bases[t.track.from].source.tree, &t.store);
+        input.resolutions = &release.fixes.resolutions;
         views.push(WhyView::new(&t.track.name, plan, &why(&input, plan, needed, fix), needed, fix));
     }
     Ok(Explanation {

@@ -437,6 +437,7 @@ def verify(path, key_files):
     ids = {f["id"] for f in root["fixes"]}
     need(all({e["fix"], e["needs"]} <= ids for e in root["graph"]["edges"]), "graph")
     need(all({p["first"], p["then"]} <= ids for p in root["graph"]["order_pairs"]), "graph")
+    need(all({m["fix"], *m["with"]} <= ids for m in root["graph"].get("merges", [])), "graph")
     lines = []
     for name, base in bases.items():
         rows = listing(blob(box, base["listing"], limit), limit, len(root["fixes"]))

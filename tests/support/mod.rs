@@ -190,6 +190,7 @@ impl Release2<'_> {
                     reason: serde_json::json!({"path": "lib/a.txt"}),
                 }],
                 order_pairs: vec![],
+                merges: vec![],
             },
             bases,
         }

@@ -1,0 +1,90 @@
+//! What must hold of merges before a plan stands: every order gives the same, and no decision is left unused.
+
+use super::replay::{Replay, StateId};
+use super::resolve::Work;
+use super::types::{OrderPair, PairKind, PathMerge, Proof, Settled};
+use crate::report::{Code, Finding};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Up to this many whole texts of one path every order is tried; of more, each one last.
+const EVERY_ORDER: usize = 8;
+
+impl Work<'_, '_> {
+    /// Three and more texts that are merged at one path give the same in every order, or there is no plan.
+    pub(super) fn every_order(&self, replay: &Replay<'_>, order: &[usize], merged: &[PathMerge]) -> Vec<Proof> {
+        let crowded = merged.iter().filter(|m| m.resolution.is_none() && m.with.len() > 1).map(|m| &m.path);
+        crowded
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .filter_map(|path| {
+                let (g, at) = replay
+                    .groups
+                    .iter()
+                    .enumerate()
+                    .find_map(|(g, group)| group.paths.binary_search(&path).ok().map(|at| (g, at)))?;
+                let whole: Vec<usize> = order.iter().copied().filter(|f| replay.puts(g, at, *f)).collect();
+                let first = order.iter().position(|f| whole.first() == Some(f))?;
+                let before = replay.walk(g, 0, order[..first].iter().copied()).ok()?;
+                self.differing(replay, g, before, &whole, at)
+            })
+            .collect()
+    }
+
+    fn differing(&self, replay: &Replay<'_>, g: usize, before: StateId, all: &[usize], at: usize) -> Option<Proof> {
+        let full: u64 = (1 << all.len().min(63)) - 1;
+        let mut known: BTreeMap<u64, (StateId, usize)> = BTreeMap::from([(0, (before, all[0]))]);
+        let sets: Vec<u64> = if all.len() <= EVERY_ORDER {
+            (0..full).collect()
+        } else {
+            // The way there, and everything but one.
+            let prefixes = (0..all.len()).map(|k| (1 << k) - 1);
+            prefixes.chain((0..all.len()).map(|k| full & !(1 << k))).collect()
+        };
+        for set in sets {
+            let state = match known.get(&set) {
+                Some((state, _)) => *state,
+                None => match replay.walk(g, before, (0..all.len()).filter(|k| set >> k & 1 == 1).map(|k| all[k])) {
+                    Ok(state) => state,
+                    Err((fix, refused)) => return Some(self.shut(fix, &refused)),
+                },
+            };
+            for (k, &fix) in all.iter().enumerate().filter(|(k, _)| set >> k & 1 == 0) {
+                let next = match replay.step(g, state, fix) {
+                    Ok(next) => next,
+                    Err(refused) => return Some(self.shut(fix, &refused)),
+                };
+                let (known, last) = *known.entry(set | 1 << k).or_insert((next, fix));
+                if known != next {
+                    let pair = OrderPair {
+                        first: self.id(last),
+                        then: self.id(fix),
+                        kind: PairKind::Ambiguous,
+                        settled: Settled::Open,
+                        path: replay.groups[g].paths[at].clone(),
+                    };
+                    return Some(Proof::OrderOpen { pairs: vec![pair], beside: Vec::new() });
+                }
+            }
+        }
+        None
+    }
+
+    fn shut(&self, fix: usize, refused: &super::types::Refused) -> Proof {
+        Proof::DoesNotApply { fix: self.id(fix), refused: refused.clone(), blockers: Vec::new(), beside: Vec::new() }
+    }
+
+    /// A decision whose fixes are both there and that is replayed nowhere was made on other contents.
+    pub(super) fn unused_resolutions(&mut self, order: &[usize], merged: &[PathMerge]) {
+        let kept: BTreeSet<&str> = order.iter().map(|i| self.fixes[*i].id.0.as_str()).collect();
+        let used = |name: &str| merged.iter().any(|m| m.resolution.as_ref().is_some_and(|r| r.name == name));
+        for r in self.input.resolutions.iter().filter(|r| !used(&r.name)) {
+            if r.sides.keys().all(|id| kept.contains(id.0.as_str())) {
+                let message = format!("it is not replayed: what stands at '{}' is not what it was made on", r.path);
+                self.findings.push(
+                    Finding::new(Code::UnusedRule, format!("resolutions/{}", r.name), message)
+                        .next("make it anew for the contents of today, or take it out"),
+                );
+            }
+        }
+    }
+}
