@@ -6,6 +6,7 @@ use super::types::PathMerge;
 use crate::fix::{Change, Resolution};
 use crate::patch::{FilePatch, FileState, Mode, Reject, RejectReason, Unmerged, apply_all, three_way};
 use crate::tree::{Bytes, Digest, Entry, TreePath};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a path of a group gets in a step instead of what the fix says of it.
@@ -118,11 +119,15 @@ impl<'a> Replay<'a> {
 
     /// The merges of an order, by fix in order, then by path.
     pub(super) fn path_merges(&self, order: &[usize]) -> Vec<PathMerge> {
+        let place: HashMap<usize, usize> = order.iter().enumerate().map(|(k, f)| (*f, k)).collect();
         let mut out: Vec<(usize, PathMerge)> = Vec::new();
         for (g, group) in self.groups.iter().enumerate() {
             let mut state: StateId = 0;
             let mut before: Vec<(usize, Cells)> = Vec::new();
-            for (k, &fix) in order.iter().enumerate().filter(|(_, f)| group.steps.contains_key(f)) {
+            let mut here: Vec<(usize, usize)> =
+                group.steps.keys().filter_map(|f| place.get(f).map(|k| (*k, *f))).collect();
+            here.sort_unstable();
+            for (k, fix) in here {
                 let cells = self.cells(g, state);
                 for join in self.joins(group, &cells, fix).into_iter().flatten() {
                     let Some(bytes) = self.bytes(&join.cell) else { continue };

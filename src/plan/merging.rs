@@ -31,29 +31,31 @@ impl Work<'_, '_> {
     }
 
     fn differing(&self, replay: &Replay<'_>, g: usize, before: StateId, all: &[usize], at: usize) -> Option<Proof> {
-        let full: u64 = (1 << all.len().min(63)) - 1;
-        let mut known: BTreeMap<u64, (StateId, usize)> = BTreeMap::from([(0, (before, all[0]))]);
-        let sets: Vec<u64> = if all.len() <= EVERY_ORDER {
-            (0..full).collect()
+        let n = all.len();
+        let mut known: BTreeMap<BTreeSet<usize>, (StateId, usize)> =
+            BTreeMap::from([(BTreeSet::new(), (before, all[0]))]);
+        let sets: Vec<BTreeSet<usize>> = if n <= EVERY_ORDER {
+            (0..(1usize << n) - 1).map(|bits| (0..n).filter(|k| bits >> k & 1 == 1).collect()).collect()
         } else {
             // The way there, and everything but one.
-            let prefixes = (0..all.len()).map(|k| (1 << k) - 1);
-            prefixes.chain((0..all.len()).map(|k| full & !(1 << k))).collect()
+            let prefixes = (0..n).map(|k| (0..k).collect());
+            prefixes.chain((0..n).map(|k| (0..n).filter(|i| *i != k).collect())).collect()
         };
         for set in sets {
             let state = match known.get(&set) {
                 Some((state, _)) => *state,
-                None => match replay.walk(g, before, (0..all.len()).filter(|k| set >> k & 1 == 1).map(|k| all[k])) {
+                None => match replay.walk(g, before, set.iter().map(|k| all[*k])) {
                     Ok(state) => state,
                     Err((fix, refused)) => return Some(self.shut(fix, &refused)),
                 },
             };
-            for (k, &fix) in all.iter().enumerate().filter(|(k, _)| set >> k & 1 == 0) {
+            for (k, &fix) in all.iter().enumerate().filter(|(k, _)| !set.contains(k)) {
                 let next = match replay.step(g, state, fix) {
                     Ok(next) => next,
                     Err(refused) => return Some(self.shut(fix, &refused)),
                 };
-                let (known, last) = *known.entry(set | 1 << k).or_insert((next, fix));
+                let with = set.iter().copied().chain([k]).collect();
+                let (known, last) = *known.entry(with).or_insert((next, fix));
                 if known != next {
                     let pair = OrderPair {
                         first: self.id(last),
