@@ -3,10 +3,11 @@
 mod installing;
 
 use cumulate::disk::{Disk, Fault, FaultPlan};
-use cumulate::install::{Condition, Options, apply, rollback, status};
+use cumulate::install::{AllowDrift, Condition, Options, apply, rollback, rollback_setting_aside, status};
 use cumulate::report::ErrorCode;
 use installing::*;
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 /// Every file of `dir` is whole: its old content or its new one; what stands in both worlds is there.
@@ -277,6 +278,72 @@ fn a_rollback_in_which_an_operation_fails_can_be_run_again() {
             } else {
                 Story::assert_base(dir, &before, &when);
             }
+        }
+    }
+}
+
+#[test]
+fn a_repair_killed_after_any_operation_can_be_finished_and_undone() {
+    let story = Story::new();
+    let mended = Options { allow_drift: AllowDrift::Mended, ..Options::default() };
+    for n in 0.. {
+        for finish in [true, false] {
+            let when = format!("repair killed after operation {n}");
+            let dir = scratch();
+            let dir = dir.path();
+            lay(dir, &story.base);
+            story.apply(&Disk::real(), dir).unwrap();
+            fs::write(dir.join("bin/tool"), "damaged").unwrap();
+            fs::remove_file(dir.join("lib/core")).unwrap();
+            fs::write(dir.join("lib/new"), "damaged too").unwrap();
+            let drifted = listing(dir);
+            let repair = |disk: &Disk| apply(disk, dir, &story.made.release(), &mended);
+            let done = repair(&Disk::with_faults(FaultPlan::stop_after(n)));
+            if done.is_ok() {
+                assert!(n > 40, "only {n} operations");
+                assert_eq!(tree_of(dir), tree(&story.target));
+                return;
+            }
+            let generations = |dir: &Path| status(&Disk::real(), dir).unwrap().rollback.len();
+            if finish {
+                repair(&Disk::real()).unwrap_or_else(|e| panic!("{when}: {e}"));
+                assert_eq!(tree_of(dir), tree(&story.target), "{when}");
+                assert_eq!(status(&Disk::real(), dir).unwrap().state, Condition::Installed, "{when}");
+            } else {
+                let state = status(&Disk::real(), dir).unwrap().state;
+                if state == Condition::Interrupted || generations(dir) == 2 {
+                    rollback(&Disk::real(), dir).unwrap_or_else(|e| panic!("{when}: {e}"));
+                }
+                assert_eq!(listing(dir), drifted, "{when}");
+                assert_eq!(generations(dir), 1, "{when}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rolling_back_over_drift_killed_after_any_operation_loses_no_edit() {
+    let story = Story::new();
+    for n in 0.. {
+        let when = format!("rollback killed after operation {n}");
+        let dir = scratch();
+        let dir = dir.path();
+        lay(dir, &story.base);
+        story.apply(&Disk::real(), dir).unwrap();
+        fs::write(dir.join("bin/tool"), "my own").unwrap();
+        let e = rollback(&Disk::real(), dir).unwrap_err();
+        assert_eq!(e.code, ErrorCode::Drift, "{when}");
+        let done = rollback_setting_aside(&Disk::with_faults(FaultPlan::stop_after(n)), dir);
+        if done.is_err() {
+            rollback_setting_aside(&Disk::real(), dir).unwrap_or_else(|e| panic!("{when}: {e}"));
+        }
+        let mut back = tree_of(dir);
+        assert_eq!(fs::read_to_string(dir.join("bin/tool.edited")).unwrap(), "my own", "{when}");
+        back.entries.remove(&path("bin/tool.edited"));
+        assert_eq!(back, tree(&story.base), "{when}");
+        if done.is_ok() {
+            assert!(n > 10, "only {n} operations");
+            return;
         }
     }
 }

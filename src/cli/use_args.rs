@@ -79,17 +79,48 @@ pub enum Using {
         /// Accept local changes in files that the bundle does not touch.
         #[arg(long, value_enum, value_name = "WHICH")]
         allow_drift: Option<DriftArg>,
+        /// Accept an installation whose files are each as some base or the target has them, though none matches as a whole.
+        #[arg(long, conflicts_with = "allow_drift")]
+        allow_composed: bool,
         /// Print the steps and change nothing.
         #[arg(long)]
         dry_run: bool,
         #[command(flatten)]
         output: Output,
     },
+    /// Say why no base matches an installation (what differs, whose state it is in, what mending costs), and mend it.
+    #[command(
+        after_help = "Examples:\n  cumulate doctor redis-7.2.6.cup /opt/redis --pub release.pub\n  cumulate doctor redis-7.2.6.cup /opt/redis --repair\n  cumulate doctor redis-7.2.6.cup /opt/redis --repair --from /mnt/redis-7.2.6   # intact files of it\n\nWithout --repair nothing is changed. What --repair does goes through the journal, and 'rollback' undoes it."
+    )]
+    Doctor {
+        bundle: PathBuf,
+        /// The installation.
+        dir: PathBuf,
+        /// Bring every file to the bundle's target, whatever stands there now; local edits of config files stay.
+        #[arg(long)]
+        repair: bool,
+        /// A folder whose intact files may be taken where neither the bundle nor the installation has the content.
+        #[arg(long, value_name = "FOLDER")]
+        from: Option<PathBuf>,
+        #[command(flatten)]
+        trust: Trust,
+        /// Accept a bundle without signatures where the installation has no trust yet.
+        #[arg(long)]
+        allow_unsigned: bool,
+        /// Repair with a release whose best-before has passed.
+        #[arg(long)]
+        allow_stale: bool,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Go back to exactly what was there before the last apply; config files edited since are kept as FILE.edited.
-    #[command(after_help = "Examples:\n  cumulate rollback /opt/redis")]
+    #[command(after_help = "Examples:\n  cumulate rollback /opt/redis\n  cumulate rollback /opt/redis --set-aside")]
     Rollback {
         /// The installation.
         dir: PathBuf,
+        /// Keep other files that were changed since as FILE.edited too, instead of refusing.
+        #[arg(long)]
+        set_aside: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -114,6 +145,7 @@ impl Using {
         match self {
             Self::Verify { output, .. }
             | Self::Apply { output, .. }
+            | Self::Doctor { output, .. }
             | Self::Rollback { output, .. }
             | Self::Status { output, .. } => output,
         }

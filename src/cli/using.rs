@@ -3,10 +3,13 @@
 use super::out::{Out, done, findings, heading};
 use super::render::{bytes, count, safe, short};
 use super::style::dim;
-use super::use_args::{Trust, Using};
+use super::use_args::{DriftArg, Trust, Using};
 use crate::bundle::{Bundle, State};
 use crate::disk::Disk;
-use crate::install::{AllowDrift, Applied, Condition, Doing, Options, Outcome, Resumed, RolledBack, Status, Undone};
+use crate::install::{
+    AllowDrift, Applied, Condition, Diagnosis, Doing, Health, Mending, Options, Outcome, Resumed, RolledBack, Status,
+    TARGET, Undone,
+};
 use crate::report::{Error, ErrorCode, Level, Result};
 use crate::trust::{Outcome as Signature, Policy, PublicKey};
 use crate::verb::{self, Belief, VerifyReport};
@@ -54,13 +57,18 @@ pub fn run(command: Using) -> Result<u8> {
             replace_trust,
             allow_stale,
             allow_drift,
+            allow_composed,
             dry_run,
             output,
         } => {
             let belief = Belief { policy: policy(&trust)?, allow_unsigned, replace_trust, allow_stale, now: now() };
             let options = Options {
                 dry_run,
-                allow_drift: if allow_drift.is_some() { AllowDrift::Untouched } else { AllowDrift::None },
+                allow_drift: match (allow_drift, allow_composed) {
+                    (Some(DriftArg::Untouched), _) => AllowDrift::Untouched,
+                    (None, true) => AllowDrift::Composed,
+                    (None, false) => AllowDrift::None,
+                },
                 allow_downgrade,
                 base,
                 ..Options::default()
@@ -69,7 +77,23 @@ pub fn run(command: Using) -> Result<u8> {
             Out::new(output.format).result("apply", &applied, |r| apply_text(r, &dir))?;
             Ok(0)
         }
-        Using::Rollback { dir, output } => rollback(&dir, Out::new(output.format)),
+        Using::Doctor { bundle, dir, repair, from, trust, allow_unsigned, allow_stale, output } => {
+            let out = Out::new(output.format);
+            // Looking does no harm, however old the bundle is.
+            let allow_stale = allow_stale || !repair;
+            let belief =
+                Belief { policy: policy(&trust)?, allow_unsigned, allow_stale, now: now(), ..Belief::default() };
+            if repair {
+                let options = Options { allow_drift: AllowDrift::Mended, intact: from, ..Options::default() };
+                let applied = verb::apply(&Disk::real(), &bundle, &dir, &belief, options)?;
+                out.result("apply", &applied, |r| apply_text(r, &dir))?;
+                return Ok(0);
+            }
+            let found = verb::doctor(&bundle, &dir, &belief, from.as_deref())?;
+            out.result("doctor", &found, |d| doctor_text(d, &dir))?;
+            Ok(found.exit())
+        }
+        Using::Rollback { dir, set_aside, output } => rollback(&dir, set_aside, Out::new(output.format)),
         Using::Status { dir, output } => status(&dir, Out::new(output.format)),
     }
 }
@@ -135,6 +159,46 @@ fn verify_text(r: &VerifyReport) -> String {
     text
 }
 
+fn doctor_text(d: &Diagnosis, dir: &Path) -> String {
+    let nearest = if d.nearest == TARGET {
+        format!("{} {}", safe(&d.component), safe(&d.version))
+    } else {
+        format!("base {}", safe(&d.nearest))
+    };
+    let mut text = match d.health {
+        Health::AtTarget => done(format!("{} is at {} {}", dir.display(), safe(&d.component), safe(&d.version))),
+        Health::Base => done(format!("{} is {nearest}", dir.display())),
+        Health::Composed => format!(
+            "{} is no base as a whole, but every file is as one of these has it: {}\n",
+            dir.display(),
+            safe(&d.composed.join(", "))
+        ),
+        Health::Drifted => format!("{} is no base; the nearest is {nearest}\n", dir.display()),
+    };
+    for a in &d.ailments {
+        let known = match a.known.as_slice() {
+            [] => safe(&a.found),
+            known => format!("as in {}", safe(&known.join(", "))),
+        };
+        let mending = match &a.mending {
+            Mending::Nothing => "needs no bytes".into(),
+            Mending::Copy { from } => format!("the target's content stands at {}", safe(from)),
+            Mending::Full { base } => format!("{} from what base {} carries", bytes(a.bytes), safe(base)),
+            Mending::Delta { base } => format!("{} as a delta of base {}", bytes(a.bytes), safe(base)),
+            Mending::Elsewhere if a.bytes == 0 => "only with intact files (--from FOLDER)".into(),
+            Mending::Elsewhere => format!("only with intact files (--from FOLDER), {}", bytes(a.bytes)),
+        };
+        text += &format!("  {}: {known}; mending: {mending}\n", safe(a.path.as_str()));
+    }
+    if !d.ailments.is_empty() {
+        text += &format!("mending reads {} of the bundle\n", bytes(d.bytes));
+    }
+    for u in &d.in_use {
+        text += &format!("open: {} by {} (process {})\n", safe(u.path.as_str()), safe(&u.program), u.pid);
+    }
+    text
+}
+
 fn resumed(r: Option<Resumed>) -> &'static str {
     match r {
         None => "",
@@ -192,8 +256,8 @@ fn apply_text(a: &Applied, dir: &Path) -> String {
     text
 }
 
-pub fn rollback(dir: &Path, out: Out) -> Result<u8> {
-    let back = verb::rollback(dir)?;
+fn rollback(dir: &Path, set_aside: bool, out: Out) -> Result<u8> {
+    let back = verb::rollback(dir, set_aside)?;
     out.result("rollback", &back, |r| rollback_text(r, dir))?;
     Ok(0)
 }
@@ -252,6 +316,14 @@ fn status_text(s: &Status, dir: &Path) -> String {
     }
     for d in &s.drift {
         text += &format!("drifted: {} ({})\n", safe(d.path.as_str()), safe(&d.found));
+    }
+    if let (false, Some(r)) = (s.drift.is_empty(), &s.installed) {
+        text += &format!(
+            "to put them right: cumulate doctor FILE.cup {} --repair, where FILE.cup is {} {}\n",
+            dir.display(),
+            safe(&r.component),
+            safe(&r.version)
+        );
     }
     for p in &s.config {
         let gone = if p.under(dir).symlink_metadata().is_ok() { "edited here" } else { "deleted here" };

@@ -1,22 +1,24 @@
 //! The story of an apply.
 
+use super::contents::Contents;
+use super::known::known;
 use super::preflight;
-use super::recognise::{AllowDrift, Recognised, paths, recognise};
+use super::recognise::{AllowDrift, Recognised, paths};
+use super::record::generation;
 use super::release::{Release, Route};
 use super::resume::{self, Resumed};
 use super::scan::{Scan, scan};
 use super::stage::{back_up, stage};
-use super::state::{Doing, FolderWas, Generation, Installed, Journal, State};
-use super::steps::{self, Before, Op, What, Work};
-use crate::bundle::{self, Action, Class, FixState};
+use super::state::{Doing, Generation, Installed, Journal, State};
+use super::steps::{self, Here, Op, What, Work};
+use crate::bundle::{self, Action, FixState};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, TreePath};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a caller allows and wants.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +32,10 @@ pub struct Options {
     pub base: Option<String>,
     /// The policy to remember for later applies, as the text of a trust file.
     pub trust: Option<String>,
+    /// A folder whose intact files may serve where the installation's are not.
+    pub intact: Option<PathBuf>,
+    /// The bundle's file, for advice.
+    pub named: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -112,23 +118,28 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
 
     let seen = look(dir, release)?;
     let release = &release.completed(&seen);
-    let at = current.as_ref().map(|g| g.after);
-    let recognised = recognise(release, &seen, options.base.as_deref(), options.allow_drift, at)?;
     let listing = current.as_ref().map(|g| state.listing(g.generation)).transpose()?;
-    let before = Before { listing: listing.as_ref(), beside: current.as_ref().map(|g| &g.beside) };
-    let drifted = matches!(&recognised, Recognised::Base { drift, .. } if !drift.is_empty());
-    let (index, names, work) = match recognised {
+    let mut contents = Contents::of(dir, &seen);
+    let what = known(release, (&state, &seen, listing.as_ref()), &mut contents, current.as_ref(), options)?;
+    let beside = current.as_ref().map(|g| &g.beside);
+    let here = Here { seen: &seen, contents: &contents, listing: listing.as_ref(), beside };
+    let mut mended = None;
+    let mut drifted = false;
+    let (index, names, work) = match what {
         Recognised::AtTarget { route, recorded: true } => (route, None, Work::default()),
-        Recognised::AtTarget { route, recorded: false } => {
-            (route, None, steps::plan_config(release, route, &seen, before)?)
-        }
+        Recognised::AtTarget { route, recorded: false } => (route, None, steps::plan_config(release, route, here)?),
         Recognised::Base { route, names, drift } => {
-            (route, Some(names), steps::plan(release, route, &seen, &drift, before)?)
+            drifted = !drift.is_empty();
+            (route, Some(names), steps::plan(release, route, &drift, here)?)
+        }
+        Recognised::Mended(way) => {
+            let way = mended.insert(*way);
+            (way.at, Some(vec![way.nearest.clone()]), steps::plan_mended(release, way, here)?)
         }
     };
     let at_target = names.is_none();
     let later = at_target && current.as_ref().is_some_and(|g| succeeds(release, g));
-    let route = release.route(index)?;
+    let route = mended.as_ref().map_or(release.route(index)?, |m| &m.route);
     if !drifted {
         route.must_end_here()?;
     }
@@ -144,7 +155,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         target: route.to,
         steps: work.ops.iter().enumerate().map(|(n, op)| done(op, work.makings.get(&n))).collect(),
         disk: if work.ops.is_empty() { 0 } else { space },
-        fixes: if at_target {
+        fixes: if at_target || current.as_ref().is_some_and(|c| c.after == route.to) {
             there_already(&route.fixes, current.as_ref(), work.ops.is_empty())
         } else {
             route.fixes.clone()
@@ -203,7 +214,7 @@ fn there_already(fixes: &[FixState], current: Option<&Generation>, all: bool) ->
 }
 
 /// The folder itself, whatever links lead there.
-pub fn real(dir: &Path) -> Result<std::path::PathBuf> {
+pub fn real(dir: &Path) -> Result<PathBuf> {
     let real = fs::canonicalize(dir).map_err(|e| Error::io(dir.display(), &e))?;
     if !real.is_dir() {
         return Err(Error::new(ErrorCode::Usage, dir.display(), "an installation is a folder").next("check the path"));
@@ -241,81 +252,13 @@ fn check_memory(
 }
 
 /// One look at every path that recognising and planning need.
-fn look(dir: &Path, release: &Release<'_>) -> Result<Scan> {
+pub fn look(dir: &Path, release: &Release<'_>) -> Result<Scan> {
     let mut extra = BTreeSet::new();
     for route in &release.routes {
         extra.extend(steps::folders_of(route));
         extra.extend(steps::beside_paths(route)?);
     }
     scan(dir, paths(release).into_iter().chain(extra.iter()))
-}
-
-fn generation(
-    state: &State,
-    release: &Release<'_>,
-    route: &Route,
-    work: &Work,
-    installed: &Installed,
-    current: Option<&Generation>,
-    options: &Options,
-) -> Result<Generation> {
-    let mut memory = installed.memory.clone();
-    if let Some(sequence) = release.sequence {
-        let highest = memory.sequences.entry(release.component.clone()).or_insert(sequence);
-        *highest = sequence.max(*highest);
-    }
-    if options.trust.is_some() {
-        memory.trust.clone_from(&options.trust);
-    }
-    let of_class = |wanted: &[Class]| {
-        let all = route.after.entries.keys().chain(route.before.entries.keys());
-        let paths: BTreeSet<&TreePath> = all.filter(|p| wanted.contains(&route.class(p))).collect();
-        paths.into_iter().cloned().collect::<Vec<_>>()
-    };
-    let mut beside: BTreeMap<TreePath, Digest> = current.map(|g| g.beside.clone()).unwrap_or_default();
-    beside.extend(work.beside.iter().map(|(p, d)| (p.clone(), *d)));
-    Ok(Generation {
-        generation: installed.generation + 1,
-        component: release.component.clone(),
-        version: release.version.clone(),
-        track: route.track.clone(),
-        base: route.name.clone(),
-        bundle: release.bundle,
-        sequence: release.sequence,
-        before: route.from,
-        after: route.to,
-        fixes: route.fixes.clone(),
-        config: of_class(&[Class::Config]),
-        ignored: of_class(&[Class::Volatile, Class::Site]),
-        beside,
-        ops: work.ops.clone(),
-        folders: folders(&state.dir, &work.ops)?,
-        memory,
-    })
-}
-
-/// Folders whose entries change or that go, as they are now.
-fn folders(dir: &Path, ops: &[Op]) -> Result<Vec<FolderWas>> {
-    let mut paths: BTreeSet<Option<TreePath>> = ops.iter().map(|op| op.path.parent()).collect();
-    paths.insert(None);
-    paths.extend(ops.iter().filter(|op| op.what == What::Unfolder).map(|op| Some(op.path.clone())));
-    let mut out = Vec::new();
-    for path in paths {
-        let full = path.as_ref().map_or_else(|| dir.to_path_buf(), |p| p.under(dir));
-        // What is not there yet is removed when rolling back.
-        let Ok(meta) = fs::symlink_metadata(&full) else { continue };
-        if meta.is_dir() {
-            out.push(FolderWas {
-                path,
-                mode: meta.mode() & 0o7777,
-                uid: meta.uid(),
-                gid: meta.gid(),
-                mtime: meta.mtime(),
-                nanoseconds: meta.mtime_nsec(),
-            });
-        }
-    }
-    Ok(out)
 }
 
 /// Stages, then commits. An error while staging throws the preparations away; one while committing is

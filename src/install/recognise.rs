@@ -1,5 +1,6 @@
 //! Which base is this? By content alone: every path of a base's listing is compared with the disk.
 
+use super::mend::Mended;
 use super::release::{Release, Route, source_of};
 use super::scan::{Found, Scan, Seen};
 use crate::bundle::{Action, Class};
@@ -8,13 +9,21 @@ use crate::tree::{Digest, Entry, Tree, TreePath};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whether local changes of files that the bundle does not touch are accepted.
+/// Which differences from every base are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AllowDrift {
     #[default]
     None,
+    /// Local changes of files that the bundle does not touch; they stay.
     Untouched,
+    /// Files that are each in the state of some base or of the target; they become the target's.
+    Composed,
+    /// Any; every file becomes the target's.
+    Mended,
 }
+
+/// The advice for files that no step touches, which may stay as they are.
+pub const UNTOUCHED: &str = "accept them with --allow-drift untouched";
 
 /// One path that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,6 +48,8 @@ pub enum Recognised {
         /// Differences that the caller accepted.
         drift: Vec<Difference>,
     },
+    /// No base as a whole; the way from what is there to the target.
+    Mended(Box<Mended>),
 }
 
 /// Every path that recognising a release has to look at.
@@ -56,7 +67,7 @@ pub fn same(entry: &Entry, seen: Option<&Seen>) -> bool {
 }
 
 /// Paths of a tree that differ, without those whose content is the site's.
-fn differing<'a>(tree: &'a Tree, route: &'a Route, scan: &'a Scan) -> impl Iterator<Item = &'a TreePath> {
+pub fn differing<'a>(tree: &'a Tree, route: &'a Route, scan: &'a Scan) -> impl Iterator<Item = &'a TreePath> {
     tree.entries
         .iter()
         .filter(|(path, entry)| !same(entry, scan.get(*path)) && route.class(path) == Class::Code)
@@ -270,7 +281,7 @@ fn refusal(
             &route.name,
             format!("{n} path(s) differ from this base; the bundle does not touch them: {what}"),
         )
-        .next("restore them, or accept them with --allow-drift untouched");
+        .next(format!("restore them, or {UNTOUCHED}"));
     }
     if !release.absent.is_empty() {
         return Error::new(

@@ -6,7 +6,6 @@ use super::scan;
 use super::state::{Doing, Generation, Installed, Journal, State};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
-use crate::tree::TreePath;
 use serde::Serialize;
 
 /// What was done about an interrupted run before the command's own work.
@@ -58,12 +57,11 @@ pub fn undo(disk: &Disk, state: &State) -> Result<Option<Resumed>> {
 
 fn refuse_strangers(state: &State, generation: &Generation, doing: Doing) -> Result<()> {
     let mut found = strangers(&state.dir, generation, Expect::BeforeOrAfter)?;
-    // A rollback sets edited config files aside before it puts the old ones in their places.
-    let aside = |path: &TreePath| Ok::<_, Error>(scan::stamp(&path.under(&state.dir))?.is_none());
+    // A rollback sets edited files aside before it puts the old ones in their places.
     if doing == Doing::Restoring {
         let mut others = Vec::new();
         for difference in found {
-            if !(generation.is_sites(&difference.path) && aside(&difference.path)?) {
+            if scan::stamp(&difference.path.under(&state.dir))?.is_some() {
                 others.push(difference);
             }
         }

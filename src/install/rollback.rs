@@ -5,7 +5,7 @@ use super::commit::{Expect, in_the_way, strangers};
 use super::preflight;
 use super::recognise::list;
 use super::resume::{self, Resumed};
-use super::scan::{self, Found};
+use super::scan::{self, Folders, Found};
 use super::stage::{keeps_old, slot};
 use super::state::{Doing, Generation, Journal, State};
 use super::steps::{Op, What};
@@ -67,6 +67,18 @@ impl Release {
 /// `no-rollback` if there is nothing to go back to; `drift` with the list of files that were changed
 /// since; `blocked`; `locked`; `bad-state` if the kept files are not what they were; `io`.
 pub fn rollback(disk: &Disk, dir: &Path) -> Result<RolledBack> {
+    go_back(disk, dir, false)
+}
+
+/// The same, but other files that were changed since are set aside too.
+///
+/// # Errors
+/// As [`rollback`]; `drift` only for what cannot be set aside.
+pub fn rollback_setting_aside(disk: &Disk, dir: &Path) -> Result<RolledBack> {
+    go_back(disk, dir, true)
+}
+
+fn go_back(disk: &Disk, dir: &Path, all: bool) -> Result<RolledBack> {
     Disk::check_supported()?;
     let dir = &real(dir)?;
     let _lock = disk.lock(dir)?;
@@ -90,7 +102,7 @@ pub fn rollback(disk: &Disk, dir: &Path) -> Result<RolledBack> {
     let mut kept = Vec::new();
     let outcome = match (journal, &generation) {
         (None, Some(generation)) => {
-            let edits = check(&state, generation)?;
+            let edits = check(&state, generation, all)?;
             kept = keep_edits(disk, dir, &edits)?;
             state.write_journal(disk, &Journal { doing: Doing::Restoring, generation: number })?;
             resume::restore(disk, &state, generation)?;
@@ -113,12 +125,12 @@ pub fn rollback(disk: &Disk, dir: &Path) -> Result<RolledBack> {
     })
 }
 
-/// Everything is as the apply left it, but for config files of the site, and the old files are all there. Returns the
-/// config files whose local edits have to be kept.
-fn check(state: &State, generation: &Generation) -> Result<Vec<TreePath>> {
+/// Everything is as the apply left it, but for config files of the site (or `all` changed files), and the old files are
+/// all there. Returns the files whose local edits have to be kept.
+fn check(state: &State, generation: &Generation, all: bool) -> Result<Vec<TreePath>> {
     let (mut edits, mut changed) = (Vec::new(), Vec::new());
     for difference in strangers(&state.dir, generation, Expect::After)? {
-        match site_edit(state, generation, &difference.path)? {
+        match edit(state, generation, &difference.path, all)? {
             Some(Found::Missing) => {}
             Some(_) => edits.push(difference.path),
             None => changed.push(difference),
@@ -130,7 +142,10 @@ fn check(state: &State, generation: &Generation) -> Result<Vec<TreePath>> {
             state.dir.display(),
             format!("{} path(s) were changed after the apply: {}", changed.len(), list(&changed)),
         )
-        .next("save your changes elsewhere and put back what was applied, then run the command again"));
+        .next(format!(
+            "keep your versions of them as FILE.edited with 'cumulate rollback {} --set-aside'",
+            state.dir.display()
+        )));
     }
     in_the_way(&state.dir, generation)?;
     let folder = state.backup(generation.generation);
@@ -148,15 +163,18 @@ fn check(state: &State, generation: &Generation) -> Result<Vec<TreePath>> {
     Ok(edits)
 }
 
-/// What stands at a path of the site's that was edited or deleted, if it can be set aside: a file, or nothing.
-fn site_edit(state: &State, generation: &Generation, path: &TreePath) -> Result<Option<Found>> {
+/// What stands at a path of the site's (or at `any`) that was edited or deleted, if it can be set aside: a file, a link, or nothing.
+fn edit(state: &State, generation: &Generation, path: &TreePath, any: bool) -> Result<Option<Found>> {
     // Where undoing puts a file in the place of a whole folder, nothing can be set aside in that folder.
     let folder = |op: &Op| op.what == What::Folder && path.ancestors().any(|a| a == op.path);
-    if !generation.is_sites(path) || generation.ops.iter().any(folder) {
+    if !(any || generation.is_sites(path)) || generation.ops.iter().any(folder) {
+        return Ok(None);
+    }
+    if Folders::new(&state.dir).way(path)?.is_some() {
         return Ok(None);
     }
     let found = scan::look(&path.under(&state.dir))?.found;
-    Ok(matches!(found, Found::Missing | Found::Entry(Entry::File { .. })).then_some(found))
+    Ok(matches!(found, Found::Missing | Found::Entry(Entry::File { .. } | Entry::Symlink { .. })).then_some(found))
 }
 
 /// Moves edited config files aside, durably, before the journal says that their places are being restored.

@@ -70,12 +70,11 @@ fn file<'a>(
     let mut new = disk.create(to, 0o600)?;
     let made = match (&making.action, &making.source) {
         (Action::Copy { .. } | Action::Mode, Some((from, _))) => {
-            let full = from.under(&state.dir);
-            let mut old = scan::open(&full)?;
+            let mut old = scan::open(from)?;
             let mut hasher = Hasher::new();
             let mut buffer = vec![0; 1 << 18];
             loop {
-                let n = old.read(&mut buffer).map_err(|e| Error::io(full.display(), &e))?;
+                let n = old.read(&mut buffer).map_err(|e| Error::io(from.display(), &e))?;
                 if n == 0 {
                     break;
                 }
@@ -85,7 +84,7 @@ fn file<'a>(
             hasher.finish()
         }
         (Action::Delta { at, .. }, Some((from, old_digest))) => {
-            let old = old_bytes(&from.under(&state.dir), *old_digest)?;
+            let old = old_bytes(from, *old_digest)?;
             let bytes = (release.decode)(making.route, *at, &old, size)?;
             new.put(&bytes)?;
             Digest::of(&bytes)

@@ -155,6 +155,8 @@ codes! {
     HintLeftBehind = "hint-left-behind", Warn;
     /// A file of the installation differs from what is recorded.
     Drifted = "drifted", Warn;
+    /// A running program has a file open that was replaced.
+    InUse = "in-use", Warn;
     /// A local edit of a config file was kept.
     ConfigKept = "config-kept", Warn;
 }

@@ -4,7 +4,9 @@ use crate::bundle::{self, Bundle, Unverified};
 use crate::disk::Disk;
 use crate::install::{self, Applied, Options, Release};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
+use crate::tree::TreePath;
 use crate::trust::Policy;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Whom to believe.
@@ -30,13 +32,20 @@ pub struct Belief {
 /// then as [`install::apply`].
 pub fn apply(disk: &Disk, file: &Path, dir: &Path, belief: &Belief, options: Options) -> Result<Applied> {
     Disk::check_supported()?;
-    let remembered = install::memory(dir)?.trust;
-    let opened = bundle::open(file)?;
-    let opened = if belief.allow_stale { opened.accept_stale() } else { opened };
-    let (bundle, trust) = believe(opened, belief, remembered.as_deref(), dir)?;
+    let (bundle, trust) = believed(file, dir, belief)?;
     let release = Release::of(&bundle)?;
-    let options = Options { trust, ..options };
+    let options = Options { trust, named: Some(file.to_owned()), ..options };
+    let steps = release.routes.iter().flat_map(|r| &r.steps).map(|s| &s.path);
+    let open = install::in_use(dir, steps)?;
     let mut applied = install::apply(disk, dir, &release, &options)?;
+    let changed: BTreeSet<&TreePath> = applied.steps.iter().map(|s| &s.path).collect();
+    let open = open.into_iter().filter(|o| changed.contains(&o.path));
+    let restart = open.map(|o| {
+        let what = format!("{} (process {}) has it open, and keeps the old version until then", o.program, o.pid);
+        Finding::new(Code::InUse, &o.path, what).next("restart it")
+    });
+    let restart: Vec<Finding> = restart.collect();
+    applied.findings.extend(restart);
     if bundle.trust().is_none() {
         applied.findings.insert(
             0,
@@ -53,7 +62,14 @@ fn satisfies(unverified: &Unverified, known: &Policy, now: u64) -> bool {
     known.hopeless(&judged, now).is_ok() && unverified.look(known, now).roles.iter().all(|r| r.filled())
 }
 
-/// The bundle, and the policy to remember.
+/// The bundle, if it is believed, and the policy to remember.
+pub(super) fn believed(file: &Path, dir: &Path, belief: &Belief) -> Result<(Bundle, Option<String>)> {
+    let remembered = install::memory(dir)?.trust;
+    let opened = bundle::open(file)?;
+    let opened = if belief.allow_stale { opened.accept_stale() } else { opened };
+    believe(opened, belief, remembered.as_deref(), dir)
+}
+
 fn believe(
     unverified: Unverified,
     belief: &Belief,

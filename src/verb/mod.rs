@@ -11,6 +11,7 @@ mod check;
 mod delegate;
 #[cfg(feature = "build")]
 mod delta;
+mod doctor;
 #[cfg(feature = "build")]
 mod export;
 #[cfg(feature = "build")]
@@ -70,6 +71,7 @@ pub use check::{Checked, Gate, check};
 pub use delegate::{DelegationView, add_envelope, trust_delegate};
 #[cfg(feature = "build")]
 pub use delta::{DeltaResult, EncodeOptions, decode as delta_decode, encode as delta_encode};
+pub use doctor::doctor;
 #[cfg(feature = "build")]
 pub use export::{Exported, Taker, export};
 #[cfg(feature = "build")]

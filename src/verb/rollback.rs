@@ -6,7 +6,8 @@ use crate::report::Result;
 use std::path::Path;
 
 /// # Errors
-/// As [`install::rollback`].
-pub fn rollback(dir: &Path) -> Result<RolledBack> {
-    install::rollback(&Disk::real(), dir)
+/// As [`install::rollback`], or [`install::rollback_setting_aside`].
+pub fn rollback(dir: &Path, set_aside: bool) -> Result<RolledBack> {
+    let back = if set_aside { install::rollback_setting_aside } else { install::rollback };
+    back(&Disk::real(), dir)
 }

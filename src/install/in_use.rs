@@ -1,0 +1,75 @@
+//! Which running programs have files of an installation open: they keep the old versions until they are restarted.
+
+use super::scan::gone;
+use crate::report::{Error, Result};
+use crate::tree::TreePath;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// One file that a program runs from, has mapped, or has open.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct InUse {
+    pub path: TreePath,
+    pub pid: u32,
+    /// The program's name, as the kernel has it.
+    pub program: String,
+}
+
+/// A file's device and inode.
+type Node = (u64, u64);
+
+/// Looks through `/proc` for programs that use one of the paths below `dir`; what this user may not look into is not
+/// found. Without `/proc` nothing is.
+///
+/// # Errors
+/// `io` for a path that cannot be looked at.
+pub fn in_use<'a>(dir: &Path, paths: impl IntoIterator<Item = &'a TreePath>) -> Result<Vec<InUse>> {
+    let mut nodes: BTreeMap<Node, Vec<&TreePath>> = BTreeMap::new();
+    for path in paths {
+        let full = path.under(dir);
+        match fs::symlink_metadata(&full) {
+            Ok(meta) if meta.is_file() => nodes.entry((meta.dev(), meta.ino())).or_default().push(path),
+            Ok(_) => {}
+            Err(e) if gone(&e) => {}
+            Err(e) => return Err(Error::io(full.display(), &e)),
+        }
+    }
+    let mut out = Vec::new();
+    let Ok(processes) = fs::read_dir("/proc") else { return Ok(out) };
+    for process in processes.flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else { continue };
+        if pid == std::process::id() {
+            continue;
+        }
+        let at = process.path();
+        let used: std::collections::BTreeSet<Node> = nodes_of(&at).into_iter().collect();
+        let program = || fs::read_to_string(at.join("comm")).unwrap_or_default().trim_end().to_owned();
+        for path in used.iter().filter_map(|n| nodes.get(n)).flatten() {
+            out.push(InUse { path: TreePath::clone(path), pid, program: program() });
+        }
+    }
+    out.sort();
+    Ok(out)
+}
+
+/// Every file that a process has: its program, what it has mapped, and what it has open.
+fn nodes_of(process: &Path) -> Vec<Node> {
+    let node = |path: &Path| fs::metadata(path).ok().map(|m| (m.dev(), m.ino()));
+    let mut nodes: Vec<Node> = node(&process.join("exe")).into_iter().collect();
+    if let Ok(open) = fs::read_dir(process.join("fd")) {
+        nodes.extend(open.flatten().filter_map(|item| node(&item.path())));
+    }
+    // address perms offset dev inode path (proc(5)); the device is major:minor in hex.
+    let maps = fs::read_to_string(process.join("maps")).unwrap_or_default();
+    nodes.extend(maps.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace().skip(3);
+        let (major, minor) = words.next()?.split_once(':')?;
+        let number = |hex| u32::from_str_radix(hex, 16).ok();
+        let dev = rustix::fs::makedev(number(major)?, number(minor)?);
+        Some((dev, words.next()?.parse().ok()?))
+    }));
+    nodes
+}

@@ -1,0 +1,70 @@
+//! What an installation is; if no base is what it is, the way to the target, or the advice that leads there.
+
+use super::apply::Options;
+use super::contents::Contents;
+use super::mend::{Mended, Sick, mend};
+use super::recognise::{AllowDrift, Recognised, UNTOUCHED, recognise};
+use super::release::Release;
+use super::scan::Scan;
+use super::state::{Generation, State};
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::Tree;
+use std::path::Path;
+
+/// What the installation is; if no base is what it is, the way to the target from where it is, if that is allowed.
+pub fn known(
+    release: &Release<'_>,
+    (state, seen, listing): (&State, &Scan, Option<&Tree>),
+    contents: &mut Contents,
+    current: Option<&Generation>,
+    options: &Options,
+) -> Result<Recognised> {
+    let at = current.map(|g| g.after);
+    let base = options.base.as_deref();
+    let refused = match recognise(release, seen, base, options.allow_drift, at) {
+        Err(e) if matches!(e.code, ErrorCode::NoBase | ErrorCode::Drift) => e,
+        other => return other,
+    };
+    contents.add_backups(state, current.map_or(0, |c| c.generation))?;
+    let intact = options.intact.as_ref().map(|folder| contents.add_folder(folder, seen)).transpose()?;
+    let sick = Sick { dir: &state.dir, seen, contents, listing, intact: intact.as_ref() };
+    let way = mend(release, sick, base)?;
+    if way.ailments.is_empty() {
+        return Err(refused);
+    }
+    let foreign = at.is_some_and(|tree| release.routes.iter().all(|r| ![r.from, r.to].contains(&tree)));
+    let allowed = match options.allow_drift {
+        AllowDrift::None | AllowDrift::Untouched => false,
+        AllowDrift::Composed => way.is_composed(),
+        AllowDrift::Mended => true,
+    };
+    if !allowed {
+        // A release that the bundle does not know is no drift.
+        return Err(if foreign { refused } else { advised(refused, &way, &state.dir, options.named.as_deref()) });
+    }
+    way.must_hold(&release.version)?;
+    Ok(Recognised::Mended(Box::new(way)))
+}
+
+/// A refusal with the commands that mend it.
+fn advised(refused: Error, way: &Mended, dir: &Path, bundle: Option<&Path>) -> Error {
+    let named = format!("{} {}", bundle.unwrap_or(Path::new("FILE.cup")).display(), dir.display());
+    let lacking = way.lacking();
+    let shown: Vec<&str> = lacking.iter().take(3).map(|p| p.as_str()).collect();
+    let mending = match shown.as_slice() {
+        [] => format!("put the files right with 'cumulate doctor {named} --repair'"),
+        _ => format!(
+            "put the files right with 'cumulate doctor {named} --repair --from FOLDER', where FOLDER has intact files ({}{})",
+            shown.join(", "),
+            if lacking.len() > shown.len() { ", …" } else { "" }
+        ),
+    };
+    let states: Vec<String> = way.states().into_iter().collect();
+    let mix = format!(
+        "every file is as one of these has it: {}; accept such a mix with 'cumulate apply {named} --allow-composed', or ",
+        states.join(", ")
+    );
+    let composed = if way.is_composed() && lacking.is_empty() { mix.as_str() } else { "" };
+    let untouched = refused.next.split_once(UNTOUCHED).map_or("", |_| "accept them with --allow-drift untouched, or ");
+    refused.next(format!("{composed}{untouched}{mending}"))
+}

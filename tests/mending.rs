@@ -1,0 +1,174 @@
+//! Putting drifted and composed installations right: every command that advice names is run as it is printed.
+
+mod installing;
+
+#[path = "common/mod.rs"]
+mod common;
+
+use common::cumulate;
+use cumulate::disk::Disk;
+use cumulate::install::{AllowDrift, Options, Outcome, apply, rollback, status};
+use cumulate::report::{Code, ErrorCode};
+use installing::*;
+use std::fs;
+use std::path::Path;
+
+fn worlds() -> (World, World, World) {
+    let one = world(&["bin/a * a of one", "lib/b = b 1", "lib/c = c, never touched", "gone = old", "conf = 1"]);
+    let two = world(&["bin/a * a of two", "lib/b = b 1", "lib/c = c, never touched", "gone = old", "conf = 1"]);
+    let target = world(&[
+        "bin/a * a of three, which is longer than both",
+        "lib/b = b 3",
+        "lib/c = c, never touched",
+        "lib/new = new in three",
+        "lib/link -> b",
+        "conf = 3",
+    ]);
+    (one, two, target)
+}
+
+fn made() -> Made {
+    let (one, two, target) = worlds();
+    Made::new("3", &[("1", &one), ("2", &two)], &target, &[("conf", cumulate::bundle::Class::Config)])
+}
+
+fn with(allow_drift: AllowDrift) -> Options {
+    Options { allow_drift, ..Options::default() }
+}
+
+/// The commands that a message names, between quotes.
+fn commands(text: &str) -> Vec<Vec<String>> {
+    let quoted = text.split('\'').skip(1).step_by(2);
+    let own = quoted.filter_map(|q| q.strip_prefix("cumulate "));
+    own.map(|q| q.split(' ').map(str::to_owned).collect()).collect()
+}
+
+fn run(work: &Path, words: &[String]) -> common::Run {
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["--allow-unsigned"]).collect();
+    cumulate(work, &words)
+}
+
+/// Applies the release, lets `damage` happen, applies again and follows the advice as it is printed.
+fn advice_works(damage: &dyn Fn(&Path), option: &str, intact: bool) {
+    let work = tempfile::tempdir().unwrap();
+    let work = fs::canonicalize(work.path()).unwrap();
+    let (one, _, target) = worlds();
+    made().write(&work.join("three.cup"));
+    let dir = work.join("here");
+    lay(&dir, &one);
+    lay(&work.join("FOLDER"), &target);
+    cumulate(&work, &["apply", "three.cup", "here", "--allow-unsigned"]).expect(0);
+    damage(&dir);
+    let drifted = listing(&dir);
+    let said = cumulate(&work, &["status", "here"]).expect(5).stdout;
+    assert!(said.contains("to put them right: cumulate doctor FILE.cup here --repair"), "{said}");
+    let refused = cumulate(&work, &["apply", "three.cup", "here", "--allow-unsigned"]).expect(5);
+    assert_eq!(listing(&dir), drifted, "a refusal changes nothing");
+    let mut advised = commands(&refused.stderr);
+    assert_eq!(advised.len(), 1, "{}", refused.stderr);
+    let command = advised.remove(0);
+    assert!(command.contains(&option.to_owned()), "{command:?}");
+    assert_eq!(command.contains(&"--from".to_owned()), intact, "{command:?}");
+    run(&work, &command).expect(0);
+    assert_eq!(tree_of(&dir), tree(&target));
+    cumulate(&work, &["status", "here"]).expect(0);
+    assert_eq!(run(&work, &command).expect(0).stdout.matches("nothing to do").count(), 1);
+    // What the repair did can be undone, and then there is a way back from the drift as well.
+    cumulate(&work, &["rollback", "here"]).expect(0);
+    assert_eq!(listing(&dir), drifted);
+    let refused = cumulate(&work, &["rollback", "here"]);
+    if refused.code == 0 {
+        return; // Only files that the apply had not touched were damaged.
+    }
+    let command = commands(&refused.expect(5).stderr).remove(0);
+    cumulate(&work, &command.iter().map(String::as_str).collect::<Vec<_>>()).expect(0);
+    let mut back = tree_of(&dir);
+    back.entries.retain(|p, _| !p.as_str().ends_with(".edited"));
+    assert_eq!(back, tree(&one));
+}
+
+#[test]
+fn changed_files_come_back_from_kept_old_files_and_the_bundle() {
+    let damage = |dir: &Path| {
+        fs::write(dir.join("bin/a"), "damaged").unwrap();
+        fs::remove_file(dir.join("lib/b")).unwrap();
+        fs::write(dir.join("lib/new"), "damaged").unwrap();
+        fs::remove_file(dir.join("lib/link")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", dir.join("lib/link")).unwrap();
+    };
+    advice_works(&damage, "--repair", false);
+}
+
+#[test]
+fn files_that_no_step_touches_come_back_from_an_intact_folder() {
+    advice_works(&|dir| fs::write(dir.join("lib/c"), "damaged").unwrap(), "--repair", true);
+    advice_works(&|dir| fs::remove_file(dir.join("lib/c")).unwrap(), "--repair", true);
+}
+
+#[test]
+fn a_wrong_folder_puts_nothing_right() {
+    let (one, _, target) = worlds();
+    let dir = scratch();
+    lay(dir.path(), &one);
+    apply(&Disk::real(), dir.path(), &made().release(), &Options::default()).unwrap();
+    fs::write(dir.path().join("lib/c"), "damaged").unwrap();
+    let before = listing(dir.path());
+    let wrong = scratch();
+    let mut other = target;
+    other.insert("lib/c".into(), Node::File(b"damaged in another way".to_vec(), 0o644));
+    lay(wrong.path(), &other);
+    let options = Options { intact: Some(wrong.path().into()), ..with(AllowDrift::Mended) };
+    let e = apply(&Disk::real(), dir.path(), &made().release(), &options).unwrap_err();
+    assert_eq!((e.code, e.subject.as_str()), (ErrorCode::Drift, "lib/c"), "{e}");
+    assert_eq!(listing(dir.path()), before);
+}
+
+/// `bin/a` is as base 2 has it, `lib/b` as the target, `lib/new` is there already, the rest is of base 1.
+fn composed() -> World {
+    let (one, two, target) = worlds();
+    let mut here = one;
+    here.insert("bin/a".into(), two["bin/a"].clone());
+    here.insert("lib/b".into(), target["lib/b"].clone());
+    here.insert("lib/new".into(), target["lib/new"].clone());
+    here
+}
+
+#[test]
+fn a_mix_of_known_states_is_refused_by_default_and_taken_if_accepted() {
+    let dir = scratch();
+    let mut here = composed();
+    here.insert("conf".into(), Node::File(b"edited".to_vec(), 0o600));
+    lay(dir.path(), &here);
+    let before = listing(dir.path());
+    let e = apply(&Disk::real(), dir.path(), &made().release(), &Options::default()).unwrap_err();
+    assert!(e.next.contains("2, target") && e.next.contains("--allow-composed"), "{e}: {}", e.next);
+    assert_eq!(listing(dir.path()), before);
+    let done = apply(&Disk::real(), dir.path(), &made().release(), &with(AllowDrift::Composed)).unwrap();
+    assert_eq!(done.outcome, Outcome::Applied);
+    assert_eq!(done.findings.iter().filter(|f| f.code == Code::Drifted).count(), 2, "{:?}", done.findings);
+    let mut wanted = worlds().2;
+    wanted.insert("conf".into(), Node::File(b"edited".to_vec(), 0o600));
+    wanted.insert("conf.new".into(), Node::File(b"3".to_vec(), 0o600));
+    assert_eq!(tree_of(dir.path()), tree(&wanted));
+    assert!(status(&Disk::real(), dir.path()).unwrap().drift.is_empty());
+    rollback(&Disk::real(), dir.path()).unwrap();
+    assert_eq!(listing(dir.path()), before);
+}
+
+#[test]
+fn a_file_in_no_known_state_is_not_taken_for_a_mix() {
+    let dir = scratch();
+    let mut here = composed();
+    here.insert("lib/b".into(), Node::File(b"a local build".to_vec(), 0o644));
+    lay(dir.path(), &here);
+    let before = listing(dir.path());
+    let e = apply(&Disk::real(), dir.path(), &made().release(), &with(AllowDrift::Composed)).unwrap_err();
+    assert_eq!(e.code, ErrorCode::NoBase);
+    assert!(!e.next.contains("--allow-composed") && e.next.contains("--repair"), "{}", e.next);
+    assert_eq!(listing(dir.path()), before);
+    let intact = scratch();
+    lay(intact.path(), &worlds().2);
+    let options = Options { intact: Some(intact.path().into()), ..with(AllowDrift::Mended) };
+    apply(&Disk::real(), dir.path(), &made().release(), &options).unwrap();
+    assert_eq!(tree_of(dir.path()), tree(&worlds().2));
+}
