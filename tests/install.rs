@@ -144,7 +144,7 @@ fn lines() -> Vec<Line> {
                 write(d, "etc/app.conf", "mine");
                 write(d, "etc/app.conf.new", "mine too");
             },
-            Refused(ErrorCode::Blocked, 5, "etc/app.conf.new"),
+            Applied(&["etc/app.conf = mine", "etc/app.conf.new = conf 2", "etc/app.conf.new.edited = mine too"]),
         ),
         line(
             "another product altogether",

@@ -4,7 +4,7 @@ mod installing;
 
 use cumulate::bundle::Class;
 use cumulate::disk::Disk;
-use cumulate::install::{Applied, Options, Outcome, apply, rollback, status};
+use cumulate::install::{Applied, EditedConfig, Options, Outcome, apply, rollback, status};
 use cumulate::report::Code;
 use installing::*;
 use std::fs;
@@ -142,7 +142,7 @@ fn whatever_becomes_of_the_file_beside_an_edit_a_rollback_works_and_loses_nothin
             deed(dir.path());
             let drift = status(&Disk::real(), dir.path()).unwrap().drift;
             assert_eq!(drift, [], "{what}");
-            if twice && *what != "edited itself" {
+            if twice {
                 go(dir.path(), "1.0.2", &middle, &newest);
                 rollback(&Disk::real(), dir.path()).unwrap_or_else(|e| panic!("{what}, second: {e}"));
             }
@@ -153,4 +153,108 @@ fn whatever_becomes_of_the_file_beside_an_edit_a_rollback_works_and_loses_nothin
             assert_eq!(read(dir.path(), "bin/p").as_deref(), Some("1"), "{what}");
         }
     }
+}
+
+/// A config file of five lines, of which the first is the release's and the last is what sites edit.
+fn lines(first: &str, last: &str) -> String {
+    format!("{first}\ntwo\nthree\nfour\n{last}\n")
+}
+
+fn go_as(dir: &Path, made: &Made, edited: EditedConfig, intact: Option<&Path>) -> Applied {
+    let options = Options { edited, intact: intact.map(Into::into), ..Options::default() };
+    apply(&Disk::real(), dir, &made.release(), &options).unwrap()
+}
+
+fn said(done: &Applied) -> String {
+    done.findings.iter().map(|f| f.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn an_edit_is_merged_with_the_new_version_from_what_was_shipped_before() {
+    let [one, two, three] = ["a 1", "a 2", "a 3"].map(|first| release(first, &lines(first, "port=80")));
+    let dir = scratch();
+    let dir = dir.path();
+    lay(dir, &one);
+    go(dir, "2", &one, &two);
+    fs::write(dir.join("etc/a.conf"), lines("a 2", "port=8080")).unwrap();
+    let before = listing(dir);
+    let made = Made::new("3", &[("2", &two)], &three, CLASSES);
+    let done = go_as(dir, &made, EditedConfig::Merge, None);
+    assert_eq!(read(dir, "etc/a.conf"), Some(lines("a 3", "port=8080")), "{}", said(&done));
+    assert!(said(&done).contains("merged") && done.steps.iter().any(|s| s.what == "merge"), "{}", said(&done));
+    assert_eq!(read(dir, "etc/a.conf.new"), None);
+    let now = status(&Disk::real(), dir).unwrap();
+    assert_eq!((now.drift.len(), now.config), (0, vec![path("etc/a.conf")]));
+    // Merging again starts from what release 3 shipped, not from what the merge made.
+    let four = release("a 4", &lines("a 4", "port=80"));
+    let done = go_as(dir, &Made::new("4", &[("3", &three)], &four, CLASSES), EditedConfig::Merge, None);
+    assert_eq!(read(dir, "etc/a.conf"), Some(lines("a 4", "port=8080")), "{}", said(&done));
+    rollback(&Disk::real(), dir).unwrap();
+    rollback(&Disk::real(), dir).unwrap();
+    assert_eq!(listing(dir), before);
+}
+
+#[test]
+fn what_cannot_be_merged_is_kept_with_the_reason_and_the_new_version_beside_it() {
+    let [one, two] = ["a 1", "a 2"].map(|first| release(first, &lines(first, "port=80")));
+    let made = Made::new("2", &[("1", &one)], &two, CLASSES);
+    let mine = lines("mine", "port=8080");
+    let binary = "a 1\0".to_owned();
+    for (edit, intact, wanted) in [
+        (lines("a 1", "port=8080"), false, "is not kept here (--from FOLDER can name it)"),
+        (mine, true, "1 place(s) changed on both sides"),
+        (binary, true, "it is no text"),
+        (lines("a 1", "port=8080"), true, "merged"),
+    ] {
+        let (dir, other) = (scratch(), scratch());
+        lay(dir.path(), &one);
+        lay(other.path(), &one);
+        fs::write(dir.path().join("etc/a.conf"), &edit).unwrap();
+        let done = go_as(dir.path(), &made, EditedConfig::Merge, intact.then_some(other.path()));
+        assert!(said(&done).contains(wanted), "{}", said(&done));
+        let merged = wanted == "merged";
+        assert_eq!(read(dir.path(), "etc/a.conf") == Some(edit), !merged);
+        assert_eq!(read(dir.path(), "etc/a.conf.new").is_some(), !merged);
+    }
+}
+
+#[test]
+fn an_edit_that_is_replaced_is_kept_under_a_free_name() {
+    let [old, middle, new] = releases();
+    let dir = scratch();
+    let dir = dir.path();
+    lay(dir, &old);
+    fs::write(dir.join("etc/a.conf"), "mine").unwrap();
+    fs::write(dir.join("etc/a.conf.edited"), "an older edit").unwrap();
+    let before = listing(dir);
+    let done = go_as(dir, &Made::new("1.0.1", &[("1.0.0", &old)], &middle, CLASSES), EditedConfig::Replace, None);
+    assert!(said(&done).contains("kept as etc/a.conf.edited.2"), "{}", said(&done));
+    assert_eq!(read(dir, "etc/a.conf").as_deref(), Some("tls=weak"));
+    assert_eq!(read(dir, "etc/a.conf.edited").as_deref(), Some("an older edit"));
+    assert_eq!(read(dir, "etc/a.conf.edited.2").as_deref(), Some("mine"));
+    assert_eq!(go(dir, "1.0.2", &old, &new).findings, []);
+    rollback(&Disk::real(), dir).unwrap();
+    rollback(&Disk::real(), dir).unwrap();
+    assert_eq!(listing(dir), before);
+}
+
+#[test]
+fn a_new_version_that_was_edited_stands_in_nobodys_way() {
+    let [old, middle, _] = releases();
+    let newest = release("3", "tls=strong");
+    let dir = scratch();
+    let dir = dir.path();
+    lay(dir, &old);
+    fs::write(dir.join("etc/a.conf"), "mine").unwrap();
+    go(dir, "1.0.1", &old, &middle);
+    fs::write(dir.join("etc/a.conf.new"), "half merged").unwrap();
+    let done = go(dir, "1.0.2", &middle, &newest);
+    assert!(
+        said(&done).contains("etc/a.conf.new is not as it was laid there; it is kept as etc/a.conf.new.edited"),
+        "{}",
+        said(&done)
+    );
+    let three = ["etc/a.conf", "etc/a.conf.new", "etc/a.conf.new.edited"].map(|p| read(dir, p).unwrap());
+    assert_eq!(three, ["mine", "tls=strong", "half merged"]);
+    assert_eq!(status(&Disk::real(), dir).unwrap().drift, []);
 }

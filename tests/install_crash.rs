@@ -3,7 +3,9 @@
 mod installing;
 
 use cumulate::disk::{Disk, Fault, FaultPlan};
-use cumulate::install::{AllowDrift, Condition, Options, apply, rollback, rollback_setting_aside, status};
+use cumulate::install::{
+    AllowDrift, Condition, EditedConfig, Options, apply, rollback, rollback_setting_aside, status,
+};
 use cumulate::report::ErrorCode;
 use installing::*;
 use std::collections::BTreeMap;
@@ -345,5 +347,31 @@ fn rolling_back_over_drift_killed_after_any_operation_loses_no_edit() {
             assert!(n > 10, "only {n} operations");
             return;
         }
+    }
+}
+
+#[test]
+fn an_apply_that_replaces_edits_killed_after_any_operation_loses_none() {
+    let mut story = Story::new();
+    let options = Options { edited: EditedConfig::Replace, ..Options::default() };
+    story.target.remove("etc/edited.conf.new");
+    story.target.insert("etc/edited.conf.edited".into(), story.base["etc/edited.conf"].clone());
+    story.target.insert("etc/edited.conf".into(), Node::File(b"pristine too 2".to_vec(), 0o600));
+    for n in 0.. {
+        let when = format!("apply killed after operation {n}");
+        let (dir, before) = story.laid();
+        let dir = dir.path();
+        let go = |disk: &Disk| apply(disk, dir, &story.made.release(), &options);
+        let done = go(&Disk::with_faults(FaultPlan::stop_after(n)));
+        assert_whole(dir, &story.base, &story.target, &when);
+        if done.is_ok() {
+            story.assert_target(dir, &when);
+            return;
+        }
+        if n % 2 == 0 {
+            go(&Disk::real()).unwrap_or_else(|e| panic!("{when}: {e}"));
+            assert_eq!(tree_of(dir), tree(&story.target), "{when}");
+        }
+        to_base(dir, &before, &when);
     }
 }

@@ -172,3 +172,46 @@ fn a_file_in_no_known_state_is_not_taken_for_a_mix() {
     apply(&Disk::real(), dir.path(), &made().release(), &options).unwrap();
     assert_eq!(tree_of(dir.path()), tree(&worlds().2));
 }
+
+/// The demo component, built with every file whole for repairs.
+#[test]
+fn a_bundle_with_repair_puts_any_file_right_and_fills_an_empty_folder() {
+    let work = tempfile::tempdir().unwrap();
+    let work = fs::canonicalize(work.path()).unwrap();
+    let run = |args: &[&str]| cumulate(&work, args);
+    common::copy(Path::new("testdata/demo"), &work.join("lantern"));
+    run(&["keygen", "--out", "release"]).expect(0);
+    run(&["build", "lantern", "-o", "plain.cup", "--key", "release.key"]).expect(0);
+    run(&["build", "lantern", "-o", "l.cup", "--key", "release.key", "--with-repair"]).expect(0);
+    // Who has a base downloads what they did before, give or take the naming of packs that are shared now.
+    let download = |file: &str| {
+        let json = run(&["inspect", file, "--format", "json"]).expect(0).json();
+        json["bases"].as_array().unwrap()[0]["download"].as_u64().unwrap()
+    };
+    let (with, without) = (download("l.cup"), download("plain.cup"));
+    assert!(with <= without + 600, "{with} against {without}");
+    run(&["verify", "l.cup", "--pub", "release.pub", "--bases", "lantern/bases"]).expect(0);
+    run(&["check", "l.cup", "--config", "lantern/cumulate.toml"]).expect(0);
+    run(&["rebuild", "lantern", "--check", "l.cup"]).expect(0);
+
+    common::copy(&work.join("lantern/bases/1.0.1"), &work.join("here"));
+    run(&["apply", "l.cup", "here", "--pub", "release.pub"]).expect(0);
+    let target = tree_of(&work.join("here"));
+    for entry in target.entries.keys().filter(|p| !p.as_str().starts_with("conf/")) {
+        fs::write(entry.under(&work.join("here")), "damaged").unwrap();
+    }
+    let refused = run(&["apply", "l.cup", "here"]).expect(5);
+    let command = commands(&refused.stderr).remove(0);
+    assert!(!command.contains(&"--from".to_owned()), "{command:?}");
+    run(&command.iter().map(String::as_str).collect::<Vec<_>>()).expect(0);
+    assert_eq!(tree_of(&work.join("here")), target);
+    run(&["status", "here"]).expect(0);
+
+    fs::create_dir(work.join("new")).unwrap();
+    run(&["apply", "l.cup", "new", "--pub", "release.pub"]).expect(0);
+    assert_eq!(tree_of(&work.join("new")), target);
+    // A folder that holds something of the release's is not taken for an empty one.
+    fs::create_dir_all(work.join("other/src")).unwrap();
+    fs::write(work.join("other/src/parse.c"), "not ours").unwrap();
+    run(&["apply", "l.cup", "other", "--pub", "release.pub"]).expect(5);
+}

@@ -60,7 +60,10 @@ impl Package {
     /// What a policy has to judge.
     pub fn judged(&self) -> Judged {
         let says = claim(&self.root, "");
-        let routes = self.bases.iter().map(|b| (b.manifest.name.clone(), binding(&b.manifest))).collect();
+        // Nothing stands in a repair base that could be tested; what it becomes is what the others of its track become.
+        let others = |track: &str| self.bases.iter().any(|b| b.manifest.track == track && !b.manifest.is_repair());
+        let bases = self.bases.iter().map(|b| &b.manifest).filter(|m| !(m.is_repair() && others(&m.track)));
+        let routes = bases.map(|m| (m.name.clone(), binding(m))).collect();
         Judged { subject: self.subject().digest, says, routes, best_before: self.root.release.best_before }
     }
 

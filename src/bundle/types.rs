@@ -147,6 +147,13 @@ pub struct BaseManifest {
     pub fixes: Vec<FixState>,
 }
 
+impl BaseManifest {
+    /// Whether it is the repair base: it has no file, so its steps carry every file of the target whole.
+    pub fn is_repair(&self) -> bool {
+        self.before.files == 0
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FixState {
     pub id: String,

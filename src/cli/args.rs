@@ -115,6 +115,10 @@ pub enum Command {
         /// Remember nothing.
         #[arg(long, conflicts_with = "cache")]
         no_cache: bool,
+        /// Carry every file of the target whole too, for 'doctor --repair' and for installing into an empty folder; who has
+        /// a base does not download it.
+        #[arg(long)]
+        with_repair: bool,
         /// Replace an existing bundle.
         #[arg(long)]
         force: bool,

@@ -8,7 +8,7 @@ use super::use_args::Trust;
 use super::using::{now, policy};
 use crate::bundle::Bundle;
 use crate::report::{Error, ErrorCode, Level, Result};
-use crate::tree::{SourceOptions, read_source};
+use crate::tree::{Source, SourceOptions, read_source};
 use crate::verb::{self, Checked, VerifyReport};
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,10 @@ pub fn prove((opened, mut report): (Bundle, VerifyReport), bases: Option<&Path>)
     let release = crate::install::Release::of(&opened)?;
     for base in opened.bases() {
         let options = SourceOptions { version: Some(&base.name), ..SourceOptions::default() };
-        let source = read_source(&base_source(dir, &base.name)?, &options)?;
+        let source = match base.is_repair() {
+            true => Source::default(),
+            false => read_source(&base_source(dir, &base.name)?, &options)?,
+        };
         report.proved(verb::prove(&release, &base.name, &source)?);
     }
     drop(release);

@@ -147,6 +147,7 @@ pub struct BuildArgs {
     pub threads: Option<usize>,
     pub cache: Option<PathBuf>,
     pub no_cache: bool,
+    pub with_repair: bool,
     pub force: bool,
     pub selection: SelectionArgs,
     pub out: Out,
@@ -185,6 +186,7 @@ pub fn built(a: &BuildArgs) -> Result<Built> {
         key: key.map(|k| (k, a.role.as_str())),
         cache,
         created: source_date_epoch()?,
+        repair: a.with_repair,
     };
     let built = {
         let bar = Progress::new();

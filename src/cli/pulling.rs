@@ -23,6 +23,7 @@ impl PullArgs {
             threads: None,
             cache: None,
             no_cache: false,
+            with_repair: false,
             force: self.force,
             selection: Selection { only: Vec::new(), without: vec![format!("id:{}", self.fix)] },
             out: Out::new(self.out.format),
@@ -42,9 +43,9 @@ struct Said {
 }
 
 /// `rebuild` holds how the new bundle is built, where one is wanted.
-pub fn pull(bundle: &Path, fix: &str, rebuild: Option<&BuildArgs>, out: Out) -> Result<u8> {
+pub fn pull(bundle: &Path, fix: &str, rebuild: Option<BuildArgs>, out: Out) -> Result<u8> {
     let pull = verb::pull(bundle, fix)?;
-    let built = rebuild.map(built).transpose()?;
+    let built = rebuild.map(|r| built(&BuildArgs { with_repair: pull.repair, ..r })).transpose()?;
     let rebuilt = match built.as_ref().and_then(|b| b.output.as_ref()) {
         Some(new) => Some(verb::pulled(bundle, &pull, new)?),
         None => None,

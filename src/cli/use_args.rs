@@ -1,5 +1,6 @@
 //! What those who use bundles type: the commands that `cumulate` and `cumulate-apply` share.
 
+use crate::install::EditedConfig;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -82,6 +83,13 @@ pub enum Using {
         /// Accept an installation whose files are each as some base or the target has them, though none matches as a whole.
         #[arg(long, conflicts_with = "allow_drift")]
         allow_composed: bool,
+        /// What becomes of config files that were edited here and that the release changes: `keep` lays the new version
+        /// beside them as FILE.new, `merge` merges by lines where that is clean, `replace` keeps the edit as FILE.edited.
+        #[arg(long, value_enum, value_name = "HOW", default_value = "keep")]
+        edited_config: EditedArg,
+        /// A folder with intact files of what is installed: what merging starts from.
+        #[arg(long, value_name = "FOLDER")]
+        from: Option<PathBuf>,
         /// Print the steps and change nothing.
         #[arg(long)]
         dry_run: bool,
@@ -132,6 +140,25 @@ pub enum Using {
         #[command(flatten)]
         output: Output,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EditedArg {
+    Keep,
+    #[cfg(feature = "build")]
+    Merge,
+    Replace,
+}
+
+impl From<EditedArg> for EditedConfig {
+    fn from(arg: EditedArg) -> Self {
+        match arg {
+            EditedArg::Keep => Self::Keep,
+            #[cfg(feature = "build")]
+            EditedArg::Merge => Self::Merge,
+            EditedArg::Replace => Self::Replace,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -58,6 +58,8 @@ pub fn run(command: Using) -> Result<u8> {
             allow_stale,
             allow_drift,
             allow_composed,
+            edited_config,
+            from,
             dry_run,
             output,
         } => {
@@ -71,6 +73,8 @@ pub fn run(command: Using) -> Result<u8> {
                 },
                 allow_downgrade,
                 base,
+                edited: edited_config.into(),
+                intact: from,
                 ..Options::default()
             };
             let applied = verb::apply(&Disk::real(), &bundle, &dir, &belief, options)?;

@@ -24,7 +24,7 @@ fn run(command: Command) -> crate::report::Result<u8> {
             making::keygen(&out, passphrase.as_deref(), Out::new(output.format))
         }
         Command::Plan(plan) => planning::plan(&plan),
-        Command::Pull(a) => pulling::pull(&a.bundle, &a.fix, a.rebuild().as_ref(), Out::new(a.out.format)),
+        Command::Pull(a) => pulling::pull(&a.bundle, &a.fix, a.rebuild(), Out::new(a.out.format)),
         Command::Import(from) => exchange::import(&from),
         Command::Export(Export::Quilt(a)) => exchange::export(&a, Taker::Quilt),
         Command::Export(Export::GitAm(a)) => exchange::export(&a, Taker::GitAm),
@@ -39,6 +39,7 @@ fn run(command: Command) -> crate::report::Result<u8> {
             threads,
             cache,
             no_cache,
+            with_repair,
             force,
             selection,
             out,
@@ -53,6 +54,7 @@ fn run(command: Command) -> crate::report::Result<u8> {
             threads,
             cache,
             no_cache,
+            with_repair,
             force,
             selection,
             out: Out::new(out.format),

@@ -2,16 +2,17 @@
 
 use super::contents::Contents;
 use super::known::known;
+use super::mend::Sick;
 use super::preflight;
 use super::recognise::{AllowDrift, Recognised, paths};
 use super::record::generation;
 use super::release::{Release, Route};
 use super::resume::{self, Resumed};
 use super::scan::{Scan, scan};
-use super::stage::{back_up, stage};
+use super::stage::{back_up, keep_pristine, stage};
 use super::state::{Doing, Generation, Installed, Journal, State};
-use super::steps::{self, Here, Op, What, Work};
-use crate::bundle::{self, Action, FixState};
+use super::steps::{self, EditedConfig, Here, Op, What, Work};
+use crate::bundle::{self, Action, Class, FixState};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, TreePath};
@@ -32,6 +33,8 @@ pub struct Options {
     pub base: Option<String>,
     /// The policy to remember for later applies, as the text of a trust file.
     pub trust: Option<String>,
+    /// What is done with config files that were edited locally.
+    pub edited: EditedConfig,
     /// A folder whose intact files may serve where the installation's are not.
     pub intact: Option<PathBuf>,
     /// The bundle's file, for advice.
@@ -78,7 +81,7 @@ pub struct Applied {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StepDone {
     pub path: TreePath,
-    /// `copy`, `delta`, `full`, `mode`, `link`, `delete`, `folder`, `remove-folder`.
+    /// `copy`, `delta`, `full`, `merge`, `mode`, `link`, `delete`, `folder`, `remove-folder`.
     #[serde(rename = "do")]
     pub what: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,9 +123,12 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     let release = &release.completed(&seen);
     let listing = current.as_ref().map(|g| state.listing(g.generation)).transpose()?;
     let mut contents = Contents::of(dir, &seen);
-    let what = known(release, (&state, &seen, listing.as_ref()), &mut contents, current.as_ref(), options)?;
+    contents.add_backups(&state, installed.generation)?;
+    let intact = options.intact.as_ref().map(|folder| contents.add_folder(folder, &seen)).transpose()?;
+    let sick = Sick { dir, seen: &seen, contents: &contents, listing: listing.as_ref(), intact: intact.as_ref() };
+    let what = known(release, sick, current.as_ref(), options)?;
     let beside = current.as_ref().map(|g| &g.beside);
-    let here = Here { seen: &seen, contents: &contents, listing: listing.as_ref(), beside };
+    let here = Here { seen: &seen, contents: &contents, listing: listing.as_ref(), beside, edited: options.edited };
     let mut mended = None;
     let mut drifted = false;
     let (index, names, work) = match what {
@@ -143,7 +149,9 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     if !drifted {
         route.must_end_here()?;
     }
-    let space = preflight::space(&work.ops, route.after.len() as u64 * 256);
+    let config = route.after.entries.iter().filter(|(p, _)| route.class(p) == Class::Config);
+    let pristine = config.fold(0u64, |sum, (_, e)| sum.saturating_add(e.size()));
+    let space = preflight::space(&work.ops, pristine.saturating_add(route.after.len() as u64 * 256));
     let mut applied = Applied {
         schema: "cumulate.apply/1",
         outcome: Outcome::NothingToDo,
@@ -279,6 +287,7 @@ fn run(
         journal(Doing::Staging)?;
         state.clean(disk, number)?;
         stage(disk, state, release, work)?;
+        keep_pristine(disk, state, number, work)?;
         back_up(disk, state, number, &generation.ops)?;
         state.write_generation(disk, generation, &route.after)?;
         preflight::unchanged(&state.dir, &generation.ops, seen)
@@ -310,6 +319,7 @@ fn done(op: &Op, making: Option<&steps::Making>) -> StepDone {
         (What::Delete, _) => ("delete", None),
         (What::Folder, _) => ("folder", None),
         (What::Unfolder, _) => ("remove-folder", None),
+        (What::Put, _) if making.is_some_and(|m| m.made.is_some()) => ("merge", None),
         (What::Put, Some(Action::Copy { from })) => ("copy", Some(from.clone())),
         (What::Put, Some(Action::Delta { from, .. })) => ("delta", Some(from.clone())),
         (What::Put, Some(Action::Mode)) => ("mode", None),

@@ -6,6 +6,7 @@ use super::state::State;
 use crate::report::Result;
 use crate::tree::{Digest, Entry, Tree};
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files by their content; any one of several.
@@ -24,13 +25,18 @@ impl Contents {
         contents
     }
 
-    /// Adds the old files that the installation keeps for rolling back.
+    /// Adds the old files that the installation keeps for rolling back, and its config files as they were shipped.
     ///
     /// # Errors
     /// As reading records.
     pub fn add_backups(&mut self, state: &State, generation: u64) -> Result<()> {
         for n in 1..=generation {
             let (record, folder) = (state.generation(n)?, state.backup(n));
+            let names = fs::read_dir(state.pristine(n)).into_iter().flatten().flatten().map(|item| item.path());
+            for at in names {
+                let digest = at.file_name().and_then(|n| n.to_str()).and_then(Digest::from_hex);
+                self.by.extend(digest.map(|d| (d, at)));
+            }
             for (i, op) in record.ops.iter().enumerate().filter(|(_, op)| keeps_old(op)) {
                 self.add(op.before.as_ref(), || slot(&folder, i));
             }

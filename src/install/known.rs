@@ -1,33 +1,26 @@
 //! What an installation is; if no base is what it is, the way to the target, or the advice that leads there.
 
 use super::apply::Options;
-use super::contents::Contents;
 use super::mend::{Mended, Sick, mend};
 use super::recognise::{AllowDrift, Recognised, UNTOUCHED, recognise};
 use super::release::Release;
-use super::scan::Scan;
-use super::state::{Generation, State};
+use super::state::Generation;
 use crate::report::{Error, ErrorCode, Result};
-use crate::tree::Tree;
 use std::path::Path;
 
 /// What the installation is; if no base is what it is, the way to the target from where it is, if that is allowed.
 pub fn known(
     release: &Release<'_>,
-    (state, seen, listing): (&State, &Scan, Option<&Tree>),
-    contents: &mut Contents,
+    sick: Sick<'_>,
     current: Option<&Generation>,
     options: &Options,
 ) -> Result<Recognised> {
     let at = current.map(|g| g.after);
     let base = options.base.as_deref();
-    let refused = match recognise(release, seen, base, options.allow_drift, at) {
+    let refused = match recognise(release, sick.seen, base, options.allow_drift, at) {
         Err(e) if matches!(e.code, ErrorCode::NoBase | ErrorCode::Drift) => e,
         other => return other,
     };
-    contents.add_backups(state, current.map_or(0, |c| c.generation))?;
-    let intact = options.intact.as_ref().map(|folder| contents.add_folder(folder, seen)).transpose()?;
-    let sick = Sick { dir: &state.dir, seen, contents, listing, intact: intact.as_ref() };
     let way = mend(release, sick, base)?;
     if way.ailments.is_empty() {
         return Err(refused);
@@ -40,7 +33,7 @@ pub fn known(
     };
     if !allowed {
         // A release that the bundle does not know is no drift.
-        return Err(if foreign { refused } else { advised(refused, &way, &state.dir, options.named.as_deref()) });
+        return Err(if foreign { refused } else { advised(refused, &way, sick.dir, options.named.as_deref()) });
     }
     way.must_hold(&release.version)?;
     Ok(Recognised::Mended(Box::new(way)))

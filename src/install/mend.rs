@@ -111,7 +111,7 @@ impl Mended {
 pub fn mend(release: &Release<'_>, sick: Sick<'_>, base: Option<&str>) -> Result<Mended> {
     let seen = sick.seen;
     let routes = || release.routes.iter().enumerate().filter(|(_, r)| base.is_none_or(|b| b == r.name));
-    let bases = routes().map(|(i, r)| (i, r.name.as_str(), &r.before));
+    let bases = routes().filter(|(_, r)| !r.is_repair()).map(|(i, r)| (i, r.name.as_str(), &r.before));
     let targets = routes().map(|(i, r)| (i, TARGET, &*r.after));
     let states = targets.chain(bases).map(|(i, name, tree)| (i, name, tree, sick.strangers(release, i, tree)));
     let rank = |i: usize, differ: &BTreeSet<&TreePath>| {
@@ -178,7 +178,8 @@ impl Sick<'_> {
             Some(entry) => same(entry, here),
             None => here.is_none_or(|s| s.found == Found::Missing),
         };
-        let bases = release.routes.iter().filter(|r| stands(r.before.get(path))).map(|r| r.name.clone());
+        let bases = release.routes.iter().filter(|r| !r.is_repair() && stands(r.before.get(path)));
+        let bases = bases.map(|r| r.name.clone());
         stands(near.after.get(path)).then(|| TARGET.to_owned()).into_iter().chain(bases).collect()
     }
 

@@ -9,6 +9,7 @@
 //! | `releases/N.record` | generation N: which bundle on which base, fixes, every operation with what was there before and after, folders as they were | as long as one can roll back to before it |
 //! | `releases/N.listing` | the target's listing, so that drift is seen without the bundle | the same |
 //! | `backup/N/I` | the old file of operation I: a hard link, or a copy where there are none | the same |
+//! | `pristine/N/D` | a config file as generation N ships it, D its digest: what a merge starts from | the same |
 //! | `stage/I` | the new file of operation I, complete and checked | only during a run |
 //!
 //! Every record is one line `cumulate-state 1 sha256:…` and JSON with that digest, written atomically.
@@ -27,6 +28,7 @@
 mod apply;
 mod commit;
 mod complete;
+mod config;
 mod contents;
 mod doctor;
 mod from_bundle;
@@ -57,3 +59,4 @@ pub use resume::Resumed;
 pub use rollback::{Release as ReleaseName, RolledBack, Undone, rollback, rollback_setting_aside};
 pub use state::{Doing, Memory};
 pub use status::{Condition, Status, memory, status};
+pub use steps::EditedConfig;

@@ -107,7 +107,9 @@ pub fn recognise(
     let mut nearest: Option<(Vec<Difference>, usize)> = None;
     let mut best: Option<(usize, usize)> = None;
     let mut unproved = None;
-    for (i, route) in release.routes.iter().enumerate().filter(|(_, r)| chosen(r)) {
+    let nothing = scan.values().all(|s| matches!(s.found, Found::Missing | Found::Entry(Entry::Folder)));
+    let possible = |r: &Route| chosen(r) && (nothing || !r.is_repair());
+    for (i, route) in release.routes.iter().enumerate().filter(|(_, r)| possible(r)) {
         let differences = differences(route, scan);
         if differences.is_empty() && !route.starts_here() {
             unproved = unproved.or(Some(route));

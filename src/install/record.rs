@@ -48,7 +48,7 @@ pub fn generation(
         before: route.from,
         after: route.to,
         fixes: route.fixes.clone(),
-        config: of_class(&[Class::Config]),
+        config: of_class(&[Class::Config]).into_iter().chain(work.aside.iter().cloned()).collect(),
         ignored: of_class(&[Class::Volatile, Class::Site]),
         beside,
         ops: work.ops.clone(),

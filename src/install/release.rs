@@ -103,6 +103,11 @@ impl Route {
         Ok(Self { name: name.into(), track: track.into(), from, to, before, after, steps, config, fixes })
     }
 
+    /// Whether it starts from nothing, with every file of the target whole. It matches only where nothing is.
+    pub fn is_repair(&self) -> bool {
+        self.before.is_empty()
+    }
+
     /// The step of a path.
     pub fn step(&self, path: &TreePath) -> Option<&Step> {
         self.steps.binary_search_by(|s| s.path.cmp(path)).ok().and_then(|i| self.steps.get(i))

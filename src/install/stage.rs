@@ -1,10 +1,11 @@
 //! New contents are made and checked in the staging folder, and old ones get a second name in the
 //! backup folder, before anything of the installation changes.
 
+use super::config::read;
 use super::release::Release;
 use super::scan::{self, gone};
 use super::state::State;
-use super::steps::{Making, Op, What, Work};
+use super::steps::{Making, Op, Pristine, What, Work};
 use crate::bundle::Action;
 use crate::disk::{Disk, NewFile};
 use crate::report::{Error, ErrorCode, Result};
@@ -69,6 +70,11 @@ fn file<'a>(
     };
     let mut new = disk.create(to, 0o600)?;
     let made = match (&making.action, &making.source) {
+        _ if making.made.is_some() => {
+            let bytes = making.made.as_deref().unwrap_or_default();
+            new.put(bytes)?;
+            Digest::of(bytes)
+        }
         (Action::Copy { .. } | Action::Mode, Some((from, _))) => {
             let mut old = scan::open(from)?;
             let mut hasher = Hasher::new();
@@ -84,7 +90,7 @@ fn file<'a>(
             hasher.finish()
         }
         (Action::Delta { at, .. }, Some((from, old_digest))) => {
-            let old = old_bytes(from, *old_digest)?;
+            let old = read(from, *old_digest)?;
             let bytes = (release.decode)(making.route, *at, &old, size)?;
             new.put(&bytes)?;
             Digest::of(&bytes)
@@ -132,15 +138,6 @@ fn with_exec(mode: u32, exec: bool) -> u32 {
     }
 }
 
-fn old_bytes(full: &Path, digest: Digest) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    scan::open(full)?.read_to_end(&mut bytes).map_err(|e| Error::io(full.display(), &e))?;
-    if Digest::of(&bytes) != digest {
-        return Err(scan::changed(full.to_path_buf()));
-    }
-    Ok(bytes)
-}
-
 fn meta(full: &Path) -> Result<Option<Metadata>> {
     match fs::symlink_metadata(full) {
         Ok(meta) => Ok(Some(meta)),
@@ -157,6 +154,27 @@ pub fn parent_of(dir: &Path, path: &TreePath) -> Result<Option<Metadata>> {
         }
     }
     meta(dir)
+}
+
+/// Keeps config files as they are shipped: the files themselves will be edited in place.
+pub fn keep_pristine(disk: &Disk, state: &State, generation: u64, work: &Work) -> Result<()> {
+    if work.pristine.is_empty() {
+        return Ok(());
+    }
+    let folder = state.pristine(generation);
+    disk.mkdir(&folder, 0o700)?;
+    let puts: Vec<usize> = work.makings.keys().copied().collect();
+    for (digest, from) in &work.pristine {
+        let bytes = match from {
+            Pristine::At(full) => read(full, *digest)?,
+            Pristine::Staged(n) => read(&slot(&state.stage(), puts.get(*n).copied().unwrap_or(*n)), *digest)?,
+            Pristine::Bytes(bytes) => bytes.clone(),
+        };
+        let mut new = disk.create(&folder.join(digest.hex()), 0o600)?;
+        new.put(&bytes)?;
+        new.sync()?;
+    }
+    disk.sync_folder(&folder)
 }
 
 /// Gives every file and link that goes or is replaced a second name, or a copy where the file system

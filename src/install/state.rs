@@ -161,6 +161,11 @@ impl State {
         self.root.join("backup").join(format!("{generation:06}"))
     }
 
+    /// Config files as generation N ships them, each named by its digest in hex.
+    pub fn pristine(&self, generation: u64) -> PathBuf {
+        self.root.join("pristine").join(format!("{generation:06}"))
+    }
+
     pub fn installed(&self) -> Result<Installed> {
         Ok(read(&self.file("installed"))?.unwrap_or_default())
     }
@@ -202,8 +207,9 @@ impl State {
         Ok(())
     }
 
-    fn folders(&self) -> [(PathBuf, u32); 3] {
-        [(self.root.clone(), 0o755), (self.file("releases"), 0o755), (self.file("backup"), 0o700)]
+    fn folders(&self) -> [(PathBuf, u32); 4] {
+        let private = |name| (self.file(name), 0o700);
+        [(self.root.clone(), 0o755), (self.file("releases"), 0o755), private("backup"), private("pristine")]
     }
 
     /// Takes the folders away again where nothing has ever been installed.
@@ -277,6 +283,7 @@ impl State {
     /// Forgets a generation that is not part of the chain (any more).
     pub fn drop_generation(&self, disk: &Disk, generation: u64) -> Result<()> {
         drop_flat(disk, &self.backup(generation))?;
+        drop_flat(disk, &self.pristine(generation))?;
         for file in [self.listing_file(generation), self.record_file(generation)] {
             if fs::symlink_metadata(&file).is_ok() {
                 disk.unlink(&file)?;

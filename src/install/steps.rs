@@ -47,6 +47,30 @@ pub struct Making {
     pub source: Option<(PathBuf, Digest)>,
     /// The file whose mode and owner the new one takes over.
     pub like: Option<TreePath>,
+    /// The content, where planning had to make it: a merge.
+    pub made: Option<Vec<u8>>,
+}
+
+/// Where a config file's content as it is shipped is when it is to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pristine {
+    At(PathBuf),
+    /// What this `Put` stages, by its place among them.
+    Staged(usize),
+    Bytes(Vec<u8>),
+}
+
+/// What is done with config files that were edited locally and that the release changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EditedConfig {
+    /// The edit stays, and the new version is put beside it.
+    #[default]
+    Keep,
+    /// Both are merged by lines; where that is not clean, the edit is kept.
+    #[cfg(feature = "build")]
+    Merge,
+    /// The new version takes its place, and the edit is put beside it.
+    Replace,
 }
 
 /// Everything that applying will do.
@@ -57,6 +81,10 @@ pub struct Work {
     pub makings: BTreeMap<usize, Making>,
     /// New versions that are put beside edited config files.
     pub beside: BTreeMap<TreePath, Digest>,
+    /// Copies of local edits that are put beside what replaces them.
+    pub aside: Vec<TreePath>,
+    /// Config files as they are shipped, by content.
+    pub pristine: BTreeMap<Digest, Pristine>,
     pub findings: Vec<Finding>,
 }
 
@@ -70,6 +98,7 @@ pub struct Here<'a> {
     pub listing: Option<&'a Tree>,
     /// The `.new` files that cumulate laid, by digest: those may be replaced.
     pub beside: Option<&'a BTreeMap<TreePath, Digest>>,
+    pub edited: EditedConfig,
 }
 
 /// A config file's new version beside a local edit.
@@ -77,9 +106,22 @@ pub fn beside(path: &TreePath) -> Result<TreePath> {
     TreePath::parse(&format!("{path}.new")).map_err(|e| Error::new(ErrorCode::BadPath, path, e))
 }
 
+/// The names under which an edit may be kept beside what replaces it.
+pub fn aside(path: &TreePath) -> Result<Vec<TreePath>> {
+    let names = ["", ".2", ".3", ".4", ".5"].map(|n| format!("{path}.edited{n}"));
+    names.iter().map(|n| TreePath::parse(n).map_err(|e| Error::new(ErrorCode::BadPath, path, e))).collect()
+}
+
 /// The paths beside config files that the scan must cover too.
 pub fn beside_paths(route: &Route) -> Result<Vec<TreePath>> {
-    route.steps.iter().filter(|s| s.class == Class::Config).map(|s| beside(&s.path)).collect()
+    let mut paths = Vec::new();
+    for step in route.steps.iter().filter(|s| s.class == Class::Config) {
+        let new = beside(&step.path)?;
+        paths.extend(aside(&step.path)?);
+        paths.extend(aside(&new)?);
+        paths.push(new);
+    }
+    Ok(paths)
 }
 
 /// Plans the operations of route `at` on what was found.
@@ -164,6 +206,7 @@ pub(super) fn plan_route(
             Class::Volatile | Class::Site => {}
         }
     }
+    planning.keep_pristine();
     planning.finish()
 }
 

@@ -1,25 +1,21 @@
 //! `build`: resolve, merge, route, pack, write, sign.
 
+use super::described::{fix_entries, graph, provenance, state_of};
 use super::planned::{PlannedTrack, planned};
 use super::provenance::statements;
 use super::selection::Selection;
 use super::target::{Target, target_of};
-use crate::bundle::{
-    BaseDraft, Blobs, Draft, FixEntry, FixState, Graph, GraphEdge, GraphMerge, GraphPair, GraphResolution,
-    NOT_FOR_TRACK, Provenance, ProvenancePath, State, TrackDraft, write_file, write_layout,
-};
+use crate::bundle::{BaseDraft, Blobs, Draft, FixEntry, State, TrackDraft, write_file, write_layout};
 use crate::delta::Profile;
 use crate::disk::Disk;
 use crate::explain;
-use crate::fix::{Fix, FixId};
-use crate::plan::{DropCause, Dropped, Plan};
-use crate::release::{Day, Release, ReleaseSection};
+use crate::release::{DEFAULT_TRACK, Day, Release, ReleaseSection};
 use crate::report::{Error, ErrorCode, Finding, Level, Result, distinct};
 use crate::route::{Memo, pack, route};
-use crate::tree::{Digest, Store};
+use crate::tree::{Digest, Store, Tree};
 use crate::trust::{Envelope, KeySource, SecretKey, parse_time};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What is built and where it goes.
@@ -37,6 +33,8 @@ pub struct Request<'a> {
     pub cache: Option<PathBuf>,
     /// Seconds since 1970 that the bundle states as its time.
     pub created: Option<u64>,
+    /// Add a repair base to each track: one without files, whose steps carry every file of the target whole.
+    pub repair: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +106,12 @@ pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &P
     if let Some(folder) = folder.filter(|f| !f.is_dir()) {
         return Err(Error::new(ErrorCode::Usage, folder.display(), "there is no such folder to write to")
             .next("make it, or choose another output"));
+    }
+    let taken = |name: &String| release.tracks.iter().flat_map(|t| &t.bases).any(|b| b.name == *name);
+    let mut repairs = release.tracks.iter().map(|t| repair_name(&t.name)).filter(|_| request.repair);
+    if let Some(name) = repairs.find(taken) {
+        return Err(Error::new(ErrorCode::Config, name, "the repair base needs this name for itself")
+            .next("give that base another name, or build without --with-repair"));
     }
     let key = request.key.as_ref().map(|(k, role)| Ok::<_, Error>((SecretKey::read(k.clone())?, role))).transpose()?;
     progress("planning", 0, 1);
@@ -195,6 +199,9 @@ fn draft(
         for base in &target.bases {
             routes.push(route(&base.tree, &target.tree, &store, &class));
         }
+        if request.repair {
+            routes.push(route(&Tree::default(), &target.tree, &store, &class));
+        }
     }
     let profile = request.profile.unwrap_or(release.config.release.profile);
     let memo = request.cache.clone().map(|dir| Memo { dir, disk });
@@ -217,6 +224,23 @@ fn draft(
                 packs: packed.packs.iter().filter_map(|i| refs.get(*i).copied()).collect(),
                 memory: packed.memory,
                 fixes,
+            });
+        }
+        if let Some(packed) = request.repair.then(|| made.next()).flatten() {
+            let added: BTreeMap<&str, (State, &str)> = target
+                .bases
+                .iter()
+                .flat_map(|b| &b.states)
+                .map(|(id, ..)| (id.0.as_str(), (State::Added, "")))
+                .collect();
+            bases.push(BaseDraft {
+                name: repair_name(&track.track.name),
+                track: track.track.name.clone(),
+                before: Tree::default(),
+                steps: packed.steps,
+                packs: packed.packs.iter().filter_map(|i| refs.get(*i).copied()).collect(),
+                memory: packed.memory,
+                fixes: fixes.iter().map(|f| state_of(f, &added, track)).collect(),
             });
         }
         drafts.push(TrackDraft {
@@ -243,6 +267,11 @@ fn draft(
     })
 }
 
+/// What the repair base of a track is called.
+fn repair_name(track: &str) -> String {
+    if track == DEFAULT_TRACK { "repair".into() } else { format!("repair-{track}") }
+}
+
 /// The end of the day in UTC.
 fn best_before(section: &ReleaseSection) -> Result<Option<u64>> {
     let end = |day: &Day| {
@@ -252,136 +281,6 @@ fn best_before(section: &ReleaseSection) -> Result<Option<u64>> {
         })
     };
     section.best_before.as_ref().map(end).transpose()
-}
-
-fn state_of(fix: &FixEntry, states: &BTreeMap<&str, (State, &str)>, track: &PlannedTrack<'_>) -> FixState {
-    let (state, reason) = match states.get(fix.id.as_str()) {
-        Some((state, reason)) => (*state, (*reason).to_owned()),
-        None => {
-            let why = track.not_for.get(&FixId(fix.id.clone()));
-            let why = why.map_or_else(|| "this track has it not".into(), |w| format!("{NOT_FOR_TRACK}{w}"));
-            (State::Unknown, why)
-        }
-    };
-    FixState { id: fix.id.clone(), state, reason }
-}
-
-fn provenance(target: &Target, fixes: &[FixEntry]) -> Provenance {
-    let known: BTreeSet<&str> = fixes.iter().map(|f| f.id.as_str()).collect();
-    let paths = target.provenance.iter().map(|(path, ids)| ProvenancePath {
-        path: path.clone(),
-        fixes: ids.iter().filter(|i| known.contains(i.0.as_str())).map(|i| i.0.clone()).collect(),
-    });
-    Provenance { paths: paths.collect() }
-}
-
-/// Every fix that some track has, in the order of the plans; what is contained everywhere comes first.
-fn fix_entries(release: &Release, tracks: &[PlannedTrack<'_>]) -> Result<Vec<FixEntry>> {
-    let mut order: Vec<&FixId> = Vec::new();
-    let plans: Vec<&Plan> = tracks.iter().filter_map(|t| t.outcome.as_ref().ok()).collect();
-    for plan in &plans {
-        let contained = plan.dropped.iter().filter(|d| d.cause == DropCause::Contained).map(|d| &d.fix);
-        for id in contained.chain(&plan.order) {
-            if !order.contains(&id) {
-                order.push(id);
-            }
-        }
-    }
-    let by_id: BTreeMap<&FixId, &Fix> = release.fixes.fixes.iter().map(|f| (&f.id, f)).collect();
-    let mut entries: Vec<FixEntry> = order.iter().filter_map(|id| by_id.get(id)).map(|f| entry(f)).collect();
-    for dropped in plans.iter().flat_map(|p| &p.dropped) {
-        let stands = standing(dropped, &plans);
-        let Some(entry) = entries.iter_mut().find(|e| Some(e.id.as_str()) == stands.map(|s| s.0.as_str())) else {
-            continue;
-        };
-        if let Some(fix) = by_id.get(&dropped.fix).filter(|f| f.id.0 != entry.id) {
-            stand_for(entry, fix);
-        }
-    }
-    Ok(entries)
-}
-
-/// The fix of the order that stands for a dropped one, through others that were dropped in turn.
-fn standing<'a>(dropped: &'a Dropped, plans: &[&'a Plan]) -> Option<&'a FixId> {
-    let mut now = dropped;
-    for _ in 0..=plans.iter().map(|p| p.dropped.len()).sum() {
-        let (DropCause::Superseded { by: next } | DropCause::Duplicate { of: next }) = &now.cause else { return None };
-        match plans.iter().flat_map(|p| &p.dropped).find(|d| d.fix == *next) {
-            Some(further) => now = further,
-            None => return Some(next),
-        }
-    }
-    None
-}
-
-/// What a left-out fix was there for, its successor or twin answers for: nobody looks for a CVE in vain.
-fn stand_for(entry: &mut FixEntry, fix: &Fix) {
-    let add = |list: &mut Vec<String>, item: &String| {
-        if !list.contains(item) {
-            list.push(item.clone());
-        }
-    };
-    fix.meta.cves.iter().for_each(|c| add(&mut entry.cves, c));
-    fix.meta.links.iter().for_each(|l| add(&mut entry.links, l));
-    add(&mut entry.supersedes, &fix.id.0);
-}
-
-fn entry(fix: &Fix) -> FixEntry {
-    let m = &fix.meta;
-    FixEntry {
-        id: fix.id.0.clone(),
-        title: m.title.clone(),
-        author: m.author.clone(),
-        date: m.date.clone(),
-        cves: m.cves.clone(),
-        severity: if m.severity.vector.is_empty() { m.severity.word.clone() } else { m.severity.vector.clone() },
-        links: m.links.clone(),
-        supersedes: m.supersedes.iter().map(|s| s.0.clone()).collect(),
-        restart: m.restart,
-    }
-}
-
-/// Edges and pairs of all tracks; what two tracks share is there once.
-fn graph(tracks: &[PlannedTrack<'_>], fixes: &[FixEntry]) -> Graph {
-    let known: BTreeSet<&str> = fixes.iter().map(|f| f.id.as_str()).collect();
-    let mut graph = Graph::default();
-    for plan in tracks.iter().filter_map(|t| t.outcome.as_ref().ok()) {
-        for e in &plan.edges {
-            let edge = GraphEdge {
-                fix: e.fix.0.clone(),
-                needs: e.needs.0.clone(),
-                kind: e.kind.as_str().into(),
-                reason: explain::reason_json(&e.reason),
-            };
-            if known.contains(edge.fix.as_str()) && known.contains(edge.needs.as_str()) && !graph.edges.contains(&edge)
-            {
-                graph.edges.push(edge);
-            }
-        }
-        for p in &plan.order_pairs {
-            let pair = GraphPair { first: p.first.0.clone(), then: p.then.0.clone(), kind: p.kind.as_str().into() };
-            if !graph.order_pairs.contains(&pair) {
-                graph.order_pairs.push(pair);
-            }
-        }
-        for m in &plan.merged {
-            let merge = GraphMerge {
-                path: m.path.clone(),
-                fix: m.fix.0.clone(),
-                with: m.with.iter().map(|f| f.0.clone()).collect(),
-                result: Digest::of(&m.bytes),
-                resolution: m.resolution.as_ref().map(|r| GraphResolution {
-                    name: r.name.clone(),
-                    reviewed_by: r.reviewed_by.clone(),
-                    reason: r.reason.clone(),
-                }),
-            };
-            if !graph.merges.contains(&merge) {
-                graph.merges.push(merge);
-            }
-        }
-    }
-    graph
 }
 
 /// What the whole target would be, packed by zstd as one stream.

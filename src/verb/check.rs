@@ -198,7 +198,7 @@ fn budgets(bundle: &Bundle, config: &Config, file: &Path, against: Option<&Path>
     if let Some(limit) = budget.total.filter(|l| total > l.0) {
         findings.push(over("total", format!("{total} bytes, the budget is {}", limit.0)));
     }
-    for base in bundle.bases() {
+    for base in bundle.bases().filter(|b| !b.is_repair()) {
         let download = bundle.download(&base.name)?;
         if let Some(limit) = budget.base.filter(|l| download > l.0) {
             findings.push(over(&base.name, format!("its download is {download} bytes, the budget is {}", limit.0)));

@@ -11,6 +11,8 @@ mod check;
 mod delegate;
 #[cfg(feature = "build")]
 mod delta;
+#[cfg(feature = "build")]
+mod described;
 mod doctor;
 #[cfg(feature = "build")]
 mod export;

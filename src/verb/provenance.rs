@@ -51,6 +51,7 @@ fn slsa(release: &Release, request: &Request<'_>, package: &Package, key: KeyId)
                 "only": words(&request.selection.only),
                 "without": words(&request.selection.without),
                 "created": root.release.created,
+                "repair": request.repair,
             },
             "resolvedDependencies": dependencies,
         },

@@ -17,6 +17,8 @@ pub struct Pull {
     /// Fixes that the ones that go stand for; with the release folder, those that it has come back.
     pub superseded: Vec<String>,
     pub bases: Vec<PulledBase>,
+    /// Whether it carries every file whole, for repairs.
+    pub repair: bool,
     /// Bases of the release that this copy of the bundle has not.
     pub missing: Vec<String>,
 }
@@ -85,7 +87,12 @@ pub fn pull(path: &Path, fix: &str) -> Result<Pull> {
         fix: fix.to_owned(),
         goes: goes.collect(),
         superseded: gone.iter().flat_map(|f| f.supersedes.iter().cloned()).collect(),
-        bases: bundle.bases().map(|b| on_base(&bundle, &b.name, &chains)).collect::<Result<_>>()?,
+        repair: bundle.bases().any(BaseManifest::is_repair),
+        bases: bundle
+            .bases()
+            .filter(|b| !b.is_repair())
+            .map(|b| on_base(&bundle, &b.name, &chains))
+            .collect::<Result<_>>()?,
         missing: bundle.missing().into_iter().map(str::to_owned).collect(),
     })
 }
@@ -123,7 +130,7 @@ fn on_base(bundle: &Bundle, name: &str, gone: &BTreeMap<String, Vec<String>>) ->
         anew: Vec::new(),
     };
     let has = |b: &BaseManifest, fix: &str| b.fixes.iter().any(|f| f.id == fix && f.state == State::Contained);
-    let track: Vec<&BaseManifest> = bundle.bases().filter(|b| b.track == base.track).collect();
+    let track: Vec<&BaseManifest> = bundle.bases().filter(|b| b.track == base.track && !b.is_repair()).collect();
     let everywhere = |fix: &str| bundle.missing().is_empty() && track.iter().all(|b| has(b, fix));
     for f in base.fixes.iter().filter(|f| gone.contains_key(&f.id)) {
         match f.state {

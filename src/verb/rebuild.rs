@@ -63,6 +63,7 @@ pub fn rebuild(release: &Release, file: &Path, threads: &Progress<'_>) -> Result
         key: None,
         cache: None,
         created: theirs.root().release.created,
+        repair: theirs.bases().any(BaseManifest::is_repair),
     };
     if build(release, &request, &disk, threads)?.output.is_none() {
         return Err(Error::new(

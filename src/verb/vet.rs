@@ -150,7 +150,7 @@ pub fn carry(file: &Path, from: &Path) -> Result<Vec<Digest>> {
 }
 
 fn chosen(bundle: &Bundle, names: &[String]) -> Result<Vec<VettedBase>> {
-    let all = || bundle.bases().map(|b| b.name.clone()).collect();
+    let all = || bundle.bases().filter(|b| !b.is_repair()).map(|b| b.name.clone()).collect();
     let names: Vec<String> = if names.is_empty() { all() } else { names.to_vec() };
     names
         .into_iter()
