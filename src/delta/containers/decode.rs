@@ -1,12 +1,14 @@
 //! The decoder: the old file opened, the parts' deltas, and the new file's streams deflated again.
 
-use super::encode::{known, old_rest};
-use super::scan::streams;
+use super::encode::{known as gaps, old_rest};
+use super::scan::{opened, streams};
 use super::table::{self, Made};
 use super::{VERSION, need};
-use crate::delta::deflate::recreate;
+use crate::delta::deflate::{Maker, Precedent, recreate};
 use crate::delta::{DecodeLimits, DeltaError, decode_at, header, varint};
 use rayon::prelude::*;
+use std::borrow::Cow;
+use std::ops::Range;
 
 /// The new file of `size` bytes, with at most `working` bytes of memory beyond it.
 ///
@@ -40,11 +42,11 @@ pub fn decode(payload: &[u8], old: &[u8], size: usize, working: u64, depth: u32)
     let part = |at: usize, old: &[u8]| decode_at(deltas[at], old, limits, depth + 1);
 
     let mut before = streams(old);
-    if old.len() as u64 + before.iter().map(|s| s.plain.len() as u64).sum::<u64>() != opened_old {
+    if opened(old, &before) != opened_old {
         return Err(DeltaError::Damaged("the old file does not open to what is promised"));
     }
     let small = DecodeLimits { new_size: inner, memory: inner };
-    let entries = table::read(&decode_at(deltas[0], &[], small, depth + 1)?, &known(&before))?;
+    let entries = table::read(&decode_at(deltas[0], &[], small, depth + 1)?, &gaps(&before))?;
     let corrections = decode_at(deltas[1], &[], small, depth + 1)?;
     let mut plains = Vec::new();
     let mut pieced = Vec::new();
@@ -56,9 +58,10 @@ pub fn decode(payload: &[u8], old: &[u8], size: usize, working: u64, depth: u32)
         plains.push(part(3 + plains.len(), &partner.plain)?);
         pieced.push(entry.partner);
     }
+    let known: Vec<(Range<usize>, usize)> = before.iter().map(|s| (s.at.clone(), s.plain.len())).collect();
     let rest = {
         let joined = old_rest(old, &before, &pieced);
-        before.iter_mut().for_each(|s| s.plain = Vec::new());
+        before.iter_mut().for_each(|s| s.plain = Cow::default());
         part(2, &joined)?
     };
     let total = rest.len() as u64 + plains.iter().map(|p| p.len() as u64).sum::<u64>();
@@ -83,21 +86,30 @@ pub fn decode(payload: &[u8], old: &[u8], size: usize, working: u64, depth: u32)
                 let range = before.get(entry.partner).map(|s| s.at.clone());
                 Part::Bytes(range.and_then(|r| old.get(r)).ok_or(DeltaError::Damaged("a stream without its partner"))?)
             }
-            Made::Rest(plain, maker) => Part::Deflated(take(plain)?, maker, corrected(&mut corrections)?),
+            Made::Rest(plain, maker) => {
+                Part::Deflated(take(plain)?, maker, entry.partner, corrected(&mut corrections)?)
+            }
             Made::Piece(maker) => {
-                Part::Deflated(plains.next().map_or(&[], Vec::as_slice), maker, corrected(&mut corrections)?)
+                let plain = plains.next().map_or(&[][..], Vec::as_slice);
+                Part::Deflated(plain, maker, entry.partner, corrected(&mut corrections)?)
             }
         });
     }
     if !corrections.is_empty() {
         return Err(DeltaError::Damaged("corrections that nothing uses"));
     }
-    let made: Vec<std::borrow::Cow<'_, [u8]>> = parts
+    let made: Vec<Cow<'_, [u8]>> = parts
         .into_par_iter()
         .map(|p| match p {
             Part::Bytes(bytes) => Ok(bytes.into()),
-            Part::Deflated(plain, maker, mut corrections) => {
-                let stream = recreate(plain, maker, &mut corrections, size)?;
+            Part::Deflated(plain, maker, partner, mut corrections) => {
+                if maker == Maker::STORED {
+                    return Ok(plain.into());
+                }
+                let known = known.get(partner).filter(|_| maker.follows());
+                let of = |(range, plain): &(Range<usize>, usize)| Precedent::of(old.get(range.clone())?, *plain);
+                let precedent = known.and_then(of);
+                let stream = recreate(plain, maker, precedent.as_ref(), &mut corrections, size)?;
                 if corrections.is_empty() {
                     Ok(stream.into())
                 } else {
@@ -126,5 +138,6 @@ fn corrected<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], DeltaError> {
 
 enum Part<'a> {
     Bytes(&'a [u8]),
-    Deflated(&'a [u8], crate::delta::deflate::Maker, &'a [u8]),
+    /// Plain bytes, their maker, the old stream that tells of it, and the corrections.
+    Deflated(&'a [u8], Maker, usize, &'a [u8]),
 }

@@ -1,49 +1,44 @@
 //! The encoder: streams find their partners, makers are recognised, and the parts get deltas of their own.
 
-use super::scan::{Stream, streams};
+use super::scan::{Stream, opened, streams};
 use super::table::{self, Entry, Known, Made};
-use super::{VERSION, need};
-use crate::delta::deflate::{Choices, Maker, choose, parse};
+use super::{LEAST_CONTAINER, LEAST_IMAGE, VERSION, is_container, need};
+use crate::delta::deflate::{Choices, Maker, Precedent, choose, parse};
 use crate::delta::stream::is_image;
 use crate::delta::{DeltaError, Encoded, Profile, choose::best_at, varint};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-/// Smaller executables are compared together with everything else.
-const LEAST_IMAGE: usize = 4096;
-/// Smaller containers stay closed.
-const LEAST_CONTAINER: usize = 512;
 /// A stream is not opened if its corrections come near its own size.
 const CORRECTIONS: usize = 4;
 
-/// Whether a file begins like one that this codec opens.
-pub fn is_container(file: &[u8]) -> bool {
-    file.starts_with(b"PK\x03\x04") || file.starts_with(&[0x1f, 0x8b, 8])
-}
-
 /// One stream of the new file, taken apart.
-struct Opened {
+struct Opened<'a> {
     at: Range<usize>,
-    name: Range<usize>,
-    plain: Vec<u8>,
+    plain: Cow<'a, [u8]>,
+    /// The old stream that it has the most of.
+    partner: usize,
     choices: Option<Choices>,
 }
 
 /// The payload, and the memory that decoding it needs beyond the result; nothing where there is nothing to open.
 pub fn encode(old: &[u8], new: &[u8], profile: Profile, depth: u32) -> Result<Option<(Vec<u8>, u64)>, DeltaError> {
     let before = streams(old);
-    let after = open(new);
-    if before.is_empty() || after.is_empty() {
+    let found = streams(new);
+    if before.is_empty() || found.is_empty() {
         return Ok(None);
     }
-    let partners = partners(old, &before, new, &after);
+    let partners = partners(old, &before, new, &found);
+    let after = open(old, &before, new, found.into_iter().zip(partners).collect());
     let mut pieces: Vec<(usize, usize)> = Vec::new();
     let mut entries = Vec::new();
     let mut corrections = Vec::new();
     let mut rest = Vec::new();
     let mut at = 0;
-    for (i, (stream, partner)) in after.iter().zip(&partners).enumerate() {
+    for (i, stream) in after.iter().enumerate() {
+        let partner = &stream.partner;
         let same = before.get(*partner).is_some_and(|b| old[b.at.clone()] == new[stream.at.clone()]);
         let Some(choices) = stream.choices.as_ref().filter(|_| !same) else {
             if same {
@@ -56,11 +51,15 @@ pub fn encode(old: &[u8], new: &[u8], profile: Profile, depth: u32) -> Result<Op
             }
             continue;
         };
+        let piece = before.get(*partner).is_some_and(|b| is_piece(&b.plain, &stream.plain));
+        if choices.maker == Maker::STORED && !piece {
+            continue;
+        }
         let gap = rest_gap(&mut rest, new, at, stream.at.start);
         at = stream.at.end;
         varint::put(&mut corrections, choices.corrections.len() as u64);
         corrections.extend_from_slice(&choices.corrections);
-        let made = if before.get(*partner).is_some_and(|b| is_piece(&b.plain, &stream.plain)) {
+        let made = if piece {
             pieces.push((*partner, i));
             Made::Piece(choices.maker)
         } else {
@@ -80,18 +79,17 @@ pub fn encode(old: &[u8], new: &[u8], profile: Profile, depth: u32) -> Result<Op
     let made: Vec<Encoded> =
         pieces.par_iter().map(|(o, n)| inner(Some(&before[*o].plain), &after[*n].plain)).collect::<Result<_, _>>()?;
     deltas.extend(made);
-    let opened_old = old.len() + before.iter().map(|s| s.plain.len()).sum::<usize>();
     let opened_new = rest.len() + pieces.iter().map(|(_, n)| after[*n].plain.len()).sum::<usize>();
     let largest = deltas.iter().map(|d| d.header.memory).max().unwrap_or(0);
     let mut payload = vec![VERSION];
-    varint::put(&mut payload, opened_old as u64);
+    varint::put(&mut payload, opened(old, &before));
     varint::put(&mut payload, opened_new as u64);
     varint::put(&mut payload, pieces.len() as u64);
     for delta in &deltas {
         varint::put(&mut payload, delta.bytes.len() as u64);
         payload.extend_from_slice(&delta.bytes);
     }
-    Ok(Some((payload, need(opened_old as u64, opened_new as u64, largest))))
+    Ok(Some((payload, need(opened(old, &before), opened_new as u64, largest))))
 }
 
 fn rest_gap(rest: &mut Vec<u8>, new: &[u8], at: usize, start: usize) -> usize {
@@ -105,9 +103,9 @@ fn is_piece(old: &[u8], new: &[u8]) -> bool {
     both(is_image, LEAST_IMAGE) || both(is_container, LEAST_CONTAINER)
 }
 
-pub fn known(streams: &[Stream]) -> Vec<Known> {
+pub fn known(streams: &[Stream<'_>]) -> Vec<Known> {
     let mut at = 0;
-    let one = |s: &Stream| {
+    let one = |s: &Stream<'_>| {
         let gap = s.at.start - at;
         at = s.at.end;
         Known { gap, plain: s.plain.len() }
@@ -116,7 +114,7 @@ pub fn known(streams: &[Stream]) -> Vec<Known> {
 }
 
 /// Everything of the old file that is in no stream, and the streams' plain bytes at their places, but for pieces'.
-pub fn old_rest(old: &[u8], streams: &[Stream], pieced: &[usize]) -> Vec<u8> {
+pub fn old_rest(old: &[u8], streams: &[Stream<'_>], pieced: &[usize]) -> Vec<u8> {
     let pieced: std::collections::HashSet<usize> = pieced.iter().copied().collect();
     let mut rest = Vec::with_capacity(old.len() + streams.iter().map(|s| s.plain.len()).sum::<usize>());
     let mut at = 0;
@@ -132,23 +130,34 @@ pub fn old_rest(old: &[u8], streams: &[Stream], pieced: &[usize]) -> Vec<u8> {
 }
 
 /// The new file's streams with their makers. Most of a file has one maker, that of its largest stream.
-fn open(new: &[u8]) -> Vec<Opened> {
-    let found = streams(new);
-    let choices = |s: &Stream, likely: Option<Maker>| {
+fn open<'a>(old: &[u8], before: &[Stream<'_>], new: &[u8], found: Vec<(Stream<'a>, usize)>) -> Vec<Opened<'a>> {
+    let choices = |s: &Stream<'_>, partner: usize, likely: Option<Maker>| {
         let compressed = &new[s.at.clone()];
+        let known = before.get(partner);
+        if known.is_some_and(|k| old[k.at.clone()] == *compressed) {
+            return None; // It is taken as it is.
+        }
+        if s.stored() {
+            return Some(Choices { maker: Maker::STORED, corrections: Vec::new() });
+        }
         let parsed = parse(compressed, s.plain.len())?;
-        choose(&parsed, compressed, likely, 64 + compressed.len() / CORRECTIONS)
+        let precedent = known.and_then(|k| Precedent::of(&old[k.at.clone()], k.plain.len()));
+        choose(&parsed, compressed, precedent.as_ref(), likely, 64 + compressed.len() / CORRECTIONS)
     };
-    let largest = found.iter().max_by_key(|s| (s.plain.len(), std::cmp::Reverse(s.at.start)));
-    let likely = largest.and_then(|s| choices(s, None)).map(|c| c.maker);
-    found
-        .into_par_iter()
-        .map(|s| Opened { choices: choices(&s, likely), at: s.at, name: s.name, plain: s.plain })
-        .collect()
+    let largest =
+        found.iter().filter(|(s, _)| !s.stored()).max_by_key(|(s, _)| (s.plain.len(), std::cmp::Reverse(s.at.start)));
+    let likely = largest.and_then(|(s, partner)| choices(s, *partner, None)).map(|c| c.maker);
+    let opened = |(s, partner): (Stream<'a>, usize)| Opened {
+        choices: choices(&s, partner, likely),
+        at: s.at,
+        plain: s.plain,
+        partner,
+    };
+    found.into_par_iter().map(opened).collect()
 }
 
 /// For each new stream the old one with the same compressed bytes, else of the same name, else the one that follows.
-fn partners(old: &[u8], before: &[Stream], new: &[u8], after: &[Opened]) -> Vec<usize> {
+fn partners(old: &[u8], before: &[Stream<'_>], new: &[u8], after: &[Stream<'_>]) -> Vec<usize> {
     let mut same: HashMap<&[u8], usize> = HashMap::new();
     let mut named: BTreeMap<&[u8], usize> = BTreeMap::new();
     for (i, s) in before.iter().enumerate().rev() {
@@ -156,7 +165,7 @@ fn partners(old: &[u8], before: &[Stream], new: &[u8], after: &[Opened]) -> Vec<
         named.insert(&old[s.name.clone()], i);
     }
     let mut expected = 0;
-    let partner = |s: &Opened| {
+    let partner = |s: &Stream<'_>| {
         let bytes = &new[s.at.clone()];
         let next = before.get(expected).is_some_and(|b| old[b.at.clone()] == *bytes);
         let found = if next { Some(expected) } else { same.get(bytes).copied() };
@@ -169,8 +178,8 @@ fn partners(old: &[u8], before: &[Stream], new: &[u8], after: &[Opened]) -> Vec<
 }
 
 /// Libraries carry digests and versions in their names: the longest common beginning wins, if it is a long one.
-fn similar(old: &[u8], before: &[Stream], name: &[u8], expected: usize) -> usize {
-    let common = |s: &Stream| old[s.name.clone()].iter().zip(name).take_while(|(a, b)| a == b).count();
+fn similar(old: &[u8], before: &[Stream<'_>], name: &[u8], expected: usize) -> usize {
+    let common = |s: &Stream<'_>| old[s.name.clone()].iter().zip(name).take_while(|(a, b)| a == b).count();
     let best = before.iter().enumerate().map(|(i, s)| (common(s), std::cmp::Reverse(i))).max();
     match best {
         Some((n, std::cmp::Reverse(i))) if n * 2 > name.len() && n >= 8 => i,

@@ -1,6 +1,6 @@
-//! Containers: zip (jar, wheel, …) and gzip files are opened, so that what lies in them is compared plain.
+//! Containers: zip (jar, wheel, …), gzip and tar files are opened, so that what lies in them is compared plain.
 //!
-//! The new file is its *rest* (everything but deflate streams) and its streams. A stream that the old file has byte
+//! The new file is its *rest* (everything but streams) and its streams: what is deflated, and stored executables and containers. A stream that the old file has byte
 //! for byte is taken from there; one whose plain bytes are an executable or another container is a *piece*, with a
 //! delta of its own against one stream of the old file; the plain bytes of all others stand in the rest, at their
 //! places. The rest is one delta against the old file's rest. The decoder deflates again what was opened.
@@ -10,14 +10,25 @@ mod decode;
 mod encode;
 mod scan;
 mod table;
+mod tar;
 
 pub use decode::decode;
-pub use encode::{encode, is_container};
+pub use encode::encode;
 
 /// The version of the payload, its first byte.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// How deep containers are opened within containers.
 pub const DEPTH: u32 = 3;
+
+/// Smaller executables are compared together with everything else.
+const LEAST_IMAGE: usize = 4096;
+/// Smaller containers stay closed.
+const LEAST_CONTAINER: usize = 512;
+
+/// Whether a file begins like one that this codec opens.
+pub fn is_container(file: &[u8]) -> bool {
+    file.starts_with(b"PK\x03\x04") || file.starts_with(&[0x1f, 0x8b, 8]) || tar::is_tar(file)
+}
 
 /// Bytes of memory that decoding takes beyond the result: both sides opened, each once as streams and once joined,
 /// what the largest inner delta needs, and the matchers of the deflaters.

@@ -1,10 +1,15 @@
-//! Where deflate streams lie in a file: behind zip's local headers and gzip's, wherever those stand.
+//! Where the streams of a file lie: behind zip's local headers and gzip's, wherever those stand, and in tar files.
 //!
-//! Encoder and decoder look at the old file in the same way, so nothing about its streams is in a delta. What looks
-//! like a stream but does not inflate stays plain bytes.
+//! A stream is deflated or, if it is an executable or a container itself, stored. Encoder and decoder look at the old
+//! file in the same way, so nothing about its streams is in a delta. What looks like a deflated stream but does not
+//! inflate stays plain bytes.
 
+use super::tar::members;
+use super::{LEAST_CONTAINER, LEAST_IMAGE, is_container};
 use crate::delta::deflate::inflate;
+use crate::delta::stream::is_image;
 use memchr::memmem;
+use std::borrow::Cow;
 use std::ops::Range;
 
 const ZIP: &[u8] = b"PK\x03\x04";
@@ -17,12 +22,25 @@ const SPARE: usize = 1 << 20;
 
 /// One stream of a file.
 #[derive(Debug, Clone)]
-pub struct Stream {
-    /// The compressed bytes, in the file.
+pub struct Stream<'a> {
+    /// The compressed or stored bytes, in the file.
     pub at: Range<usize>,
     /// The name that its header gives it, in the file.
     pub name: Range<usize>,
-    pub plain: Vec<u8>,
+    /// Borrowed from the file where they are stored there.
+    pub plain: Cow<'a, [u8]>,
+}
+
+impl Stream<'_> {
+    pub fn stored(&self) -> bool {
+        matches!(self.plain, Cow::Borrowed(_))
+    }
+}
+
+/// What the streams of a file take in memory when they are opened, and the file.
+pub fn opened(file: &[u8], streams: &[Stream<'_>]) -> u64 {
+    let plain = streams.iter().filter(|s| !s.stored()).map(|s| s.plain.len() as u64).sum::<u64>();
+    (file.len() as u64).saturating_add(plain)
 }
 
 /// The most plain bytes that the streams of a file of this size may have, failed attempts included.
@@ -31,8 +49,12 @@ pub fn most_plain(file: usize) -> usize {
 }
 
 /// All streams in the order of the file; they do not overlap.
-pub fn streams(file: &[u8]) -> Vec<Stream> {
+pub fn streams(file: &[u8]) -> Vec<Stream<'_>> {
     let mut found = Vec::new();
+    if super::tar::is_tar(file) {
+        found.extend(members(file).filter_map(|(name, at)| stored(file, name, at)));
+        return found;
+    }
     let mut budget = most_plain(file.len());
     let finder = memmem::Finder::new(ZIP);
     let mut at = 0;
@@ -44,6 +66,16 @@ pub fn streams(file: &[u8]) -> Vec<Stream> {
         at = start + ZIP.len();
         gzip = false;
         let Some((name, data)) = header else { continue };
+        if !file[start..].starts_with(GZIP) && word(file, start + 8) == Some(0) {
+            let size = long(file, start + 18).unwrap_or(0);
+            // What lies in a stored zip file is found by this very search.
+            let zipped = file[data..].starts_with(ZIP);
+            if let Some(stream) = stored(file, name, data..data.saturating_add(size)).filter(|_| !zipped) {
+                at = stream.at.end;
+                found.push(stream);
+            }
+            continue;
+        }
         let mut plain = Vec::new();
         let used = inflate(&file[data..], budget, &mut plain);
         budget = budget.saturating_sub(plain.len().max(1));
@@ -55,19 +87,30 @@ pub fn streams(file: &[u8]) -> Vec<Stream> {
             at += 8;
         }
         plain.shrink_to_fit();
-        found.push(Stream { at: data..data + used, name, plain });
+        found.push(Stream { at: data..data + used, name, plain: plain.into() });
     }
     found
+}
+
+/// A stored stream, if it is worth a delta of its own.
+fn stored(file: &[u8], name: Range<usize>, at: Range<usize>) -> Option<Stream<'_>> {
+    let plain = file.get(at.clone())?;
+    let image = plain.len() >= LEAST_IMAGE && is_image(plain);
+    (image || plain.len() >= LEAST_CONTAINER && is_container(plain)).then(|| Stream { at, name, plain: plain.into() })
 }
 
 fn word(file: &[u8], at: usize) -> Option<usize> {
     file.get(at..at + 2).map(|b| usize::from(b[0]) | usize::from(b[1]) << 8)
 }
 
-/// Name and start of the data (APPNOTE.TXT 4.3.7), if the data are deflated and not encrypted.
+fn long(file: &[u8], at: usize) -> Option<usize> {
+    Some(word(file, at)? | word(file, at + 2)? << 16)
+}
+
+/// Name and start of the data (APPNOTE.TXT 4.3.7), if the data are deflated or stored and not encrypted.
 fn zip_header(file: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
     let (flags, method) = (word(file, at + 6)?, word(file, at + 8)?);
-    if method != 8 || flags & 1 == 1 {
+    if (method != 8 && method != 0) || flags & 1 == 1 {
         return None;
     }
     let name = at + 30..at + 30 + word(file, at + 26)?;

@@ -59,7 +59,7 @@ pub fn write(entries: &[Entry], old: &[Known]) -> Vec<u8> {
         }
         if maker.is_some() && maker != last {
             kind |= MAKER;
-            varint::put(&mut numbers, maker.map_or(0, |m| u64::from(m.number())));
+            varint::put(&mut numbers, maker.map_or(0, Maker::number));
         }
         if let Some(n) = plain {
             varint::put(&mut numbers, varint::zigzag(n as i64 - known.plain as i64));
@@ -94,8 +94,7 @@ pub fn read(mut table: &[u8], old: &[Known]) -> Result<Vec<Entry>, DeltaError> {
         };
         let gap = if kind & GAP != 0 { moved(&mut numbers, known.gap)? } else { known.gap };
         if kind & MAKER != 0 {
-            let number = u8::try_from(varint::take(&mut numbers)?).map_err(|_| BAD)?;
-            last = Some(Maker::of(number).ok_or(BAD)?);
+            last = Some(Maker::of(varint::take(&mut numbers)?).ok_or(BAD)?);
         }
         let made = match (kind & !(GAP | PARTNER | MAKER), last) {
             (0, _) => Made::Same,

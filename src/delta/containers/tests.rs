@@ -4,7 +4,7 @@ use crate::delta::deflate::{Maker, recreate};
 use crate::delta::{Codec, DecodeLimits, DeltaError, Encoded, Profile, best, decode, encode};
 
 fn deflate(plain: &[u8], level: u8) -> Vec<u8> {
-    recreate(plain, Maker::of(level).unwrap(), &mut [0, 0].as_slice(), 2 * plain.len() + 100).unwrap()
+    recreate(plain, Maker::of(u64::from(level)).unwrap(), None, &mut [0, 0].as_slice(), 2 * plain.len() + 100).unwrap()
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -22,6 +22,23 @@ fn zip(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
         out.extend(deflate(plain, 6));
     }
     out.extend(b"the directory");
+    out
+}
+
+/// A ustar file; only what the reader looks at is filled in.
+fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, contents) in files {
+        let mut header = [0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{:011o}", contents.len()).as_bytes());
+        header[156] = b'0';
+        header[257..262].copy_from_slice(b"ustar");
+        out.extend(header);
+        out.extend(*contents);
+        out.resize(out.len().next_multiple_of(512), 0);
+    }
+    out.extend([0; 1024]);
     out
 }
 
@@ -111,6 +128,61 @@ fn less_memory_than_stated_is_refused_and_damage_never_passes() {
         bad[i] ^= 1 << (i % 8);
         if let Ok(result) = decode(&bad, &old, limits(&made)) {
             assert_eq!(result, new, "byte {i}");
+        }
+    }
+}
+
+/// This test's own executable twice, the second time with a function's worth of bytes moved and calls between.
+fn executables() -> (Vec<u8>, Vec<u8>) {
+    let old = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    let old = old[..old.len().min(3 << 20)].to_vec();
+    let mut new = old.clone();
+    new.splice(1_000_000..1_000_000, (0..96u8).map(|i| i.wrapping_mul(37)));
+    (old, new)
+}
+
+#[test]
+fn executables_in_tar_files_and_stored_in_zip_files_have_deltas_of_their_own() {
+    let (old, new) = executables();
+    let notes = (words(2000, 3), words(2000, 4));
+    let tarred = |exe: &[u8], notes: &[u8]| tar(&[("package/notes", notes), ("package/bin/tool", exe)]);
+    let stored = |exe: &[u8], notes: &[u8]| {
+        let mut out = zip(&[("notes", notes.to_vec())]);
+        out.extend(b"PK\x03\x04\x14\0\0\0\0\0aaaabbbb");
+        out.extend((exe.len() as u32).to_le_bytes());
+        out.extend((exe.len() as u32).to_le_bytes());
+        out.extend(b"\x04\0\0\0tool");
+        out.extend(exe);
+        out.extend(b"the directory");
+        out
+    };
+    let alone = best(Some(&old), &new, Profile::Fast).unwrap().bytes.len();
+    for (before, after) in [
+        (tarred(&old, &notes.0), tarred(&new, &notes.1)),
+        (gzip(&tarred(&old, &notes.0)), gzip(&tarred(&new, &notes.1))),
+        (stored(&old, &notes.0), stored(&new, &notes.1)),
+    ] {
+        let made = encode(Codec::Containers, Some(&before), &after, Profile::Fast).unwrap();
+        assert_eq!(decode(&made.bytes, &before, limits(&made)).unwrap(), after);
+        let notes = 1500;
+        assert!(made.bytes.len() < alone + notes, "{} to {alone}", made.bytes.len());
+    }
+}
+
+#[test]
+fn tar_files_that_lie_are_read_as_far_as_they_hold() {
+    let (old, new) = versions();
+    let (old, new) = (tar(&[("a.zip", &old), ("b", b"b")]), tar(&[("a.zip", &new), ("b", b"c")]));
+    for (at, with) in
+        [(124, &b"77777777777"[..]), (124, b"-0000000001"), (156, b"5"), (257, b"tatsu"), (0, &[0xff; 100])]
+    {
+        for (mut from, mut to) in [(old.clone(), new.clone())] {
+            from[at..at + with.len()].copy_from_slice(with);
+            to[at..at + with.len()].copy_from_slice(with);
+            for (from, to) in [(&old, &to), (&from, &new), (&from, &to)] {
+                let made = best(Some(from), to, Profile::Fast).unwrap();
+                assert_eq!(decode(&made.bytes, from, limits(&made)).unwrap(), *to);
+            }
         }
     }
 }

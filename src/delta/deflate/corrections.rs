@@ -7,8 +7,10 @@
 
 use super::bits::{Reader, Writer};
 use super::inflate::{Kind, Parsed};
-use super::predict::{Maker, Predictor};
-use super::recreate::recreate;
+use super::maker::{Follows, Maker, Program};
+use super::precedent::Precedent;
+use super::predict::Predictor;
+use super::recreate::{recreate, run_miniz};
 use super::trees::Trees;
 use crate::delta::varint;
 
@@ -21,19 +23,52 @@ pub struct Choices {
 
 /// Tokens by which makers are compared before the best is followed to the end.
 const SAMPLE: usize = 4096;
+/// Plain bytes by which miniz is recognised: more than one of its blocks.
+const START: usize = 1 << 20;
+/// Bytes of corrections over which it is asked whether the old stream tells less or more than was taken from it.
+const FEW: usize = 64;
 
 /// The maker that explains a stream best (`likely` if it explains everything), and what it does not explain.
 /// Nothing where the corrections would be longer than `most` bytes.
-pub fn choose(parsed: &Parsed, stream: &[u8], likely: Option<Maker>, most: usize) -> Option<Choices> {
+pub fn choose(
+    parsed: &Parsed,
+    stream: &[u8],
+    old: Option<&Precedent>,
+    likely: Option<Maker>,
+    most: usize,
+) -> Option<Choices> {
     let stated = blocks(parsed, stream);
-    if let Some(maker) = likely
-        && wrong(parsed, maker, SAMPLE) == 0
-        && let Some(found) = explain(parsed, stream, &stated, maker, most)
-    {
-        return Some(found);
+    let maker = match likely.filter(|m| m.program != Program::Miniz && wrong(parsed, *m, SAMPLE) == 0) {
+        Some(maker) => maker,
+        None => {
+            let (wrong, maker) = nearest(parsed)?;
+            if wrong > 0
+                && let Some(maker) = miniz(parsed, stream, likely)
+            {
+                return Some(Choices { maker, corrections: Vec::new() });
+            }
+            maker
+        }
+    };
+    let mut best: Option<Choices> = None;
+    let all = [Follows::Settled, Follows::Anything, Follows::Nothing];
+    for follows in all.into_iter().skip(if old.is_some() { 0 } else { 2 }) {
+        let found = explain(parsed, stream, &stated, maker.following(follows), old, most);
+        let size = |c: &Choices| c.corrections.len();
+        if found.as_ref().is_some_and(|f| best.as_ref().is_none_or(|b| size(f) < size(b))) {
+            best = found;
+        }
+        if best.as_ref().is_some_and(|b| size(b) <= FEW) {
+            break;
+        }
     }
+    best
+}
+
+/// The settings of zlib that are wrong about the fewest of the first tokens, and about how many.
+fn nearest(parsed: &Parsed) -> Option<(usize, Maker)> {
     let mut best: Option<(usize, Maker)> = None;
-    for maker in Maker::all() {
+    for maker in Maker::zlib() {
         let wrong = wrong(parsed, maker, SAMPLE);
         if best.is_none_or(|(least, _)| wrong < least) {
             best = Some((wrong, maker));
@@ -42,12 +77,25 @@ pub fn choose(parsed: &Parsed, stream: &[u8], likely: Option<Maker>, most: usize
             break;
         }
     }
-    let (_, maker) = best?;
-    explain(parsed, stream, &stated, maker, most)
+    best
+}
+
+/// The settings of miniz that make this stream.
+fn miniz(parsed: &Parsed, stream: &[u8], likely: Option<Maker>) -> Option<Maker> {
+    let start = &parsed.plain[..parsed.plain.len().min(START)];
+    let whole = start.len() == parsed.plain.len();
+    let likely = likely.filter(|m| m.program == Program::Miniz);
+    likely.into_iter().chain(Maker::miniz()).find(|maker| {
+        // The last block of a beginning is not the whole stream's.
+        let begins =
+            |made: Vec<u8>| whole && made == stream || !whole && made.get(..START / 64) == stream.get(..START / 64);
+        run_miniz(start, maker.level, usize::MAX).is_ok_and(begins)
+            && (whole || run_miniz(&parsed.plain, maker.level, stream.len()).is_ok_and(|made| made == stream))
+    })
 }
 
 fn wrong(parsed: &Parsed, maker: Maker, sample: usize) -> usize {
-    let mut predictor = Predictor::new(&parsed.plain, maker);
+    let mut predictor = Predictor::new(&parsed.plain, maker, None);
     let mut wrong = 0;
     for &token in parsed.tokens.iter().take(sample) {
         wrong += usize::from(predictor.next() != token);
@@ -97,8 +145,15 @@ fn copy_bits(stream: &[u8], bits: std::ops::Range<usize>) -> Vec<u8> {
     out.out
 }
 
-fn explain(parsed: &Parsed, stream: &[u8], stated: &[u8], maker: Maker, most: usize) -> Option<Choices> {
-    let mut predictor = Predictor::new(&parsed.plain, maker);
+fn explain(
+    parsed: &Parsed,
+    stream: &[u8],
+    stated: &[u8],
+    maker: Maker,
+    old: Option<&Precedent>,
+    most: usize,
+) -> Option<Choices> {
+    let mut predictor = Predictor::new(&parsed.plain, maker, old);
     let mut tokens = Vec::new();
     let mut right = 0u64;
     let mut next = parsed.tokens.iter();
@@ -130,7 +185,7 @@ fn explain(parsed: &Parsed, stream: &[u8], stated: &[u8], maker: Maker, most: us
     varint::put(&mut tokens, 0);
     for head in [&[0][..], stated] {
         let corrections = [head, &tokens].concat();
-        let same = recreate(&parsed.plain, maker, &mut corrections.as_slice(), stream.len());
+        let same = recreate(&parsed.plain, maker, old, &mut corrections.as_slice(), stream.len());
         if corrections.len() <= most && same.is_ok_and(|s| s == stream) {
             return Some(Choices { maker, corrections });
         }

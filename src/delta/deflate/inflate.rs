@@ -36,8 +36,19 @@ pub struct Parsed {
 /// A stream with its decisions. Nothing if it is damaged, longer than `most` plain bytes, or spelled in a way that
 /// cannot be said with tokens (a length of 258 in two parts, padding that is not zero).
 pub fn parse(input: &[u8], most: usize) -> Option<Parsed> {
+    let mut tokens = Vec::new();
+    let parsed = follow(input, most, |token, stored| {
+        if !stored {
+            tokens.push(token);
+        }
+    })?;
+    Some(Parsed { tokens, ..parsed })
+}
+
+/// [`parse`] that hands every token on instead of keeping it, stored bytes as literals that are said to be stored.
+pub fn follow(input: &[u8], most: usize, mut seen: impl FnMut(Token, bool)) -> Option<Parsed> {
     let mut parsed = Parsed::default();
-    run(input, most, &mut parsed, true)?;
+    run(input, most, &mut parsed, &mut seen)?;
     Some(parsed)
 }
 
@@ -45,12 +56,12 @@ pub fn parse(input: &[u8], most: usize) -> Option<Parsed> {
 /// refusal stands in `plain`.
 pub fn inflate(input: &[u8], most: usize, plain: &mut Vec<u8>) -> Option<usize> {
     let mut parsed = Parsed { plain: std::mem::take(plain), ..Parsed::default() };
-    let done = run(input, most, &mut parsed, false);
+    let done = run(input, most, &mut parsed, &mut |_, _| ());
     *plain = parsed.plain;
     done.map(|()| parsed.used)
 }
 
-fn run(input: &[u8], most: usize, parsed: &mut Parsed, keep: bool) -> Option<()> {
+fn run(input: &[u8], most: usize, parsed: &mut Parsed, seen: &mut impl FnMut(Token, bool)) -> Option<()> {
     let mut bits = Reader::new(input);
     let fixed = (fixed_lengths(), [5u8; 30]);
     loop {
@@ -67,20 +78,21 @@ fn run(input: &[u8], most: usize, parsed: &mut Parsed, keep: bool) -> Option<()>
                     return None;
                 }
                 parsed.plain.extend_from_slice(bytes);
-                note(parsed, keep, Kind::Stored, bytes.len());
+                bytes.iter().for_each(|&b| seen(Token::literal(b), true));
+                parsed.blocks.push(Block { kind: Kind::Stored, count: bytes.len() });
             }
             1 => {
                 let tables = (Table::new(&fixed.0)?, Table::new(&fixed.1)?);
-                let count = tokens(&mut bits, &tables, most, parsed, keep)?;
-                note(parsed, keep, Kind::Fixed, count);
+                let count = tokens(&mut bits, &tables, most, parsed, seen)?;
+                parsed.blocks.push(Block { kind: Kind::Fixed, count });
             }
             2 => {
                 let start = bits.position();
                 let (literals, distances) = lengths(&mut bits)?;
                 let range = start..bits.position();
                 let tables = (Table::new(&literals)?, Table::new(&distances)?);
-                let count = tokens(&mut bits, &tables, most, parsed, keep)?;
-                note(parsed, keep, Kind::Dynamic { literals, distances, bits: range }, count);
+                let count = tokens(&mut bits, &tables, most, parsed, seen)?;
+                parsed.blocks.push(Block { kind: Kind::Dynamic { literals, distances, bits: range }, count });
             }
             _ => return None,
         }
@@ -89,12 +101,6 @@ fn run(input: &[u8], most: usize, parsed: &mut Parsed, keep: bool) -> Option<()>
             parsed.used = bits.position() / 8;
             return Some(());
         }
-    }
-}
-
-fn note(parsed: &mut Parsed, keep: bool, kind: Kind, count: usize) {
-    if keep {
-        parsed.blocks.push(Block { kind, count });
     }
 }
 
@@ -134,7 +140,7 @@ fn tokens(
     tables: &(Table, Table),
     most: usize,
     parsed: &mut Parsed,
-    keep: bool,
+    seen: &mut impl FnMut(Token, bool),
 ) -> Option<usize> {
     let mut count = 0;
     loop {
@@ -166,9 +172,7 @@ fn tokens(
             Token::copy(len, distance)
         };
         count += 1;
-        if keep {
-            parsed.tokens.push(token);
-        }
+        seen(token, false);
     }
 }
 

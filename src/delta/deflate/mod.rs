@@ -9,13 +9,16 @@ mod bits;
 mod corrections;
 mod huffman;
 mod inflate;
+mod maker;
+mod precedent;
 mod predict;
 mod recreate;
 mod trees;
 
 pub use corrections::{Choices, choose};
 pub use inflate::{inflate, parse};
-pub use predict::Maker;
+pub use maker::Maker;
+pub use precedent::Precedent;
 pub use recreate::recreate;
 
 /// A literal byte, or a match: bit 31, then nine bits of length and sixteen of distance.

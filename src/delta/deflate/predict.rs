@@ -4,6 +4,8 @@
 //! reaches farther back than [`FAR`].
 
 use super::Token;
+use super::maker::{Follows, Hash, Maker};
+use super::precedent::{Follower, Precedent, common};
 
 const MIN: usize = 3;
 const MAX: usize = 258;
@@ -13,69 +15,8 @@ const MASK: usize = WINDOW - 1;
 const FAR: usize = WINDOW - (MAX + MIN + 1);
 /// Matches of three bytes from farther away cost more than three literals.
 const TOO_FAR: usize = 4096;
-
-/// How positions are hashed into chains; collisions count towards the length of a chain, so they matter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hash {
-    /// zlib with its usual memory level 8: three bytes into 15 bits.
-    Shift5,
-    /// Memory level 9: three bytes into 16 bits.
-    Shift6,
-    /// Chromium's zlib (also Node's) with CRC-32C instructions: three bytes.
-    Crc3,
-    /// The same on low levels: four bytes.
-    Crc4,
-}
-
-/// The program and settings that made a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Maker {
-    level: u8,
-    hash: Hash,
-}
-
-/// By level: a good match, one not worth improving (or inserting, on fast levels), a nice one, longest chain.
-const LEVELS: [(usize, usize, usize, usize); 9] = [
-    (4, 4, 8, 4),
-    (4, 5, 16, 8),
-    (4, 6, 32, 32),
-    (4, 4, 16, 16),
-    (8, 16, 32, 32),
-    (8, 16, 128, 128),
-    (8, 32, 128, 256),
-    (32, 128, 258, 1024),
-    (32, 258, 258, 4096),
-];
-
-impl Maker {
-    /// All that are known, the usual ones first.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let usual = [6, 9, 5, 8, 7, 4, 1, 2, 3];
-        let hashes = [Hash::Shift5, Hash::Crc3, Hash::Shift6, Hash::Crc4];
-        hashes.into_iter().flat_map(move |hash| usual.into_iter().map(move |level| Self { level, hash }))
-    }
-
-    /// As one byte: level below 16, hash above.
-    pub fn number(self) -> u8 {
-        self.level | (self.hash as u8) << 4
-    }
-
-    pub fn of(number: u8) -> Option<Self> {
-        let hash = *[Hash::Shift5, Hash::Shift6, Hash::Crc3, Hash::Crc4].get(usize::from(number >> 4))?;
-        let level = number & 15;
-        (1..=9).contains(&level).then_some(Self { level, hash })
-    }
-
-    /// Whether a match waits for a better one behind it (levels 4 to 9).
-    pub fn lazy(self) -> bool {
-        self.level >= 4
-    }
-
-    /// Tokens of a whole block.
-    pub fn block(self) -> usize {
-        if self.hash == Hash::Shift6 { (1 << 15) - 1 } else { (1 << 14) - 1 }
-    }
-}
+/// Tokens that are looked at again for what lazy evaluation had in hand.
+const AGAIN: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Match {
@@ -103,13 +44,18 @@ pub struct Predictor<'a> {
     /// The match at `pos` that was predicted, once it has been.
     here: Match,
     crc: Vec<u32>,
+    old: Option<Follower<'a>>,
+    /// Whether the last tokens were told by the old stream, so that nothing is known about matches.
+    told: bool,
+    /// The last tokens that were told, the newest last.
+    latest: Vec<Token>,
 }
 
 impl<'a> Predictor<'a> {
-    /// Texts of 4 GiB and more are not followed.
-    pub fn new(text: &'a [u8], maker: Maker) -> Self {
-        let bits = if maker.hash == Hash::Shift6 { 16 } else { 15 };
-        let crc = if matches!(maker.hash, Hash::Crc3 | Hash::Crc4) { crc_table() } else { Vec::new() };
+    /// Texts of 4 GiB and more are not followed. Where the maker follows one, `old` is the old stream.
+    pub fn new(text: &'a [u8], maker: Maker, old: Option<&'a Precedent>) -> Self {
+        let bits = if maker.hash() == Hash::Shift6 { 16 } else { 15 };
+        let crc = if matches!(maker.hash(), Hash::Crc3 | Hash::Crc4) { crc_table() } else { Vec::new() };
         Self {
             text,
             maker,
@@ -120,6 +66,11 @@ impl<'a> Predictor<'a> {
             found: None,
             here: Match::NONE,
             crc,
+            old: old
+                .filter(|_| maker.follows())
+                .map(|old| Follower::new(old, text, maker.follows == Follows::Anything)),
+            told: false,
+            latest: Vec::with_capacity(2 * AGAIN),
         }
     }
 
@@ -146,20 +97,20 @@ impl<'a> Predictor<'a> {
         self.maker.lazy()
     }
 
-    fn settings(&self) -> (usize, usize, usize, usize) {
-        LEVELS[usize::from(self.maker.level - 1)]
-    }
-
     fn hash(&self, pos: usize) -> usize {
         let at = |i: usize| u32::from(self.text.get(pos + i).copied().unwrap_or(0));
-        match self.maker.hash {
+        match self.maker.hash() {
             Hash::Shift5 => ((at(0) << 10 ^ at(1) << 5 ^ at(2)) & 0x7fff) as usize,
             Hash::Shift6 => ((at(0) << 12 ^ at(1) << 6 ^ at(2)) & 0xffff) as usize,
             Hash::Crc3 | Hash::Crc4 => {
-                let last = if self.maker.hash == Hash::Crc4 { at(3) } else { 0 };
+                let last = if self.maker.hash() == Hash::Crc4 { at(3) } else { 0 };
                 let step = |crc: u32, byte: u32| self.crc[((crc ^ byte) & 0xff) as usize] ^ crc >> 8;
                 let crc = [at(0), at(1), at(2), last].into_iter().fold(0, step);
                 (crc & 0x7fff) as usize
+            }
+            Hash::Product => {
+                let four = at(0) | at(1) << 8 | at(2) << 16 | at(3) << 24;
+                (four.wrapping_mul(66521).wrapping_add(66521) >> 16 & 0x7fff) as usize
             }
         }
     }
@@ -173,7 +124,9 @@ impl<'a> Predictor<'a> {
         }
     }
 
+    /// What has gone out of reach is left out.
     fn insert_until(&mut self, end: usize) {
+        self.inserted = self.inserted.max(end.saturating_sub(WINDOW + 1));
         while self.inserted < end {
             self.insert(self.inserted);
             self.inserted += 1;
@@ -184,7 +137,7 @@ impl<'a> Predictor<'a> {
     fn longest(&self, pos: usize, best: usize) -> Match {
         let text = self.text;
         let most = MAX.min(text.len().saturating_sub(pos));
-        let (good, _, nice, mut chain) = self.settings();
+        let (good, _, nice, mut chain) = self.maker.limits();
         let none = Match { len: best, distance: 0 };
         if most < MIN || best >= most {
             return none;
@@ -232,6 +185,32 @@ impl<'a> Predictor<'a> {
 
     /// The token that the maker would choose at this position, of which there is one.
     pub fn next(&mut self) -> Token {
+        if let Some(token) = self.old.as_mut().and_then(|old| old.token(self.pos)) {
+            (self.told, self.found, self.here) = (true, None, Match::NONE);
+            return token;
+        }
+        if std::mem::take(&mut self.told) && self.slow() {
+            self.look_again();
+        }
+        self.latest.clear();
+        self.search()
+    }
+
+    /// What lazy evaluation would have in hand here: it depends on the tokens since the last match.
+    fn look_again(&mut self) {
+        let pos = self.pos;
+        let literals = self.latest.iter().rev().take(AGAIN).take_while(|t| t.parts().is_none()).count();
+        self.pos -= literals;
+        while self.pos < pos {
+            let token = self.literal();
+            self.search();
+            if self.pass(token).is_none() {
+                self.pos = pos;
+            }
+        }
+    }
+
+    fn search(&mut self) -> Token {
         let literal = self.literal();
         if !self.slow() {
             self.insert(self.pos);
@@ -245,7 +224,7 @@ impl<'a> Predictor<'a> {
         if self.here.len < MIN {
             return literal;
         }
-        if self.here.len < self.settings().1 {
+        if self.here.len < self.maker.limits().1 {
             let after = self.lazily(self.pos + 1, self.here.len);
             if after.len > self.here.len {
                 self.found = Some(after);
@@ -257,6 +236,16 @@ impl<'a> Predictor<'a> {
 
     /// Goes on by the token that was really chosen, after [`next`](Self::next). Nothing if it does not fit the text.
     pub fn accept(&mut self, token: Token) -> Option<()> {
+        if self.told {
+            if self.latest.len() == 2 * AGAIN {
+                self.latest.drain(..AGAIN);
+            }
+            self.latest.push(token);
+        }
+        self.pass(token)
+    }
+
+    fn pass(&mut self, token: Token) -> Option<()> {
         let Some((len, distance)) = token.parts() else {
             (self.text.get(self.pos) == Some(&token.byte())).then_some(())?;
             if self.slow() && self.found.is_none() && self.here.len >= MIN {
@@ -274,8 +263,10 @@ impl<'a> Predictor<'a> {
         }
         let end = self.pos + len;
         if self.slow() {
-            self.insert_until(end);
-        } else if len <= self.settings().1 && self.text.len() - end >= MIN {
+            if !self.told {
+                self.insert_until(end);
+            }
+        } else if len <= self.maker.limits().1 && self.text.len() - end >= MIN {
             (self.pos + 1..end).for_each(|p| self.insert(p));
         }
         self.pos = end;
@@ -325,18 +316,6 @@ impl Tail {
     fn agrees(&self, text: &[u8], at: usize) -> bool {
         self.at(text, at) == self.bytes
     }
-}
-
-fn common(a: &[u8], b: &[u8]) -> usize {
-    let mut n = 0;
-    while let (Some(x), Some(y)) = (a[n..].first_chunk::<8>(), b[n..].first_chunk::<8>()) {
-        let differ = u64::from_le_bytes(*x) ^ u64::from_le_bytes(*y);
-        if differ != 0 {
-            return n + (differ.trailing_zeros() / 8) as usize;
-        }
-        n += 8;
-    }
-    n + a[n..].iter().zip(&b[n..]).take_while(|(x, y)| x == y).count()
 }
 
 /// CRC-32C (RFC 3720, B.4), bit-reversed.

@@ -4,10 +4,15 @@ use super::Token;
 use super::bits::Writer;
 use super::huffman::{END, codes, distance_symbol, fixed_lengths, length_symbol};
 use super::inflate::lengths_of;
-use super::predict::{Maker, Predictor};
+use super::maker::{Maker, Program};
+use super::precedent::Precedent;
+use super::predict::Predictor;
 use super::trees::{Choice, Trees};
 use crate::delta::DeltaError;
 use crate::delta::varint;
+use miniz_oxide::deflate::core::{
+    CompressorOxide, TDEFLFlush, TDEFLStatus, compress_to_output, create_comp_flags_from_zip_params,
+};
 
 /// Most bits that state a block's codes (RFC 1951: 14 + 19 * 3 + 316 * 14).
 const MOST_STATED: u64 = 4500;
@@ -24,13 +29,24 @@ enum Stated<'a> {
 ///
 /// # Errors
 /// `damaged` or `truncated` where the corrections do not fit the plain bytes.
-pub fn recreate(plain: &[u8], maker: Maker, corrections: &mut &[u8], most: usize) -> Result<Vec<u8>, DeltaError> {
+pub fn recreate(
+    plain: &[u8],
+    maker: Maker,
+    old: Option<&Precedent>,
+    corrections: &mut &[u8],
+    most: usize,
+) -> Result<Vec<u8>, DeltaError> {
+    match maker.program {
+        Program::Zlib(_) => (),
+        Program::Miniz => return run_miniz(plain, maker.level, most),
+        Program::Stored => return Ok(plain.to_vec()),
+    }
     let mut stated = Vec::new();
     for _ in 0..varint::take(corrections)? {
         stated.push(take_block(corrections)?);
     }
     let mut out = Writer::default();
-    let mut predictor = Predictor::new(plain, maker);
+    let mut predictor = Predictor::new(plain, maker, old);
     let mut tokens = Tokens::new(corrections)?;
     if stated.is_empty() {
         as_predicted(&mut out, &mut predictor, &mut tokens, maker, most)?;
@@ -55,7 +71,21 @@ pub fn recreate(plain: &[u8], maker: Maker, corrections: &mut &[u8], most: usize
         return Err(DeltaError::Damaged("a stream does not end where its plain bytes end"));
     }
     out.align();
+    check(&out, most)?;
     Ok(out.out)
+}
+
+/// Streams of miniz are its own, without corrections.
+pub fn run_miniz(plain: &[u8], level: u8, most: usize) -> Result<Vec<u8>, DeltaError> {
+    let mut made = Vec::new();
+    let mut maker = CompressorOxide::new(create_comp_flags_from_zip_params(i32::from(level), -15, 0));
+    let (status, _) = compress_to_output(&mut maker, plain, TDEFLFlush::Finish, |bytes: &[u8]| {
+        made.len() + bytes.len() <= most && {
+            made.extend_from_slice(bytes);
+            true
+        }
+    });
+    if status == TDEFLStatus::Done { Ok(made) } else { Err(DeltaError::Damaged("a stream is longer than it may be")) }
 }
 
 fn check(out: &Writer, most: usize) -> Result<(), DeltaError> {

@@ -1,3 +1,4 @@
+use super::maker::{Follows, Program};
 use super::*;
 use crate::delta::DeltaError;
 use flate2::{Compress, Compression, FlushCompress, Status};
@@ -35,9 +36,9 @@ fn round_trip(stream: &[u8]) -> Option<usize> {
     let mut plain = Vec::new();
     assert_eq!(inflate(stream, usize::MAX, &mut plain), Some(parsed.used));
     assert_eq!(plain, parsed.plain);
-    let chosen = choose(&parsed, &stream[..parsed.used], None, usize::MAX)?;
+    let chosen = choose(&parsed, &stream[..parsed.used], None, None, usize::MAX)?;
     let mut rest = chosen.corrections.as_slice();
-    assert_eq!(recreate(&plain, chosen.maker, &mut rest, parsed.used).unwrap(), &stream[..parsed.used]);
+    assert_eq!(recreate(&plain, chosen.maker, None, &mut rest, parsed.used).unwrap(), &stream[..parsed.used]);
     assert!(rest.is_empty());
     Some(chosen.corrections.len())
 }
@@ -56,16 +57,16 @@ fn streams_of_another_maker_come_back_byte_for_byte() {
 fn damaged_corrections_are_refused_or_give_another_stream_but_never_more_than_allowed() {
     let stream = deflate(&text(3000, 7), 6);
     let parsed = parse(&stream, usize::MAX).unwrap();
-    let chosen = choose(&parsed, &stream, None, usize::MAX).unwrap();
+    let chosen = choose(&parsed, &stream, None, None, usize::MAX).unwrap();
     for i in 0..chosen.corrections.len() {
         for bit in 0..8 {
             let mut bad = chosen.corrections.clone();
             bad[i] ^= 1 << bit;
-            if let Ok(other) = recreate(&parsed.plain, chosen.maker, &mut bad.as_slice(), stream.len()) {
+            if let Ok(other) = recreate(&parsed.plain, chosen.maker, None, &mut bad.as_slice(), stream.len()) {
                 assert!(other.len() <= stream.len() + (1 << 16));
             }
         }
-        let cut = recreate(&parsed.plain, chosen.maker, &mut &chosen.corrections[..i], stream.len());
+        let cut = recreate(&parsed.plain, chosen.maker, None, &mut &chosen.corrections[..i], stream.len());
         assert!(matches!(cut, Err(DeltaError::Truncated | DeltaError::Damaged(_))), "{i}");
     }
 }
@@ -107,13 +108,115 @@ fn zlibs_streams_follow_from_level_and_text_alone() {
         let d = sha2::Sha256::digest(bytes);
         d.iter().take(8).map(|b| format!("{b:02x}")).collect::<String>()
     };
-    let made = |n: usize, maker: u8| {
-        recreate(&text(n, n as u64), Maker::of(maker).unwrap(), &mut [0, 0].as_slice(), 2 * n + 100).unwrap()
+    let made = |n: usize, maker: u64| {
+        recreate(&text(n, n as u64), Maker::of(maker).unwrap(), None, &mut [0, 0].as_slice(), 2 * n + 100).unwrap()
     };
     for &(n, level, len, expected) in ZLIB {
-        let stream = made(n, level);
+        let stream = made(n, u64::from(level));
         assert_eq!((stream.len(), digest(&stream)), (len, expected.to_owned()), "{n} bytes, level {level}");
     }
     let wide = made(700_000, 1 << 4 | 6);
     assert_eq!((wide.len(), digest(&wide).as_str()), (200_483, "ef95b12f360224fa"), "memory level 9");
+}
+
+/// The corrections that a stream needs when an old one stands beside it, and its maker; proved by making it again.
+fn beside(old: &[u8], new: &[u8], likely: Option<Maker>) -> (usize, Maker) {
+    let before = parse(old, usize::MAX).unwrap();
+    let precedent = Precedent::of(old, before.plain.len()).unwrap();
+    let parsed = parse(new, usize::MAX).unwrap();
+    let chosen = choose(&parsed, new, Some(&precedent), likely, usize::MAX).unwrap();
+    let mut rest = chosen.corrections.as_slice();
+    assert_eq!(recreate(&parsed.plain, chosen.maker, Some(&precedent), &mut rest, new.len()).unwrap(), new);
+    assert!(rest.is_empty());
+    (chosen.corrections.len(), chosen.maker)
+}
+
+fn edited(mut plain: Vec<u8>) -> Vec<u8> {
+    plain.splice(90_000..90_007, *b"one word that was changed");
+    plain.splice(200_000..200_000, *b"and a sentence of another length. ");
+    plain.drain(300_000..300_100);
+    plain
+}
+
+#[test]
+fn an_old_stream_of_the_same_maker_tells_the_tokens_and_nothing_is_left_to_correct() {
+    let old = text(500_000, 3);
+    let new = edited(old.clone());
+    for number in [4, 6, 9, 4 << 4 | 9, 2 << 4 | 6] {
+        let maker = Maker::of(number).unwrap();
+        let made = |plain: &[u8]| recreate(plain, maker, None, &mut [0, 0].as_slice(), plain.len() * 2).unwrap();
+        let (corrections, found) = beside(&made(&old), &made(&new), None);
+        assert_eq!((found.level, found.follows), (maker.level, Follows::Settled), "{number}");
+        assert!(corrections <= 16, "{number}: {corrections}");
+    }
+}
+
+#[test]
+fn an_old_stream_tells_most_of_what_an_unknown_maker_decides() {
+    // A maker that nobody knows: zlib's level 6 that sees every seventh match one byte shorter.
+    let strange = |plain: &[u8]| {
+        let known = parse(&deflate(plain, 6), usize::MAX).unwrap();
+        let mut corrections = vec![0];
+        let (mut right, mut at) = (0u64, 0usize);
+        let mut predictor = predict::Predictor::new(&known.plain, Maker::of(6).unwrap(), None);
+        while predictor.left() > 0 {
+            let token = predictor.next();
+            let shorter = token.parts().filter(|(len, _)| *len > 4 && at % 7 == 0);
+            let taken = shorter.map_or(token, |(len, distance)| Token::copy(len - 1, distance));
+            predictor.accept(taken).unwrap();
+            at += taken.parts().map_or(1, |(len, _)| len);
+            if let Some((len, distance)) = shorter {
+                crate::delta::varint::put(&mut corrections, right + 1);
+                crate::delta::varint::put(&mut corrections, len as u64 - 3);
+                crate::delta::varint::put(&mut corrections, distance as u64);
+                right = 0;
+            } else {
+                right += 1;
+            }
+        }
+        corrections.push(0);
+        recreate(plain, Maker::of(6).unwrap(), None, &mut corrections.as_slice(), plain.len() * 2).unwrap()
+    };
+    let old = text(500_000, 3);
+    let mut new = old.clone();
+    new.splice(90_000..90_007, *b"changed");
+    let (old, new) = (strange(&old), strange(&new));
+    let parsed = parse(&new, usize::MAX).unwrap();
+    let alone = choose(&parsed, &new, None, None, usize::MAX).unwrap().corrections.len();
+    let (corrections, _) = beside(&old, &new, None);
+    assert!(corrections * 10 < alone, "{corrections} to {alone}");
+}
+
+#[test]
+fn streams_of_miniz_are_made_again_by_running_it() {
+    for (n, level) in [(50, 6), (300_000, 6), (1_500_000, 6), (1_500_000, 9), (2_000_000, 1)] {
+        let stream = recreate::run_miniz(&text(n, 5), level, usize::MAX).unwrap();
+        let parsed = parse(&stream, usize::MAX).unwrap();
+        let chosen = choose(&parsed, &stream, None, None, usize::MAX).unwrap();
+        if n > 50 {
+            assert_eq!((chosen.maker.program, chosen.maker.level), (Program::Miniz, level), "{n}");
+            assert!(chosen.corrections.is_empty());
+        }
+        let again = recreate(&parsed.plain, chosen.maker, None, &mut chosen.corrections.as_slice(), stream.len());
+        assert_eq!(again.unwrap(), stream, "{n} bytes, level {level}");
+        let less = recreate(&parsed.plain, chosen.maker, None, &mut chosen.corrections.as_slice(), stream.len() - 1);
+        assert!(less.is_err());
+    }
+}
+
+/// Length and digest of what miniz_oxide 0.9.1 makes: a later version that decides otherwise must not be taken.
+#[test]
+fn miniz_decides_as_it_did() {
+    use sha2::Digest as _;
+    let made = recreate::run_miniz(&text(700_000, 700_000), 6, usize::MAX).unwrap();
+    let digest: String = sha2::Sha256::digest(&made).iter().take(8).map(|b| format!("{b:02x}")).collect();
+    assert_eq!((made.len(), digest.as_str()), (201_128, "46484a3304fd8788"));
+}
+
+#[test]
+fn makers_have_one_number_each_and_other_numbers_are_none() {
+    let known: Vec<u64> = (0..2048).filter(|&n| Maker::of(n).is_some()).collect();
+    assert!(known.iter().all(|&n| Maker::of(n).unwrap().number() == n));
+    assert_eq!(known.len(), 5 * 9 * 3 + 10 + 1);
+    assert_eq!(Maker::of(u64::MAX), None);
 }
