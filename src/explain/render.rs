@@ -4,6 +4,7 @@ use super::beside;
 use super::unsat::CoreView;
 use super::view::{PlanView, TrackView};
 use crate::report::safe;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// The order with every edge below the fix that has it.
@@ -29,19 +30,23 @@ fn one(track: &TrackView, out: &mut String) {
         return;
     }
     let _ = writeln!(out, "{} fixes in order, {} edges\n", track.order.len(), track.edges.len());
+    let edges = by(&track.edges, |e| &e.fix);
+    let hints = by(&track.hints, |h| &h.fix);
+    let pairs = by(&track.order_pairs, |p| &p.then);
+    let merged = by(&track.merged, |m| &m.fix);
     for (i, id) in track.order.iter().enumerate() {
         let fix = track.fixes.get(id);
         let cves =
             fix.map(|f| f.cves.join(" ")).filter(|c| !c.is_empty()).map(|c| format!("  [{c}]")).unwrap_or_default();
         let title = fix.map(|f| f.title.as_str()).unwrap_or_default();
         let _ = writeln!(out, "{:4}  {}  {}{cves}", i + 1, safe(id), safe(title));
-        for e in track.edges.iter().filter(|e| e.fix == *id) {
+        for e in edges.get(id.as_str()).into_iter().flatten() {
             let _ = writeln!(out, "        needs {} ({}): {}", safe(&e.needs), e.kind, safe(&e.text));
         }
-        for h in track.hints.iter().filter(|h| h.fix == *id && !h.proved) {
+        for h in hints.get(id.as_str()).into_iter().flatten().filter(|h| !h.proved) {
             let _ = writeln!(out, "        perhaps needs {} ({}): {}", safe(&h.on), h.kind, safe(&h.text));
         }
-        for p in track.order_pairs.iter().filter(|p| p.then == *id) {
+        for p in pairs.get(id.as_str()).into_iter().flatten() {
             let _ = writeln!(
                 out,
                 "        after {} ({}, settled by {}): '{}'",
@@ -51,7 +56,7 @@ fn one(track: &TrackView, out: &mut String) {
                 safe(&p.path)
             );
         }
-        for m in track.merged.iter().filter(|m| m.fix == *id) {
+        for m in merged.get(id.as_str()).into_iter().flatten() {
             let _ =
                 writeln!(out, "        joins {} in '{}': {}", safe(&m.with.join(", ")), safe(&m.path), safe(&m.text));
         }
@@ -67,20 +72,38 @@ fn one(track: &TrackView, out: &mut String) {
     }
 }
 
+/// What stands below each fix.
+fn by<'a, T>(all: &'a [T], fix: impl Fn(&'a T) -> &'a String) -> BTreeMap<&'a str, Vec<&'a T>> {
+    let mut out: BTreeMap<&str, Vec<&T>> = BTreeMap::new();
+    all.iter().for_each(|t| out.entry(fix(t).as_str()).or_default().push(t));
+    out
+}
+
+/// Of longer lists only the beginning is printed.
+const MOST_PRINTED: usize = 24;
+
+fn rest(all: usize, out: &mut String, indent: &str) {
+    if all > MOST_PRINTED {
+        let _ = writeln!(out, "{indent}… and {} more: --format json has them all", all - MOST_PRINTED);
+    }
+}
+
 /// The statements that cannot all be true, and what mends them.
 fn core(core: &CoreView, out: &mut String) {
     let _ = writeln!(out, "\n  {}:", safe(&core.text));
-    for b in &core.because {
+    for b in core.because.iter().take(MOST_PRINTED) {
         let _ = writeln!(out, "    - {}", safe(&b.text));
         for below in &b.because {
             let _ = writeln!(out, "        {}", safe(&below.text));
         }
     }
+    rest(core.because.len(), out, "    ");
     let one = if core.repairs.len() == 1 { "this mends it" } else { "any one of these mends it" };
     let _ = writeln!(out, "  {one}:");
-    for r in &core.repairs {
+    for r in core.repairs.iter().take(MOST_PRINTED) {
         let _ = writeln!(out, "    * {}", safe(&r.text));
     }
+    rest(core.repairs.len(), out, "    ");
 }
 
 fn matrix(view: &PlanView, out: &mut String) {

@@ -11,6 +11,9 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A chain of n fixes has n² / 2 needs: so many are still written out.
+const MOST_NEEDS: usize = 1_000_000;
+
 /// All tracks. With one track its parts stand at the top; with several, those of the first do.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlanView {
@@ -115,7 +118,10 @@ pub struct FixView {
     pub severity: &'static str,
     /// Every path that it names, sorted.
     pub paths: Vec<String>,
-    pub requires_all: Vec<String>,
+    /// Everything that it needs, directly or not, in order; absent where that is more than a million entries of all
+    /// fixes together: `edges` has it too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requires_all: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -209,7 +215,6 @@ impl TrackView {
     fn fill(&mut self, plan: &Plan, metas: &BTreeMap<&FixId, (&Meta, &Payload)>) {
         let names = |ids: &[FixId]| ids.iter().map(|i| i.0.clone()).collect::<Vec<_>>();
         self.order = names(&plan.order);
-        let place: BTreeMap<&FixId, usize> = plan.order.iter().enumerate().map(|(i, f)| (f, i)).collect();
         self.edges = plan
             .edges
             .iter()
@@ -222,17 +227,16 @@ impl TrackView {
             })
             .collect();
         self.hints = plan.hints.iter().map(HintView::new).collect();
-        let closure = plan.requires_all();
-        for id in &plan.order {
-            let mut needs: Vec<&FixId> = closure.get(id).map(BTreeSet::iter).into_iter().flatten().collect();
-            needs.sort_by_key(|n| place.get(n));
+        let closure = plan.closure(MOST_NEEDS);
+        for (k, id) in plan.order.iter().enumerate() {
+            let needs = closure.as_ref().map(|all| all[k].iter().map(|n| plan.order[*n].0.clone()).collect());
             let meta = metas.get(id);
             let fix = FixView {
                 title: meta.map(|m| m.0.title.clone()).unwrap_or_default(),
                 cves: meta.map(|m| m.0.cves.clone()).unwrap_or_default(),
                 severity: meta.and_then(|m| m.0.severity.known()).unwrap_or_default(),
                 paths: meta.map(|m| paths(m.1)).unwrap_or_default(),
-                requires_all: needs.iter().map(|n| n.0.clone()).collect(),
+                requires_all: needs,
             };
             self.fixes.insert(id.0.clone(), fix);
         }

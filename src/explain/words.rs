@@ -111,9 +111,15 @@ fn shut_out(fix: &FixId, blockers: &[Blocker]) -> (String, String) {
     }
 }
 
-/// Back to where it began, so that the last need is told too.
-fn circle(fixes: &[FixId]) -> Vec<FixId> {
-    fixes.iter().chain(fixes.first()).cloned().collect()
+/// Back to where it began, so that the last need is told too; the middle of a long one says only how long it is.
+fn circle(fixes: &[FixId], between: &str) -> String {
+    const ENDS: usize = 6;
+    let more = fixes.len().saturating_sub(2 * ENDS);
+    let mut names: Vec<String> = fixes.iter().chain(fixes.first()).map(ToString::to_string).collect();
+    if more > 1 {
+        names.splice(ENDS..ENDS + more, [format!("({more} more)")]);
+    }
+    names.join(between)
 }
 
 /// What is wrong, and what to do: subject, sentence, next step, code.
@@ -125,8 +131,23 @@ pub fn proof(p: &Proof) -> (String, String, String, Code) {
         }
         Proof::Cycle { fixes } => (
             fixes.first().map(own).unwrap_or_default(),
-            format!("these fixes need each other in a circle: {}", list(&circle(fixes), " needs ")),
+            format!("these fixes need each other in a circle: {}", circle(fixes, " needs ")),
             "take one of the requirements out".into(),
+            Code::Cycle,
+        ),
+        Proof::LinesCycle { fixes } => (
+            fixes.first().map(own).unwrap_or_default(),
+            format!(
+                "in a circle, each of these fixes has lines in it that only the next one brings, or says that it comes after it: {}",
+                circle(fixes, " waits for ")
+            ),
+            "one of them was made on another tree than this base: make it anew, or leave it out".into(),
+            Code::Cycle,
+        ),
+        Proof::SupersedesCycle { fixes } => (
+            fixes.first().map(own).unwrap_or_default(),
+            format!("these fixes supersede each other in a circle: {}", circle(fixes, " supersedes ")),
+            "take the older one's supersedes out".into(),
             Code::Cycle,
         ),
         Proof::Missing { fix: Some(fix), needs } => (
@@ -200,6 +221,9 @@ pub fn refusal_findings(refusal: &Refusal) -> Vec<Finding> {
         let details = match p {
             Proof::DoesNotApply { refused: r, .. } => {
                 json!({"path": r.path, "hunk": r.hunk.map(|h| h + 1), "line": r.line, "what": r.reason.to_string()})
+            }
+            Proof::Cycle { fixes } | Proof::LinesCycle { fixes } | Proof::SupersedesCycle { fixes } => {
+                json!({"fixes": fixes})
             }
             _ => Value::Null,
         };

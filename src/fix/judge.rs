@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// Findings about one fix alone; a severity and CVEs that mean nothing are taken out.
 ///
 /// # Errors
-/// `config` for a fix that names itself.
+/// `config` for a fix that names itself, or requires what it excludes or replaces.
 pub(super) fn judge(id: &FixId, meta: &mut Meta) -> Result<Vec<Finding>> {
     if names(meta).any(|(_, other)| other == id) || meta.requires.contains(id) {
         return Err(Error::new(
@@ -19,6 +19,12 @@ pub(super) fn judge(id: &FixId, meta: &mut Meta) -> Result<Vec<Finding>> {
             "the fix names itself in requires, after, supersedes or conflicts",
         )
         .next("take its own id out"));
+    }
+    for (field, others) in [("conflicts", &meta.conflicts), ("supersedes", &meta.supersedes)] {
+        if let Some(other) = meta.requires.iter().find(|r| others.contains(r)) {
+            let what = format!("the fix names '{other}' both in requires and in {field}");
+            return Err(Error::new(ErrorCode::Config, id, what).next("it can only be one of them: take the other out"));
+        }
     }
     let mut findings = Vec::new();
     let mut bad = |what: String, next: &str| findings.push(Finding::new(Code::BadMetadata, id, what).next(next));

@@ -123,7 +123,7 @@ impl Change {
 }
 
 /// What an overlay does to one path. Contents are in the store of the fixes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Change {
     /// The whole content; `built_on` is the pre-image's digest where the overlay states it.
     Put {

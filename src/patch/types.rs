@@ -44,7 +44,7 @@ impl FilePatch {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Body {
     /// Only the path or mode changes (or an empty file is created or deleted).
     Nothing,
@@ -53,14 +53,14 @@ pub enum Body {
 }
 
 /// A `GIT binary patch`: forward, and backward where it was recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Binary {
     pub forward: BinaryHunk,
     pub backward: Option<BinaryHunk>,
 }
 
 /// Inflated data of one binary hunk.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum BinaryHunk {
     Literal(Arc<[u8]>),
     /// Git's delta instructions with their stated result size.
@@ -68,7 +68,7 @@ pub enum BinaryHunk {
 }
 
 /// One hunk. Line numbers are 1-based as written in the patch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Hunk {
     pub old_start: u64,
     pub old_len: u64,

@@ -1,9 +1,9 @@
 //! Direct needs as edges, each with its kind and what proves it.
 
+use super::along::Along;
 use super::bits::Bits;
 use super::footing::follow;
 use super::needs::{Needs, refused_without};
-use super::replay::Replay;
 use super::resolve::Work;
 use super::types::{Edge, EdgeKind, Reason};
 use crate::patch::RejectReason;
@@ -13,12 +13,12 @@ impl Work<'_, '_> {
     /// The edges of the kept fixes, by place.
     pub(super) fn edges(
         &self,
-        replay: &Replay<'_>,
-        order: &[usize],
+        along: &Along<'_, '_>,
         declared: &[Vec<usize>],
         graph: &Needs,
         keep: &Bits,
     ) -> Vec<Edge> {
+        let (replay, order) = (along.replay, along.order);
         let mut out = Vec::new();
         // Edges that a hunk proves: (fix, needed) to their place in `out`.
         let mut by_hunk: BTreeMap<(usize, usize), usize> = BTreeMap::new();
@@ -30,7 +30,7 @@ impl Work<'_, '_> {
                 let (kind, reason) = if declared[k].contains(&n) {
                     (EdgeKind::Declared, Reason::Requires)
                 } else {
-                    match refused_without(replay, order, graph, k, n) {
+                    match refused_without(along, graph, k, n) {
                         Some((_, _, refused)) => (kind_of(&refused.reason), Reason::Rejected((*refused).clone())),
                         None => (EdgeKind::Hunk, Reason::Together),
                     }

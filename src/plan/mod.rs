@@ -5,10 +5,13 @@
 //! order matters, are an order pair. What cannot be decided is a [`Refusal`] that carries its proof;
 //! `explain` words it.
 
+mod along;
 mod beside;
 mod bits;
 mod blame;
+mod brought;
 mod cell;
+mod content;
 mod cores;
 mod edges;
 mod footing;
@@ -26,6 +29,7 @@ mod search;
 mod select;
 mod settle;
 mod shrink;
+mod stuck;
 mod types;
 mod why;
 

@@ -1,7 +1,8 @@
 //! What every fix needs: the smallest closed set of earlier fixes with which it still applies.
 
+use super::along::Along;
 use super::bits::Bits;
-use super::replay::{Replay, StateId};
+use super::replay::StateId;
 use crate::patch::Reject;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,34 +15,27 @@ pub(super) struct Needs {
     pub(super) direct: Vec<Vec<usize>>,
 }
 
-/// Finds all needs. `order` has the replay's fixes in an order in which every one applies;
-/// `declared` has for every place in it the places of the fixes that it requires, all before it.
+/// Finds all needs. `declared` has for every place in it the places of the fixes that it requires, all before it.
 ///
-/// Sets are tried by replaying on the paths concerned: first what is declared alone, then what the
-/// lines come from, then everything before, dropping one fix (and what needs it) at a time.
-pub(super) fn needs(replay: &Replay<'_>, order: &[usize], declared: &[Vec<usize>]) -> Needs {
+/// Sets are tried by replaying on the paths concerned: first what is declared and what alone brings a line, then
+/// everything before, dropping one fix (and what needs it) at a time.
+pub(super) fn needs(along: &Along<'_, '_>, declared: &[Vec<usize>]) -> Needs {
+    let (replay, order) = (along.replay, along.order);
     let n = order.len();
     let mut place = BTreeMap::new();
     for (i, fix) in order.iter().enumerate() {
         place.insert(*fix, i);
     }
-    let touching: Vec<Vec<usize>> = replay
-        .groups
-        .iter()
-        .map(|g| {
-            let mut places: Vec<usize> = g.fixes().filter_map(|f| place.get(&f).copied()).collect();
-            places.sort_unstable();
-            places
-        })
-        .collect();
     let mut out = Needs { all: Vec::with_capacity(n), direct: Vec::with_capacity(n) };
-    for j in 0..n {
+    for (j, me) in order.iter().enumerate() {
         let mut must = Bits::new(n);
-        for i in declared.get(j).into_iter().flatten() {
+        let alone = replay.of_fix[*me].iter().flat_map(|g| replay.bringers(*g, *me));
+        let alone = alone.filter_map(|f| place.get(f)).filter(|i| **i < j);
+        for i in declared.get(j).into_iter().flatten().chain(alone) {
             must.insert(*i);
             must.join(&out.all[*i]);
         }
-        let search = Search { replay, order, touching: &touching, all: &out.all, must, j, n };
+        let search = Search { along, all: &out.all, must, j, n };
         let found = search.run();
         out.direct.push(direct(&found, &out.all, n));
         out.all.push(found);
@@ -64,8 +58,7 @@ fn direct(set: &Bits, all: &[Bits], n: usize) -> Vec<usize> {
 
 /// How a fix is refused when one that it needs is left out, and everything that needs that one with it.
 pub(super) fn refused_without(
-    replay: &Replay<'_>,
-    order: &[usize],
+    along: &Along<'_, '_>,
     needs: &Needs,
     fix: usize,
     without: usize,
@@ -76,16 +69,15 @@ pub(super) fn refused_without(
             rest.remove(x);
         }
     }
-    replay.of_fix[order[fix]].iter().find_map(|g| {
-        let before = replay.walk(*g, 0, rest.iter().map(|i| order[i])).ok()?;
-        replay.step(*g, before, order[fix]).err().map(|r| (*g, before, r))
+    let me = along.order[fix];
+    along.replay.of_fix[me].iter().find_map(|g| {
+        let before = along.walk(*g, &rest, fix).ok()?;
+        along.replay.step(*g, before, me).err().map(|r| (*g, before, r))
     })
 }
 
 struct Search<'a, 'r> {
-    replay: &'a Replay<'r>,
-    order: &'a [usize],
-    touching: &'a [Vec<usize>],
+    along: &'a Along<'a, 'r>,
     all: &'a [Bits],
     must: Bits,
     j: usize,
@@ -94,13 +86,12 @@ struct Search<'a, 'r> {
 
 impl Search<'_, '_> {
     fn groups(&self) -> &[usize] {
-        &self.replay.of_fix[self.order[self.j]]
+        &self.along.replay.of_fix[self.along.order[self.j]]
     }
 
     fn applies_in(&self, g: usize, set: &Bits) -> bool {
-        let before = self.touching[g].iter().take_while(|i| **i < self.j).filter(|i| set.has(**i));
-        let with = before.chain(std::iter::once(&self.j)).map(|i| self.order[*i]);
-        self.replay.walk(g, 0, with).is_ok()
+        let before = self.along.walk(g, set, self.j);
+        before.is_ok_and(|before| self.along.replay.step(g, before, self.along.order[self.j]).is_ok())
     }
 
     fn applies(&self, set: &Bits) -> bool {
@@ -113,7 +104,7 @@ impl Search<'_, '_> {
     }
 
     fn touches(&self, g: usize, set: &Bits) -> bool {
-        self.touching[g].iter().any(|i| set.has(*i))
+        self.along.touching[g].iter().any(|i| set.has(*i))
     }
 
     fn run(&self) -> Bits {
@@ -122,7 +113,7 @@ impl Search<'_, '_> {
         }
         let mut candidates = Bits::new(self.n);
         for g in self.groups() {
-            self.touching[*g].iter().take_while(|i| **i < self.j).for_each(|i| candidates.insert(*i));
+            self.along.touching[*g].iter().take_while(|i| **i < self.j).for_each(|i| candidates.insert(*i));
         }
         let mut full = self.must.clone();
         for i in candidates.iter() {
@@ -161,7 +152,7 @@ impl Search<'_, '_> {
     fn reach(&self, set: &Bits) -> Bits {
         let mut out = self.must.clone();
         for g in self.groups() {
-            for i in self.touching[*g].iter().filter(|i| set.has(**i)) {
+            for i in self.along.touching[*g].iter().filter(|i| set.has(**i)) {
                 out.insert(*i);
                 out.join(&self.all[*i]);
             }

@@ -172,12 +172,14 @@ fn along(order: &[usize], alive: &BTreeSet<usize>, before: &Before, replay: &Rep
 struct Bag<'a, 'r> {
     replay: &'a Replay<'r>,
     placed: Vec<usize>,
+    /// By fix: whether it is placed.
+    there: Vec<bool>,
     now: Vec<StateId>,
 }
 
 impl<'a, 'r> Bag<'a, 'r> {
     fn new(replay: &'a Replay<'r>) -> Self {
-        Self { replay, placed: Vec::new(), now: vec![0; replay.groups.len()] }
+        Self { replay, placed: Vec::new(), there: vec![false; replay.of_fix.len()], now: vec![0; replay.groups.len()] }
     }
 
     fn place(&mut self, fix: usize) -> Result<(), Refused> {
@@ -189,6 +191,7 @@ impl<'a, 'r> Bag<'a, 'r> {
             self.now[g] = state;
         }
         self.placed.push(fix);
+        self.there[fix] = true;
         Ok(())
     }
 
@@ -200,18 +203,16 @@ impl<'a, 'r> Bag<'a, 'r> {
     /// Places everything that can be placed; what cannot is contained or refused. Returns the refused ones.
     fn fill(&mut self, mut rest: BTreeSet<usize>, before: &Before, out: &mut Ordered) -> Vec<usize> {
         let mut waiting_in: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); self.replay.groups.len()];
-        for fix in &rest {
-            for g in &self.replay.of_fix[*fix] {
-                waiting_in[*g].insert(*fix);
-            }
-        }
+        // By fix: those that need not be tried before it is placed.
+        let mut asleep: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut todo: BTreeSet<usize> =
+            rest.iter().copied().filter(|f| self.wakes(*f, &mut asleep, &mut waiting_in)).collect();
         let mut followers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for fix in &rest {
             for first in &before[*fix] {
                 followers.entry(*first).or_default().push(*fix);
             }
         }
-        let mut todo = rest.clone();
         loop {
             while let Some(fix) = todo.pop_first() {
                 if !rest.contains(&fix) || before[fix].iter().any(|f| rest.contains(f)) || self.place(fix).is_err() {
@@ -222,6 +223,8 @@ impl<'a, 'r> Bag<'a, 'r> {
                     waiting_in[*g].remove(&fix);
                     todo.extend(&waiting_in[*g]);
                 }
+                let awake = asleep.remove(&fix).unwrap_or_default();
+                todo.extend(awake.into_iter().filter(|f| self.wakes(*f, &mut asleep, &mut waiting_in)));
                 todo.extend(followers.get(&fix).into_iter().flatten());
             }
             let free = |fix: &usize| !before[*fix].iter().any(|f| rest.contains(f));
@@ -245,6 +248,19 @@ impl<'a, 'r> Bag<'a, 'r> {
             stuck.push(fix);
         }
         stuck
+    }
+
+    /// Whether everything that alone brings a line of a fix is placed; if not, the fix sleeps until the next of it is.
+    fn wakes(&self, fix: usize, asleep: &mut BTreeMap<usize, Vec<usize>>, waiting_in: &mut [BTreeSet<usize>]) -> bool {
+        let mut needed = self.replay.of_fix[fix].iter().flat_map(|g| self.replay.bringers(*g, fix));
+        if let Some(first) = needed.find(|f| !self.there[**f]) {
+            asleep.entry(*first).or_default().push(fix);
+            return false;
+        }
+        for g in &self.replay.of_fix[fix] {
+            waiting_in[*g].insert(fix);
+        }
+        true
     }
 
     /// Pairs (b, s): placed fix b is what shuts stuck fix s out of a group, and may wait for s.

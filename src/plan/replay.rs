@@ -13,7 +13,7 @@ use crate::patch::{Applied, FilePatch, FileState, Mode, Reject, RejectReason, ap
 use crate::report::Error;
 use crate::tree::{Bytes, Digest, Entry, Store, Tree, TreePath};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The cells of a group, as its paths are sorted.
 pub type Cells = Vec<Option<Arc<Cell>>>;
@@ -42,6 +42,8 @@ pub struct Group<'a> {
     folders: Vec<bool>,
     /// Pairs of a path and one below it.
     nested: Vec<(usize, usize)>,
+    /// By fix: those that alone bring a line of it, once that was asked for.
+    pub(super) brought: OnceLock<BTreeMap<usize, Vec<usize>>>,
     memo: Mutex<Memo>,
 }
 
@@ -400,7 +402,7 @@ fn group<'a>(paths: Vec<&'a TreePath>, start: &Tree) -> Group<'a> {
         .collect();
     let mut memo = Memo::default();
     number(&mut memo, cells);
-    Group { paths, steps: BTreeMap::new(), folders, nested, memo: Mutex::new(memo) }
+    Group { paths, steps: BTreeMap::new(), folders, nested, brought: OnceLock::new(), memo: Mutex::new(memo) }
 }
 
 fn number(memo: &mut Memo, cells: Cells) -> StateId {

@@ -1,5 +1,6 @@
 //! From fixes to a plan, or to a refusal with its proofs.
 
+use super::along::Along;
 use super::bits::Bits;
 use super::blame::blockers;
 use super::hints::{hints, left_behind};
@@ -69,6 +70,10 @@ impl<'a, 'i> Work<'a, 'i> {
             findings: Vec::new(),
             kept: None,
         };
+        let circles = work.supersedes_circles();
+        if !circles.is_empty() {
+            return Err(Refusal::of(circles));
+        }
         for (id, reason) in &input.not_for {
             if let Some(i) = work.number(id) {
                 work.drop_fix(i, DropCause::NotFor { reason: reason.clone() });
@@ -217,11 +222,7 @@ impl<'a, 'i> Work<'a, 'i> {
                 .copied()
                 .find(|old| replay.of_fix[*old].iter().any(|g| groups.contains(g)));
             if plain.is_none() {
-                let proofs = ordered.refused.iter().map(|(i, refused)| {
-                    let (blockers, beside) = blockers(replay, &ordered.order, *i, |b| self.id(b));
-                    Proof::DoesNotApply { fix: self.id(*i), refused: refused.clone(), blockers, beside }
-                });
-                plain = Some((proofs.collect(), self.findings.clone()));
+                plain = Some((self.stuck(replay, &ordered, &before), self.findings.clone()));
             }
             match back {
                 Some(old) => {
@@ -253,7 +254,8 @@ impl<'a, 'i> Work<'a, 'i> {
         let place: BTreeMap<usize, usize> = order.iter().enumerate().map(|(k, i)| (*i, k)).collect();
         let places = |list: Vec<usize>| list.into_iter().filter_map(|i| place.get(&i).copied()).collect::<Vec<_>>();
         let declared: Vec<Vec<usize>> = order.iter().map(|i| places(self.requires(*i))).collect();
-        let graph = needs(replay, order, &declared);
+        let along = Along::new(replay, order);
+        let graph = needs(&along, &declared);
         let order_pairs = self.settled(replay, order, &place, &graph);
         let numbers = |list: &[FixId]| -> Vec<usize> { list.iter().filter_map(|id| self.number(id)).collect() };
         let only = numbers(&self.input.only).into_iter().filter_map(|i| self.stands(i)).collect();
@@ -301,7 +303,7 @@ impl<'a, 'i> Work<'a, 'i> {
             return self.refuse(replay, contested);
         }
         self.unused_resolutions(&kept_order, &merged);
-        let edges = self.edges(replay, order, &declared, &graph, &choice.keep);
+        let edges = self.edges(&along, &declared, &graph, &choice.keep);
         let Choice { keep, came_along, dropped } = choice;
         let name = |k: usize| self.fixes[order[k]].id.clone();
         let chain = |c: Vec<usize>| c.into_iter().map(name).collect::<Vec<_>>();

@@ -1,12 +1,13 @@
 //! What is left out of an order and why, and what is odd about what stays.
 
+use super::content::Content;
 use super::order::Ordered;
 use super::replay::Replay;
 use super::resolve::Work;
 use super::types::DropCause;
-use crate::fix::Payload;
 use crate::report::{Code, Finding};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 impl<'a> Work<'a, '_> {
     /// Says what is left out of the order and why, and what is odd about what stays.
@@ -16,16 +17,9 @@ impl<'a> Work<'a, '_> {
             let message = format!("left out: '{}' supersedes it", self.fixes[new].id);
             self.findings.push(Finding::new(Code::Superseded, self.fixes[old].id, message));
         }
-        let mut seen: Vec<(&Payload, usize)> = Vec::new();
-        let twin = |seen: &[(&Payload, usize)], i: usize| {
-            seen.iter()
-                .find(|(p, o)| *o != i && replay.of_fix[*o] == replay.of_fix[i] && same(p, self.fixes[i].payload))
-                .map(|(_, o)| *o)
-        };
-        let mut by_groups: BTreeMap<&[usize], Vec<(&Payload, usize)>> = BTreeMap::new();
+        let mut seen: HashMap<Content<'_>, usize> = HashMap::new();
         let mut findings = Vec::new();
         for &i in &ordered.order {
-            let here = by_groups.entry(&replay.of_fix[i]).or_default();
             if replay.of_fix[i].is_empty() {
                 findings.push(
                     Finding::new(Code::EmptyFix, self.fixes[i].id, "it changes nothing")
@@ -33,16 +27,21 @@ impl<'a> Work<'a, '_> {
                 );
                 continue;
             }
-            if let Some(other) = twin(here, i) {
-                let message = format!("it has the same content as '{}', and both apply", self.fixes[other].id);
-                findings.push(Finding::new(Code::Duplicate, self.fixes[i].id, message).next("remove one of the two"));
+            match seen.entry(Content(self.fixes[i].payload)) {
+                Entry::Occupied(other) => {
+                    let other = self.fixes[*other.get()].id;
+                    let message = format!("it has the same content as '{other}', and both apply");
+                    let twice = Finding::new(Code::Duplicate, self.fixes[i].id, message);
+                    findings.push(twice.next("remove one of the two"));
+                }
+                Entry::Vacant(free) => {
+                    free.insert(i);
+                }
             }
-            here.push((self.fixes[i].payload, i));
         }
-        seen.extend(by_groups.into_values().flatten());
         let mut causes = Vec::new();
         for &i in &ordered.contained {
-            causes.push(match twin(&seen, i) {
+            causes.push(match seen.get(&Content(self.fixes[i].payload)).copied() {
                 Some(other) => {
                     let message = format!("left out: it has the same content as '{}'", self.fixes[other].id);
                     findings
@@ -67,26 +66,5 @@ impl<'a> Work<'a, '_> {
             let cause = of.map_or(DropCause::Contained, |o| DropCause::Duplicate { of: self.id(o) });
             self.drop_fix(i, cause);
         }
-    }
-}
-
-/// Whether two payloads do the same, wherever their parts stand in their files.
-fn same(a: &Payload, b: &Payload) -> bool {
-    match (a, b) {
-        (Payload::Overlay(a), Payload::Overlay(b)) => a == b,
-        (Payload::Patch(a), Payload::Patch(b)) => {
-            let strip = |files: &[crate::patch::FilePatch]| {
-                let mut files = files.to_vec();
-                for f in &mut files {
-                    f.line = 0;
-                    if let crate::patch::Body::Text(hunks) = &mut f.body {
-                        hunks.iter_mut().for_each(|h| h.line = 0);
-                    }
-                }
-                files
-            };
-            a.len() == b.len() && strip(a) == strip(b)
-        }
-        _ => false,
     }
 }

@@ -36,7 +36,7 @@ impl Work<'_, '_> {
     /// What a proof says, in statements: mostly once, and once for every pair that is open.
     fn statements(&self, replay: &Replay<'_>, proof: &Proof, budget: &mut usize) -> Vec<Vec<Member>> {
         match proof {
-            Proof::Cycle { fixes } => vec![self.circle(fixes)],
+            Proof::Cycle { fixes } | Proof::LinesCycle { fixes } => vec![self.circle(fixes)],
             Proof::Missing { fix: Some(fix), needs } => {
                 vec![vec![wanted(fix), Member::Requires { fix: fix.clone(), needs: needs.clone(), there: false }]]
             }
@@ -64,7 +64,7 @@ impl Work<'_, '_> {
             }
             Proof::DoesNotApply { fix, blockers, .. } => {
                 let near: Vec<FixId> = [fix].into_iter().chain(blockers.iter().map(|b| &b.fix)).cloned().collect();
-                let all: Vec<FixId> = self.alive.iter().map(|i| self.id(*i)).collect();
+                let all: Vec<FixId> = self.alive.iter().take(MOST_FIXES + 1).map(|i| self.id(*i)).collect();
                 // The fewest fixes that explain it: alone, with what shuts it out, with all on its paths, with all.
                 let tries = [vec![fix.clone()], near, self.beside(replay, fix), all];
                 let tries = tries.iter().filter(|t| t.len() <= MOST_FIXES).map(|t| self.among(t));
@@ -72,6 +72,7 @@ impl Work<'_, '_> {
                 no.next().into_iter().collect()
             }
             Proof::TwiceNamed { .. }
+            | Proof::SupersedesCycle { .. }
             | Proof::Missing { fix: None, .. }
             | Proof::UnknownSelected { .. }
             | Proof::Unreadable { .. } => Vec::new(),
@@ -129,12 +130,12 @@ impl Work<'_, '_> {
         out
     }
 
-    /// The fixes that share a path with this one, itself first.
+    /// The fixes that share a path with this one, itself first; not all where those are too many to try.
     fn beside(&self, replay: &Replay<'_>, fix: &FixId) -> Vec<FixId> {
         let Some(i) = self.number(fix) else { return Vec::new() };
         let shared = replay.of_fix[i].iter().flat_map(|g| replay.groups[*g].fixes());
         let others: BTreeSet<usize> = shared.filter(|f| *f != i && self.alive.contains(f)).collect();
-        [i].into_iter().chain(others).map(|f| self.id(f)).collect()
+        [i].into_iter().chain(others).take(MOST_FIXES + 1).map(|f| self.id(f)).collect()
     }
 
     /// Takes away what it does not need; `None` where the statements are no contradiction.

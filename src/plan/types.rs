@@ -1,5 +1,6 @@
 //! What goes into a plan, and what comes out.
 
+use super::bits::Bits;
 use super::cores::Core;
 use crate::fix::{FixId, Meta, Payload, Resolution};
 use crate::patch::{Mode, Reject};
@@ -74,23 +75,36 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The closure of all needs, by fix. A chain of n fixes makes n² / 2 entries.
+    /// The closure of all needs, by fix. A chain of n fixes makes n² / 2 entries: see [`Plan::closure`].
     pub fn requires_all(&self) -> BTreeMap<FixId, BTreeSet<FixId>> {
-        let mut all: BTreeMap<FixId, BTreeSet<FixId>> = BTreeMap::new();
-        let mut direct: BTreeMap<&FixId, Vec<&FixId>> = BTreeMap::new();
+        let all = self.closure(usize::MAX).unwrap_or_default();
+        let names = |places: Vec<usize>| places.into_iter().map(|k| self.order[k].clone()).collect();
+        self.order.iter().cloned().zip(all.into_iter().map(names)).collect()
+    }
+
+    /// By place in the order: the places of everything that the fix needs, directly or not, ascending. None where all
+    /// together are more than `most`.
+    pub fn closure(&self, most: usize) -> Option<Vec<Vec<usize>>> {
+        let place: BTreeMap<&FixId, usize> = self.order.iter().enumerate().map(|(k, id)| (id, k)).collect();
+        let mut all = vec![Bits::new(self.order.len()); self.order.len()];
+        let mut direct: Vec<Vec<usize>> = vec![Vec::new(); self.order.len()];
         for e in &self.edges {
-            direct.entry(&e.fix).or_default().push(&e.needs);
-        }
-        // Every need stands before the fix in the order, so its closure is there already.
-        for fix in &self.order {
-            let mut mine = BTreeSet::new();
-            for needs in direct.get(fix).into_iter().flatten() {
-                mine.insert((*needs).clone());
-                mine.extend(all.get(*needs).into_iter().flatten().cloned());
+            if let (Some(fix), Some(needs)) = (place.get(&e.fix), place.get(&e.needs)) {
+                direct[*fix].push(*needs);
             }
-            all.insert(fix.clone(), mine);
         }
-        all
+        let mut left = most;
+        // Every need stands before the fix in the order, so its closure is there already.
+        for k in 0..all.len() {
+            let mut mine = std::mem::take(&mut all[k]);
+            for needs in &direct[k] {
+                mine.insert(*needs);
+                mine.join(&all[*needs]);
+            }
+            left = left.checked_sub(mine.len())?;
+            all[k] = mine;
+        }
+        Some(all.iter().map(|bits| bits.iter().collect()).collect())
     }
 }
 
@@ -341,6 +355,10 @@ pub enum Proof {
     TwiceNamed { fix: FixId },
     /// Each needs, or comes after, the next one, and the last the first.
     Cycle { fixes: Vec<FixId> },
+    /// Each has lines in it that the next one alone brings, or comes after it, and the last after the first.
+    LinesCycle { fixes: Vec<FixId> },
+    /// Each says that it supersedes the next one, and the last the first.
+    SupersedesCycle { fixes: Vec<FixId> },
     /// `fix` names `needs` in its metadata or the series names it, and it is not there.
     Missing { fix: Option<FixId>, needs: FixId },
     /// The series has `fix` before `needs`, which it needs or comes after.

@@ -101,7 +101,7 @@ codes! {
     OrderOpen = "order-open", Deny;
     /// An order pair that a series or `after` decides.
     OrderSettled = "order-settled", Allow;
-    /// Fixes that need each other in a circle.
+    /// Fixes that need, come after or supersede each other in a circle, as they say or by their lines.
     Cycle = "cycle", Deny;
     /// A fix requires another that is not there.
     MissingRequirement = "missing-requirement", Deny;

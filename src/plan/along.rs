@@ -1,0 +1,43 @@
+//! An order in which everything applies, and the states along it: sets of its fixes are replayed from where they leave it.
+
+use super::bits::Bits;
+use super::replay::{Replay, StateId};
+use crate::patch::Reject;
+use std::sync::Arc;
+
+pub(super) struct Along<'a, 'r> {
+    pub(super) replay: &'a Replay<'r>,
+    pub(super) order: &'a [usize],
+    /// By group: the places in the order whose fixes touch it.
+    pub(super) touching: Vec<Vec<usize>>,
+    /// By group: the state before each of those, and the last one.
+    states: Vec<Vec<StateId>>,
+}
+
+impl<'a, 'r> Along<'a, 'r> {
+    pub(super) fn new(replay: &'a Replay<'r>, order: &'a [usize]) -> Self {
+        let mut touching: Vec<Vec<usize>> = vec![Vec::new(); replay.groups.len()];
+        let mut states: Vec<Vec<StateId>> = vec![vec![0]; replay.groups.len()];
+        for (place, fix) in order.iter().enumerate() {
+            for &g in &replay.of_fix[*fix] {
+                // Where a content cannot be read, the steps end early, and nothing that is answered counts.
+                let now = states[g].last().copied().unwrap_or(0);
+                touching[g].push(place);
+                states[g].push(replay.step(g, now, *fix).unwrap_or(now));
+            }
+        }
+        Self { replay, order, touching, states }
+    }
+
+    /// The state of a group after those fixes of a set that stand before a place.
+    ///
+    /// # Errors
+    /// The fix that does not apply, and why.
+    pub(super) fn walk(&self, g: usize, set: &Bits, end: usize) -> Result<StateId, (usize, Arc<Reject>)> {
+        let here = &self.touching[g];
+        let here = &here[..here.partition_point(|p| *p < end)];
+        let leaves = here.iter().position(|p| !set.has(*p)).unwrap_or(here.len());
+        let rest = here[leaves..].iter().filter(|p| set.has(**p)).map(|p| self.order[*p]);
+        self.replay.walk(g, self.states[g][leaves], rest)
+    }
+}

@@ -1,0 +1,68 @@
+//! What is told where fixes do not apply in the order that was found.
+
+use super::blame::blockers;
+use super::order::{Before, Ordered, cycles};
+use super::replay::Replay;
+use super::resolve::Work;
+use super::types::{Candidate, Proof};
+use crate::fix::FixId;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Work<'_, '_> {
+    /// Fixes that wait for each other in a circle, and every other one that does not apply and waits for none of those.
+    pub(super) fn stuck(&self, replay: &Replay<'_>, ordered: &Ordered, before: &Before) -> Vec<Proof> {
+        let done: BTreeSet<usize> = ordered.order.iter().chain(&ordered.contained).copied().collect();
+        let left: BTreeSet<usize> = self.alive.iter().copied().filter(|i| !done.contains(i)).collect();
+        let waits: Before = (0..self.fixes.len())
+            .map(|i| {
+                if !left.contains(&i) {
+                    return BTreeSet::new();
+                }
+                let lines = replay.of_fix[i].iter().flat_map(|g| replay.bringers(*g, i));
+                lines.chain(&before[i]).copied().filter(|f| left.contains(f)).collect()
+            })
+            .collect();
+        // A series that is wrong is told where it is wrong: only a bag waits.
+        let circles = if self.input.series.is_none() { cycles(&self.fixes, &waits) } else { Vec::new() };
+        let explained = self.behind(&circles, &waits);
+        let mut proofs: Vec<Proof> = Vec::new();
+        for circle in circles {
+            if let Proof::Cycle { fixes } = circle {
+                proofs.push(Proof::LinesCycle { fixes });
+            }
+        }
+        for (i, refused) in ordered.refused.iter().filter(|(i, _)| !explained.contains(i)) {
+            let (blockers, beside) = blockers(replay, &ordered.order, *i, |b| self.id(b));
+            proofs.push(Proof::DoesNotApply { fix: self.id(*i), refused: refused.clone(), blockers, beside });
+        }
+        proofs
+    }
+
+    /// In a circle nobody is the newest.
+    pub(super) fn supersedes_circles(&self) -> Vec<Proof> {
+        let old = |c: &Candidate<'_>| c.meta.supersedes.iter().filter_map(|o| self.number(o)).collect();
+        let circles = cycles(&self.fixes, &self.fixes.iter().map(old).collect());
+        let mut out = Vec::new();
+        for circle in circles {
+            if let Proof::Cycle { fixes } = circle {
+                out.push(Proof::SupersedesCycle { fixes });
+            }
+        }
+        out
+    }
+
+    /// Everything that waits for one of a circle, directly or not.
+    fn behind(&self, circles: &[Proof], waits: &Before) -> BTreeSet<usize> {
+        let mut followers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (then, firsts) in waits.iter().enumerate() {
+            firsts.iter().for_each(|f| followers.entry(*f).or_default().push(then));
+        }
+        let of = |p: &Proof| if let Proof::Cycle { fixes } = p { fixes.clone() } else { Vec::new() };
+        let mut todo: Vec<usize> = circles.iter().flat_map(of).filter_map(|id: FixId| self.number(&id)).collect();
+        let mut out: BTreeSet<usize> = todo.iter().copied().collect();
+        while let Some(i) = todo.pop() {
+            todo.extend(followers.get(&i).into_iter().flatten().copied().filter(|f| out.insert(*f)));
+        }
+        out
+    }
+}
