@@ -168,6 +168,7 @@ pub fn keep_pristine(disk: &Disk, state: &State, generation: u64, work: &Work) -
         let bytes = match from {
             Pristine::At(full) => read(full, *digest)?,
             Pristine::Staged(n) => read(&slot(&state.stage(), puts.get(*n).copied().unwrap_or(*n)), *digest)?,
+            #[cfg(feature = "build")]
             Pristine::Bytes(bytes) => bytes.clone(),
         };
         let mut new = disk.create(&folder.join(digest.hex()), 0o600)?;

@@ -57,6 +57,7 @@ pub enum Pristine {
     At(PathBuf),
     /// What this `Put` stages, by its place among them.
     Staged(usize),
+    #[cfg(feature = "build")]
     Bytes(Vec<u8>),
 }
 
