@@ -215,3 +215,47 @@ fn a_bundle_with_repair_puts_any_file_right_and_fills_an_empty_folder() {
     fs::write(work.join("other/src/parse.c"), "not ours").unwrap();
     run(&["apply", "l.cup", "other", "--pub", "release.pub"]).expect(5);
 }
+
+#[test]
+fn a_declared_mix_is_a_base_like_any_other_and_proved_by_the_gate() {
+    let work = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| cumulate(work.path(), args);
+    common::copy(Path::new("testdata/demo"), &work.path().join("lantern"));
+    let config = work.path().join("lantern/cumulate.toml");
+    let plain = fs::read_to_string(&config).unwrap();
+    let declare = |mix: &str| fs::write(&config, format!("{plain}\n[[derived]]\n{mix}\n")).unwrap();
+    for (mix, word) in [
+        ("version = 'hot'\nfrom = '1.0.0'\nwith = ['LAN-999']", "no fix 'LAN-999'"),
+        ("version = 'hot'\nfrom = '0.9'\nwith = ['LAN-101']", "which is no base"),
+        ("version = '1.0.0'\nfrom = '1.0.0'\nwith = ['LAN-101']", "its name is taken"),
+        ("version = 'hot'\nfrom = '1.0.0'\nwith = []", "no fixes"),
+        ("version = 'hot'\nfrom = '1.0.0'\nwith = ['LAN-102']", "LAN-102 does not apply to 1.0.0"),
+    ] {
+        declare(mix);
+        let said = run(&["build", "lantern", "-o", "no.cup", "--no-cache"]).expect(3).stderr;
+        assert!(said.contains(word), "{said}");
+    }
+    run(&["keygen", "--out", "release"]).expect(0);
+    declare("version = '1.0.0-hotfix'\nfrom = '1.0.0'\nwith = ['LAN-101', 'LAN-104']");
+    run(&["build", "lantern", "-o", "l.cup", "--key", "release.key"]).expect(0);
+    let said = run(&["check", "l.cup", "--config", "lantern/cumulate.toml"]).expect(0).stdout;
+    assert!(said.contains("base 1.0.0-hotfix"), "{said}");
+    let inspect = run(&["inspect", "l.cup", "--base", "1.0.0-hotfix", "--format", "json"]).expect(0).json();
+    let state = |id: &str| inspect.to_string().contains(&format!("{{\"id\":\"{id}\",\"state\":\"contained\""));
+    assert!(state("LAN-101") && state("LAN-104") && !state("LAN-103"), "{inspect}");
+
+    // The same mix on a machine: the base with the two fixes applied as `git apply` does.
+    common::copy(&work.path().join("lantern/bases/1.0.0"), &work.path().join("here"));
+    for fix in ["LAN-101", "LAN-104"] {
+        let patch = work.path().join(format!("lantern/fixes/{fix}.patch"));
+        let mut git = std::process::Command::new("git");
+        git.arg("apply").arg(patch).current_dir(work.path().join("here"));
+        assert!(git.env("GIT_CEILING_DIRECTORIES", work.path()).status().unwrap().success());
+    }
+    let said = run(&["apply", "l.cup", "here", "--pub", "release.pub"]).expect(0).stdout;
+    assert!(said.contains("recognised base 1.0.0-hotfix"), "{said}");
+    common::copy(&work.path().join("lantern/bases/1.0.2"), &work.path().join("there"));
+    run(&["apply", "l.cup", "there"]).expect(4);
+    run(&["apply", "l.cup", "there", "--pub", "release.pub"]).expect(0);
+    common::assert_same(&work.path().join("here"), &work.path().join("there"));
+}

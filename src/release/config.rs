@@ -21,6 +21,9 @@ pub struct Config {
     pub bases: Vec<BaseConfig>,
     #[serde(default, rename = "track")]
     pub tracks: Vec<TrackConfig>,
+    /// Bases with some of the fixes on top, as hotfixes leave them.
+    #[serde(default)]
+    pub derived: Vec<DerivedConfig>,
     #[serde(default)]
     pub paths: Vec<PathRule>,
     #[serde(default)]
@@ -60,6 +63,18 @@ pub struct ReleaseSection {
     pub profile: Profile,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DerivedConfig {
+    /// The mix's name among the bases.
+    pub version: String,
+    /// The base that it is made of, by name.
+    pub from: String,
+    /// Fixes that are in it, in order.
+    pub with: Vec<String>,
+}
+
+/// One supported version.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BaseConfig {
@@ -294,6 +309,26 @@ impl Config {
                     );
                 }
                 _ => {}
+            }
+        }
+        let mut mixes = BTreeSet::new();
+        for mix in &self.derived {
+            let taken = self.bases.iter().any(|b| b.version == mix.version) || !mixes.insert(&mix.version);
+            if taken || !plain(&mix.version) || mix.with.is_empty() {
+                return bad(
+                    format!("the mix '{}' has no fixes, or its name is taken or has spaces or '/' in it", mix.version),
+                    "give it a name of its own, and the fixes that are in it",
+                );
+            }
+            if !self
+                .bases
+                .iter()
+                .any(|b| mix.from == b.version || mix.from.split_once('@').is_some_and(|(v, _)| v == b.version))
+            {
+                return bad(
+                    format!("the mix '{}' is made of '{}', which is no base", mix.version, mix.from),
+                    "correct 'from'",
+                );
             }
         }
         let mut names = BTreeSet::new();

@@ -1,6 +1,7 @@
 //! `check`: the gate for CI. A gate that cannot run is red.
 
 use super::build::size_of;
+use super::derived::derived;
 use super::planned::{PlannedTrack, planned};
 use super::prove;
 use super::selection::Selection;
@@ -70,9 +71,9 @@ pub fn check(
     let previous = against.map(open).transpose()?;
     let root = bundle.root().clone();
     let mut gates = vec![identity(&bundle, &release), budgets(&bundle, &release.config, file, against)?];
-    gates.extend(proofs(&bundle, &release)?);
-    gates.push(deletions(&bundle, &release)?);
     let planned = planned(&release, &Selection { today, ..Selection::default() }).map_err(|e| broken(&e))?;
+    gates.extend(proofs(&bundle, &release, &planned)?);
+    gates.push(deletions(&bundle, &release)?);
     let held = held(&planned);
     gates.push(tracks(&bundle, &release, &planned, &held));
     if let Some(previous) = &previous {
@@ -139,14 +140,12 @@ fn identity(bundle: &Bundle, release: &Release) -> Gate {
         findings.push(Finding::new(Code::GateCannotRun, "bundle", what).next("check the whole bundle"));
     }
     let named: BTreeSet<&str> = root.bases.iter().map(|b| b.name.as_str()).collect();
-    for base in release.tracks.iter().flat_map(|t| &t.bases).filter(|b| !named.contains(b.name.as_str())) {
+    let bases = release.tracks.iter().flat_map(|t| &t.bases).map(|b| &b.name);
+    let wanted = bases.chain(release.config.derived.iter().map(|d| &d.version));
+    for name in wanted.filter(|n| !named.contains(n.as_str())) {
         findings.push(
-            Finding::new(
-                Code::TargetMissed,
-                &base.name,
-                "the release supports this base, and the bundle does not have it",
-            )
-            .next("build the bundle again"),
+            Finding::new(Code::TargetMissed, name, "the release supports this base, and the bundle does not have it")
+                .next("build the bundle again"),
         );
     }
     if bundle.envelopes().is_empty() {
@@ -230,21 +229,26 @@ fn budgets(bundle: &Bundle, config: &Config, file: &Path, against: Option<&Path>
 }
 
 /// Every base is really taken to the target and back, on a scratch copy.
-fn proofs(bundle: &Bundle, release: &Release) -> Result<Vec<Gate>> {
+fn proofs(bundle: &Bundle, release: &Release, planned: &[PlannedTrack<'_>]) -> Result<Vec<Gate>> {
     let installable = Installable::of(bundle)?;
     let mut gates = Vec::new();
-    for base in release.tracks.iter().flat_map(|t| &t.bases) {
-        if !bundle.bases().any(|b| b.name == base.name) {
+    let mut mixes = Vec::new();
+    for track in planned {
+        mixes.extend(derived(release, track).map_err(|e| broken(&e))?);
+    }
+    let own = release.tracks.iter().flat_map(|t| &t.bases).map(|b| (&b.name, b.installed()));
+    for (name, source) in own.chain(mixes.iter().map(|(name, source)| (name, source))) {
+        if !bundle.bases().any(|b| b.name == *name) {
             continue;
         }
-        gates.push(match prove(&installable, &base.name, base.installed()) {
+        gates.push(match prove(&installable, name, source) {
             Ok(proof) => {
-                gate(format!("base {}", base.name), format!("reached {} and came back", proof.reached), proof.findings)
+                gate(format!("base {}", name), format!("reached {} and came back", proof.reached), proof.findings)
             }
             Err(e) => {
                 let code = if matches!(e.exit(), 6 | 7) { Code::GateCannotRun } else { Code::TargetMissed };
-                let finding = Finding::new(code, &base.name, format!("{}: {}", e.subject, e.message)).next(&e.next);
-                gate(format!("base {}", base.name), "not reached", vec![finding])
+                let finding = Finding::new(code, name, format!("{}: {}", e.subject, e.message)).next(&e.next);
+                gate(format!("base {}", name), "not reached", vec![finding])
             }
         });
     }

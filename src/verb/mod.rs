@@ -12,6 +12,8 @@ mod delegate;
 #[cfg(feature = "build")]
 mod delta;
 #[cfg(feature = "build")]
+mod derived;
+#[cfg(feature = "build")]
 mod described;
 mod doctor;
 #[cfg(feature = "build")]

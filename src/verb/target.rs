@@ -1,5 +1,6 @@
 //! One track's target, what each of its bases gains, and what must not pass unnoticed on the way.
 
+use super::derived::derived;
 use super::planned::{PlannedTrack, nothing_written};
 use crate::bundle::{Class, State};
 use crate::explain;
@@ -48,15 +49,19 @@ pub fn target_of(
     let mut store = track.store.clone();
     store.absorb(merged.store.clone());
     let mut bases = Vec::new();
-    for base in &track.track.bases {
-        let states = merge::states(&order, &merged, &base.source.tree, &[&merged.store, &track.store])?;
+    let mixes = derived(release, track)?;
+    let declared = mixes.iter().map(|(name, source)| (name, &source.tree, &source.tree));
+    let own = track.track.bases.iter().map(|b| (&b.name, &b.source.tree, &b.installed().tree));
+    for (name, source, installed) in own.chain(declared) {
+        let states = merge::states(&order, &merged, source, &[&merged.store, &track.store])?;
         let contained = plan.dropped.iter().filter(|d| d.cause == DropCause::Contained);
         let states = contained
             .map(|d| (d.fix.clone(), State::Contained, "the start has it already".to_owned()))
             .chain(order.iter().zip(states).map(|((id, _), (s, why))| ((*id).clone(), s, why)))
             .collect();
-        bases.push(TargetBase { name: base.name.clone(), tree: ours(release, &base.installed().tree), states });
+        bases.push(TargetBase { name: name.clone(), tree: ours(release, installed), states });
     }
+    mixes.into_iter().for_each(|(_, source)| store.absorb(source.store));
     never_written(release, &order, &mut bases);
     let (tree, provenance) = match &track.track.target {
         None => (merged.tree.clone(), merged.provenance.clone()),

@@ -1,0 +1,43 @@
+//! Declared mixes: a base with some of the fixes on top, as a hotfix leaves it.
+
+use super::planned::PlannedTrack;
+use crate::explain;
+use crate::fix::{FixId, Payload};
+use crate::merge;
+use crate::release::Release;
+use crate::report::{Error, ErrorCode, Result};
+use crate::tree::Source;
+
+/// Every declared mix of a track by name, with its content.
+///
+/// # Errors
+/// `config` for a fix that is not on the track or does not apply to the base, and where a build lies between.
+pub fn derived(release: &Release, track: &PlannedTrack<'_>) -> Result<Vec<(String, Source)>> {
+    let mut out = Vec::new();
+    for mix in &release.config.derived {
+        let Some(base) = track.track.bases.iter().find(|b| b.name == mix.from) else { continue };
+        let bad = |what: String, next: &str| Error::new(ErrorCode::Config, &mix.version, what).next(next);
+        if base.shipped.is_some() {
+            return Err(bad(
+                "a build lies between, so what the fixes make of this base is not known".into(),
+                "record what is shipped as a base of its own: cumulate base add",
+            ));
+        }
+        let mut order: Vec<(&FixId, &Payload)> = Vec::new();
+        for id in &mix.with {
+            let fix = track.candidates.iter().find(|c| c.id.0 == *id);
+            let fix = fix.ok_or_else(|| bad(format!("no fix '{id}' is for this track"), "correct 'with'"))?;
+            order.push((fix.id, fix.payload));
+        }
+        let merged = merge::merge(&order, &base.source.tree, &track.store, &[])?.map_err(|r| {
+            bad(
+                format!("{} does not apply to {}: {}", r.fix, mix.from, explain::reject(&r.reject)),
+                "name the fixes of the mix in their order, all of them",
+            )
+        })?;
+        let mut store = track.store.clone();
+        store.absorb(merged.store);
+        out.push((mix.version.clone(), Source { tree: merged.tree, store }));
+    }
+    Ok(out)
+}
