@@ -29,6 +29,9 @@ pub struct Selection {
     /// Without these fixes and what needs them; the same words, but severity:low (or milder).
     #[arg(long, value_name = "WHAT", num_args = 1.., value_delimiter = ',')]
     pub without: Vec<String>,
+    /// Of all choices that bring what --only names, the one with the fewest changed lines.
+    #[arg(long, requires = "only")]
+    pub minimal: bool,
 }
 
 #[derive(Debug, Args)]

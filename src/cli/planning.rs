@@ -17,7 +17,7 @@ use std::path::Path;
 /// `usage` for a word that selects nothing that there is.
 pub fn selection(args: &SelectionArgs) -> Result<Selection> {
     let picks = |words: &[String]| words.iter().map(|w| Pick::parse(w)).collect::<Result<Vec<_>>>();
-    Ok(Selection { only: picks(&args.only)?, without: picks(&args.without)?, today: today()? })
+    Ok(Selection { only: picks(&args.only)?, without: picks(&args.without)?, minimal: args.minimal, today: today()? })
 }
 
 /// # Errors

@@ -25,7 +25,7 @@ impl PullArgs {
             no_cache: false,
             with_repair: false,
             force: self.force,
-            selection: Selection { only: Vec::new(), without: vec![format!("id:{}", self.fix)] },
+            selection: Selection { only: Vec::new(), without: vec![format!("id:{}", self.fix)], minimal: false },
             out: Out::new(self.out.format),
         })
     }

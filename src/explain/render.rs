@@ -64,8 +64,13 @@ fn one(track: &TrackView, out: &mut String) {
             let _ = writeln!(out, "        chosen by {}", safe(&by.join(", ")));
         }
         if let Some(chain) = track.came_along.get(id) {
-            let _ = writeln!(out, "        came along: {}", safe(&chain.join(" needs ")));
+            let why = if chain.len() > 1 { chain.join(" needs ") } else { "without it the others do not apply".into() };
+            let _ = writeln!(out, "        came along: {}", safe(&why));
         }
+    }
+    if let Some(least) = &track.least {
+        let sure = if least.proved { "nothing smaller applies" } else { "perhaps less does: the search was too long" };
+        let _ = writeln!(out, "   the least change: {} lines; {sure}", least.lines);
     }
     for (id, why) in &track.dropped {
         let _ = writeln!(out, "   -  {}: {}", safe(id), safe(why));

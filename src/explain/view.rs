@@ -68,6 +68,9 @@ pub struct TrackView {
     pub selected: BTreeMap<String, Vec<String>>,
     /// Fix to the chain from a fix that was named.
     pub came_along: BTreeMap<String, Vec<String>>,
+    /// Where the least change was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub least: Option<LeastView>,
     pub findings: Vec<Finding>,
     /// Where there is no plan: why, cut down to what it takes, and what mends it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -108,6 +111,13 @@ impl HintView {
         };
         Self { fix: h.fix.0.clone(), on: h.on.0.clone(), kind: h.kind.as_str(), words, proved: h.proved, text: hint(h) }
     }
+}
+
+/// Changed lines of the chosen fixes, and whether no smaller choice applies.
+#[derive(Debug, Clone, Serialize)]
+pub struct LeastView {
+    pub lines: u64,
+    pub proved: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -197,6 +207,7 @@ impl TrackView {
             dropped: BTreeMap::new(),
             selected: BTreeMap::new(),
             came_along: BTreeMap::new(),
+            least: None,
             findings: findings.to_vec(),
             cores: Vec::new(),
             files: BTreeMap::new(),
@@ -254,6 +265,7 @@ impl TrackView {
         self.merged = plan.merged.iter().map(MergeView::new).collect();
         self.dropped = plan.dropped.iter().map(|d| (d.fix.0.clone(), drop_cause(&d.cause))).collect();
         self.came_along = plan.came_along.iter().map(|c| (c.fix.0.clone(), names(&c.chain))).collect();
+        self.least = plan.least.map(|l| LeastView { lines: l.lines, proved: l.proved });
         self.findings.extend(plan.findings.iter().cloned());
     }
 }

@@ -10,6 +10,8 @@ pub(super) struct Along<'a, 'r> {
     pub(super) order: &'a [usize],
     /// By group: the places in the order whose fixes touch it.
     pub(super) touching: Vec<Vec<usize>>,
+    /// By fix: its place.
+    places: Vec<Option<usize>>,
     /// By group: the state before each of those, and the last one.
     states: Vec<Vec<StateId>>,
 }
@@ -18,7 +20,9 @@ impl<'a, 'r> Along<'a, 'r> {
     pub(super) fn new(replay: &'a Replay<'r>, order: &'a [usize]) -> Self {
         let mut touching: Vec<Vec<usize>> = vec![Vec::new(); replay.groups.len()];
         let mut states: Vec<Vec<StateId>> = vec![vec![0]; replay.groups.len()];
+        let mut places = vec![None; replay.of_fix.len()];
         for (place, fix) in order.iter().enumerate() {
+            places[*fix] = Some(place);
             for &g in &replay.of_fix[*fix] {
                 // Where a content cannot be read, the steps end early, and nothing that is answered counts.
                 let now = states[g].last().copied().unwrap_or(0);
@@ -26,7 +30,12 @@ impl<'a, 'r> Along<'a, 'r> {
                 states[g].push(replay.step(g, now, *fix).unwrap_or(now));
             }
         }
-        Self { replay, order, touching, states }
+        Self { replay, order, touching, places, states }
+    }
+
+    /// Where a fix stands in the order.
+    pub(super) fn place(&self, fix: usize) -> Option<usize> {
+        self.places.get(fix).copied().flatten()
     }
 
     /// The state of a group after those fixes of a set that stand before a place.

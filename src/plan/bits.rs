@@ -1,7 +1,7 @@
 //! Sets of small numbers: closures of thousands of fixes stay small and quick to join.
 
 /// A set of numbers below a bound given when it is made.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Bits(Vec<u64>);
 
 impl Bits {

@@ -1,57 +1,129 @@
-//! Lines that one fix alone brings: without it, nothing that has them in a hunk applies, so much need not be tried.
+//! What hunks alone can bring: a line, or two lines one after the other, that stand nowhere in the start tree. A fix that
+//! has them in a hunk applies to no state that none of those brought before, so much need not be tried.
 
 use super::replay::{Replay, Step};
-use crate::patch::{Body, FilePatch, LineKind, split_lines};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::patch::{Body, FilePatch, Hunk, LineKind, split_lines};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// A line, or two that stand one after the other.
+type Unit<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// By fix: sets of fixes, of each of which it needs one at least.
+pub(super) type Brought = BTreeMap<usize, Vec<Vec<usize>>>;
+
+/// What more fixes bring says too little.
+const MOST: usize = 8;
 
 impl Replay<'_> {
-    /// Fixes without which this one applies to no state of the group: each alone brings a line that the fix has in it.
-    pub(super) fn bringers(&self, g: usize, fix: usize) -> &[usize] {
+    /// Sets of fixes, ascending and without repetition: without one at least of each, the fix applies to no state of the
+    /// group.
+    pub(super) fn one_of(&self, g: usize, fix: usize) -> &[Vec<usize>] {
         let group = &self.groups[g];
         group.brought.get_or_init(|| self.brought(g)).get(&fix).map_or(&[], Vec::as_slice)
     }
 
-    /// By fix: who alone brings a line of it. Nothing where lines may come from anything but hunks and the start tree.
-    fn brought(&self, g: usize) -> BTreeMap<usize, Vec<usize>> {
+    /// Fixes without which this one applies to no state of the group.
+    pub(super) fn bringers(&self, g: usize, fix: usize) -> impl Iterator<Item = usize> + '_ {
+        self.one_of(g, fix).iter().filter(|set| set.len() == 1).flatten().copied()
+    }
+
+    /// Nothing where lines may come from anything but hunks and the start tree.
+    fn brought(&self, g: usize) -> Brought {
         let group = &self.groups[g];
         let mut patches: Vec<(usize, &[FilePatch])> = Vec::new();
         for (fix, step) in &group.steps {
             match step {
                 Step::Patch(files) => patches.push((*fix, files)),
                 Step::Whole(files) => patches.push((*fix, files)),
-                Step::Overlay(_) => return BTreeMap::new(),
+                Step::Overlay(_) => return Brought::new(),
             }
         }
         let binary = |files: &[FilePatch]| files.iter().any(|f| matches!(f.body, Body::Binary(_)));
         let decided = self.resolutions.iter().any(|r| group.paths.binary_search(&&r.path).is_ok());
         if patches.len() < 2 || decided || patches.iter().any(|(_, files)| binary(files)) {
-            return BTreeMap::new();
+            return Brought::new();
         }
-        let mut by: HashMap<&[u8], Option<usize>> = HashMap::new();
+        let cells = self.cells(g, 0);
+        let Some(start) = cells.iter().flatten().map(|c| self.bytes(c)).collect::<Option<Vec<_>>>() else {
+            return Brought::new();
+        };
+        let mut by: HashMap<Unit<'_>, Vec<usize>> = HashMap::new();
+        let mut edges = Edges::default();
+        let mut wants: Vec<(usize, HashSet<Unit<'_>>)> = Vec::new();
         for (fix, files) in &patches {
-            for line in lines(files, |kind| kind == LineKind::Add) {
-                by.entry(line).and_modify(|one| *one = one.filter(|f| f == fix)).or_insert(Some(*fix));
+            let first = files.first().map_or(0, |f| f.mail);
+            let mut old: HashSet<Unit<'_>> = HashSet::new();
+            hunks(files, |f| f.mail == first).for_each(|(_, h)| old.extend(units(h, LineKind::Add)));
+            for (file, hunk) in hunks(files, |_| true) {
+                edges.note(file, hunk);
+                // Who has it in a hunk needs it before and does not bring it first.
+                for unit in units(hunk, LineKind::Remove).filter(|u| !old.contains(u)) {
+                    let from = by.entry(unit).or_default();
+                    if from.last() != Some(fix) {
+                        from.push(*fix);
+                    }
+                }
             }
+            wants.push((*fix, old));
         }
-        for cell in self.cells(g, 0).iter().flatten() {
-            let Some(bytes) = self.bytes(cell) else { return BTreeMap::new() };
-            for line in split_lines(&bytes) {
-                if let Some(one) = by.get_mut(bare(line)) {
-                    *one = None;
+        by.retain(|unit, from| from.len() <= MOST && !edges.may_bring(unit));
+        for bytes in &start {
+            let lines = split_lines(bytes);
+            for (k, line) in lines.iter().enumerate() {
+                by.remove(&(bare(line), None));
+                if let Some(next) = lines.get(k + 1) {
+                    by.remove(&(bare(line), Some(bare(next))));
                 }
             }
         }
-        let alone = |fix: usize, files| {
-            let all = lines(files, |kind| kind != LineKind::Add).filter_map(|l| by.get(l).copied().flatten());
-            all.filter(|f| *f != fix).collect::<BTreeSet<usize>>().into_iter().collect::<Vec<usize>>()
+        let sets = |wants: HashSet<Unit<'_>>| {
+            let sets: BTreeSet<&Vec<usize>> = wants.iter().filter_map(|unit| by.get(unit)).collect();
+            sets.into_iter().cloned().collect::<Vec<_>>()
         };
-        patches.iter().map(|(fix, files)| (*fix, alone(*fix, files))).filter(|(_, from)| !from.is_empty()).collect()
+        wants.into_iter().map(|(fix, old)| (fix, sets(old))).filter(|(_, sets)| !sets.is_empty()).collect()
     }
 }
 
-fn lines(files: &[FilePatch], wanted: impl Fn(LineKind) -> bool) -> impl Iterator<Item = &[u8]> {
-    let hunks = files.iter().filter_map(|f| if let Body::Text(hunks) = &f.body { Some(hunks) } else { None });
-    hunks.flatten().flat_map(|h| &h.lines).filter(move |l| wanted(l.kind)).map(|l| bare(&l.bytes))
+/// Lines that come to stand beside others which no hunk shows: where it has no context at an end.
+#[derive(Default)]
+struct Edges<'a> {
+    before: HashSet<&'a [u8]>,
+    after: HashSet<&'a [u8]>,
+    any: bool,
+}
+
+impl<'a> Edges<'a> {
+    fn note(&mut self, file: &FilePatch, hunk: &'a Hunk) {
+        let open = |line: Option<&crate::patch::Line>| line.is_some_and(|l| l.kind != LineKind::Context);
+        let mut new = hunk.lines.iter().filter(|l| l.kind != LineKind::Remove).map(|l| bare(&l.bytes));
+        let (first, last) = (new.next(), new.next_back());
+        // What is deleted as a whole has nothing beside it.
+        self.any |= first.is_none() && file.new.is_some();
+        if open(hunk.lines.first()) {
+            self.before.extend(first);
+        }
+        if open(hunk.lines.last()) {
+            self.after.extend(last.or(first));
+        }
+    }
+
+    fn may_bring(&self, (line, next): &Unit<'_>) -> bool {
+        next.is_some_and(|next| self.any || self.after.contains(line) || self.before.contains(next))
+    }
+}
+
+fn hunks(files: &[FilePatch], wanted: impl Fn(&FilePatch) -> bool) -> impl Iterator<Item = (&FilePatch, &Hunk)> {
+    let texts = files.iter().filter(move |f| wanted(f)).filter_map(|f| match &f.body {
+        Body::Text(hunks) => Some((f, hunks)),
+        Body::Nothing | Body::Binary(_) => None,
+    });
+    texts.flat_map(|(f, hunks)| hunks.iter().map(move |h| (f, h)))
+}
+
+/// The units of one side of a hunk: without the lines of the other.
+fn units(hunk: &Hunk, other: LineKind) -> impl Iterator<Item = Unit<'_>> {
+    let lines = move || hunk.lines.iter().filter(move |l| l.kind != other).map(|l| bare(&l.bytes));
+    lines().map(|l| (l, None)).chain(lines().zip(lines().skip(1)).map(|(l, next)| (l, Some(next))))
 }
 
 /// A last line without its end is the same one where more follow.

@@ -17,6 +17,8 @@ mod edges;
 mod footing;
 mod hints;
 mod join;
+mod least;
+mod least_plan;
 mod merging;
 mod needs;
 mod newer;
@@ -36,7 +38,7 @@ mod why;
 pub use cores::{Core, Member, Repair};
 pub use newer::plan;
 pub use types::{
-    Beside, Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, OrderPair, PairKind,
-    PathMerge, Place, Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,
+    Beside, Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, LeastChange, OrderPair,
+    PairKind, PathMerge, Place, Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,
 };
 pub use why::{Link, Part, Stand, Touch, Trial, Why, why};

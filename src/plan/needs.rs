@@ -4,7 +4,6 @@ use super::along::Along;
 use super::bits::Bits;
 use super::replay::StateId;
 use crate::patch::Reject;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Needs of fixes that are ordered by their number.
@@ -22,18 +21,14 @@ pub(super) struct Needs {
 pub(super) fn needs(along: &Along<'_, '_>, declared: &[Vec<usize>]) -> Needs {
     let (replay, order) = (along.replay, along.order);
     let n = order.len();
-    let mut place = BTreeMap::new();
-    for (i, fix) in order.iter().enumerate() {
-        place.insert(*fix, i);
-    }
     let mut out = Needs { all: Vec::with_capacity(n), direct: Vec::with_capacity(n) };
     for (j, me) in order.iter().enumerate() {
         let mut must = Bits::new(n);
         let alone = replay.of_fix[*me].iter().flat_map(|g| replay.bringers(*g, *me));
-        let alone = alone.filter_map(|f| place.get(f)).filter(|i| **i < j);
-        for i in declared.get(j).into_iter().flatten().chain(alone) {
-            must.insert(*i);
-            must.join(&out.all[*i]);
+        let alone = alone.filter_map(|f| along.place(f)).filter(|i| *i < j);
+        for i in declared.get(j).into_iter().flatten().copied().chain(alone) {
+            must.insert(i);
+            must.join(&out.all[i]);
         }
         let search = Search { along, all: &out.all, must, j, n };
         let found = search.run();

@@ -1,5 +1,6 @@
 //! The door to planning, and what comes back where a newer fix is left out.
 
+use super::least_plan::plan_least;
 use super::resolve::plan_once;
 use super::types::{DropCause, Dropped, Plan, PlanInput, Refusal};
 use crate::fix::FixId;
@@ -12,8 +13,12 @@ use crate::report::Code;
 pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
     match without_newer(input) {
         Some(plan) => plan,
-        None => plan_once(input, true),
+        None => chosen(input),
     }
+}
+
+fn chosen(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
+    if input.minimal && !input.only.is_empty() { plan_least(input) } else { plan_once(input, true) }
 }
 
 /// Where a fix that is left out supersedes others: those come back in its place. What falls out with it is found first,
@@ -32,7 +37,7 @@ fn without_newer(input: &PlanInput<'_>) -> Option<Result<Plan, Refusal>> {
     rest.held.retain(|id, _| !is_gone(id));
     let series: Option<Vec<FixId>> = input.series.map(|s| s.iter().filter(|id| !is_gone(id)).cloned().collect());
     rest.series = series.as_deref();
-    Some(plan_once(&rest, true).map(|mut plan| {
+    Some(chosen(&rest).map(|mut plan| {
         plan.dropped.extend(gone);
         plan.dropped.sort_by(|a, b| a.fix.cmp(&b.fix));
         plan.findings.extend(first.findings.into_iter().filter(|f| f.code == Code::HintLeftBehind));

@@ -253,8 +253,8 @@ impl<'a, 'r> Bag<'a, 'r> {
     /// Whether everything that alone brings a line of a fix is placed; if not, the fix sleeps until the next of it is.
     fn wakes(&self, fix: usize, asleep: &mut BTreeMap<usize, Vec<usize>>, waiting_in: &mut [BTreeSet<usize>]) -> bool {
         let mut needed = self.replay.of_fix[fix].iter().flat_map(|g| self.replay.bringers(*g, fix));
-        if let Some(first) = needed.find(|f| !self.there[**f]) {
-            asleep.entry(*first).or_default().push(fix);
+        if let Some(first) = needed.find(|f| !self.there[*f]) {
+            asleep.entry(first).or_default().push(fix);
             return false;
         }
         for g in &self.replay.of_fix[fix] {

@@ -4,6 +4,7 @@
 //! tree if it applies in every group that it names. States of a group are numbered by their
 //! content: fixes that commute meet in one state, and what was replayed once is looked up.
 
+use super::brought::Brought;
 use super::cell::Cell;
 use super::join::Join;
 use super::paths;
@@ -42,8 +43,8 @@ pub struct Group<'a> {
     folders: Vec<bool>,
     /// Pairs of a path and one below it.
     nested: Vec<(usize, usize)>,
-    /// By fix: those that alone bring a line of it, once that was asked for.
-    pub(super) brought: OnceLock<BTreeMap<usize, Vec<usize>>>,
+    /// What only hunks bring, once that was asked for.
+    pub(super) brought: OnceLock<Brought>,
     memo: Mutex<Memo>,
 }
 

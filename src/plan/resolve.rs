@@ -42,7 +42,7 @@ pub(super) struct Work<'a, 'i> {
 }
 
 impl<'a, 'i> Work<'a, 'i> {
-    fn new(input: &'i PlanInput<'a>, heed: bool) -> Result<Self, Refusal> {
+    pub(super) fn new(input: &'i PlanInput<'a>, heed: bool) -> Result<Self, Refusal> {
         let mut fixes = input.fixes.clone();
         fixes.sort_by(|a, b| a.id.cmp(b.id));
         let mut proofs: Vec<Proof> = fixes
@@ -84,7 +84,7 @@ impl<'a, 'i> Work<'a, 'i> {
     }
 
     /// Everything that is left out by name.
-    fn left_out(&self) -> impl Iterator<Item = &FixId> {
+    pub(super) fn left_out(&self) -> impl Iterator<Item = &FixId> {
         self.input.without.iter().chain(self.input.held.keys())
     }
 
@@ -190,7 +190,7 @@ impl<'a, 'i> Work<'a, 'i> {
     }
 
     /// An order in which everything that is alive applies. Superseded fixes come back where nothing applies without.
-    fn order(&mut self, replay: &Replay<'a>) -> Result<Ordered, Refusal> {
+    pub(super) fn order(&mut self, replay: &Replay<'a>) -> Result<Ordered, Refusal> {
         // Where bringing old fixes back helps nothing, the failure without them is what is told.
         let mut plain: Option<(Vec<Proof>, Vec<Finding>)> = None;
         let first = (self.alive.clone(), self.superseded.clone(), self.stands_for.clone());
@@ -329,6 +329,7 @@ impl<'a, 'i> Work<'a, 'i> {
                 .into_iter()
                 .map(|(k, c)| super::types::CameAlong { fix: name(k), chain: chain(c) })
                 .collect(),
+            least: None,
             findings: self.findings,
         })
     }

@@ -19,7 +19,7 @@ impl Work<'_, '_> {
                     return BTreeSet::new();
                 }
                 let lines = replay.of_fix[i].iter().flat_map(|g| replay.bringers(*g, i));
-                lines.chain(&before[i]).copied().filter(|f| left.contains(f)).collect()
+                lines.chain(before[i].iter().copied()).filter(|f| left.contains(f)).collect()
             })
             .collect();
         // A series that is wrong is told where it is wrong: only a bag waits.

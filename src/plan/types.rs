@@ -30,6 +30,8 @@ pub struct PlanInput<'a> {
     pub not_for: BTreeMap<FixId, String>,
     /// Where not empty: only these fixes and what they need.
     pub only: Vec<FixId>,
+    /// Of all sets with what `only` names, the one with the fewest changed lines, not what each fix needs by itself.
+    pub minimal: bool,
     /// Without these fixes and what needs them.
     pub without: Vec<FixId>,
     /// The same for fixes that are held back, with the reason.
@@ -47,6 +49,7 @@ impl<'a> PlanInput<'a> {
             series: None,
             not_for: BTreeMap::new(),
             only: Vec::new(),
+            minimal: false,
             without: Vec::new(),
             held: BTreeMap::new(),
             resolutions: &[],
@@ -71,6 +74,8 @@ pub struct Plan {
     pub dropped: Vec<Dropped>,
     /// Fixes that a selection pulled in without naming them.
     pub came_along: Vec<CameAlong>,
+    /// Where the least change was asked for.
+    pub least: Option<LeastChange>,
     pub findings: Vec<Finding>,
 }
 
@@ -85,6 +90,10 @@ impl Plan {
     /// By place in the order: the places of everything that the fix needs, directly or not, ascending. None where all
     /// together are more than `most`.
     pub fn closure(&self, most: usize) -> Option<Vec<Vec<usize>>> {
+        Some(self.closed(most)?.iter().map(|bits| bits.iter().collect()).collect())
+    }
+
+    pub(super) fn closed(&self, most: usize) -> Option<Vec<Bits>> {
         let place: BTreeMap<&FixId, usize> = self.order.iter().enumerate().map(|(k, id)| (id, k)).collect();
         let mut all = vec![Bits::new(self.order.len()); self.order.len()];
         let mut direct: Vec<Vec<usize>> = vec![Vec::new(); self.order.len()];
@@ -104,7 +113,7 @@ impl Plan {
             left = left.checked_sub(mine.len())?;
             all[k] = mine;
         }
-        Some(all.iter().map(|bits| bits.iter().collect()).collect())
+        Some(all)
     }
 }
 
@@ -321,6 +330,16 @@ pub enum DropCause {
 pub struct CameAlong {
     pub fix: FixId,
     pub chain: Vec<FixId>,
+}
+
+/// How much a plan changes that was asked to change the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeastChange {
+    /// Lines that its fixes add or remove; a line for every started 64 bytes of a whole or binary file, and one for
+    /// anything else that is done to a path.
+    pub lines: u64,
+    /// Whether it was proved that no smaller set applies; else the search was too long.
+    pub proved: bool,
 }
 
 /// Why there is no plan: every proof, in a stable order, never empty.

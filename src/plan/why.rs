@@ -1,5 +1,6 @@
 //! Why one fix needs another, or why their order matters: the path of edges with hunks, lines, and the other order.
 
+use super::bits::Bits;
 use super::footing::{How, Spot, follow};
 use super::replay::{Replay, StateId};
 use super::types::{Candidate, DropCause, Edge, OrderPair, Plan, PlanInput, Reason, Refused};
@@ -92,7 +93,7 @@ pub fn why(input: &PlanInput<'_>, plan: &Plan, needed: &FixId, fix: &FixId) -> W
     let by_id: BTreeMap<&FixId, &Candidate<'_>> = input.fixes.iter().map(|c| (c.id, c)).collect();
     let fixes: Vec<Candidate<'_>> = plan.order.iter().filter_map(|id| by_id.get(id).map(|c| **c)).collect();
     let replay = Replay::new(&fixes, input);
-    let work = Explained { plan, replay: &replay, all: plan.requires_all() };
+    let work = Explained { plan, replay: &replay, all: plan.closed(usize::MAX).unwrap_or_default() };
     if let Some(path) = work.path(fix, needed) {
         return Why::Needs(work.links(&path));
     }
@@ -122,7 +123,8 @@ pub fn why(input: &PlanInput<'_>, plan: &Plan, needed: &FixId, fix: &FixId) -> W
 struct Explained<'r, 'a> {
     plan: &'r Plan,
     replay: &'r Replay<'a>,
-    all: BTreeMap<FixId, BTreeSet<FixId>>,
+    /// By place: everything that it needs.
+    all: Vec<Bits>,
 }
 
 impl<'r> Explained<'r, '_> {
@@ -225,13 +227,12 @@ impl<'r> Explained<'r, '_> {
 
     /// Tries the order that the plan does not have, on what both need otherwise.
     fn trial(&self, first: usize, then: usize) -> Trial {
-        let (a, b) = (&self.plan.order[first], &self.plan.order[then]);
-        let needs = |id: &FixId, of: &FixId| self.all.get(id).is_some_and(|all| all.contains(of));
-        let wanted = |id: &FixId| needs(a, id) || needs(b, id);
-        let between = |id: &&FixId| wanted(id) && *id != a && *id != b && (needs(id, a) || needs(id, b));
-        let places = |ids: Vec<&FixId>| ids.into_iter().map(|id| self.place(id)).collect::<Vec<usize>>();
-        let before = places(self.plan.order.iter().filter(|id| wanted(id) && *id != a && !between(id)).collect());
-        let rest = places(self.plan.order.iter().filter(between).collect());
+        let needs = |k: usize, of: usize| self.all[k].has(of);
+        let wanted = |k: usize| needs(first, k) || needs(then, k);
+        let between = |k: usize| wanted(k) && k != first && k != then && (needs(k, first) || needs(k, then));
+        let places = 0..self.plan.order.len();
+        let before: Vec<usize> = places.clone().filter(|k| wanted(*k) && *k != first && !between(*k)).collect();
+        let rest: Vec<usize> = places.filter(|k| between(*k)).collect();
         let (mut differs, mut others) = (None, false);
         for g in (0..self.replay.groups.len()).filter(|g| self.replay.of_fix[then].binary_search(g).is_ok()) {
             let refused = |(fix, r): (usize, std::sync::Arc<Refused>)| Trial::Refused {

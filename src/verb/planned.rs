@@ -90,6 +90,7 @@ fn plan_track<'a>(release: &'a Release, chosen: Chosen<'a>, selection: &Selectio
         series: series.as_deref(),
         not_for: not_for.clone(),
         only: only.into_keys().collect(),
+        minimal: selection.minimal,
         without,
         held: holds.iter().map(|h| (FixId(h.id.clone()), held_because(h))).collect(),
         resolutions: &release.fixes.resolutions,

@@ -50,6 +50,7 @@ fn slsa(release: &Release, request: &Request<'_>, package: &Package, key: KeyId)
                 "profile": profile,
                 "only": words(&request.selection.only),
                 "without": words(&request.selection.without),
+                "minimal": request.selection.minimal,
                 "created": root.release.created,
                 "repair": request.repair,
             },

@@ -56,7 +56,7 @@ pub fn rebuild(release: &Release, file: &Path, threads: &Progress<'_>) -> Result
     let scratch = Scratch::new(&disk)?;
     let again = scratch.path.join("again.cup");
     let request = Request {
-        selection: Selection { only: stated.only, without: stated.without, today: None },
+        selection: Selection { only: stated.only, without: stated.without, minimal: stated.minimal, today: None },
         profile: stated.profile,
         output: Output::File(&again),
         force: false,
@@ -92,6 +92,7 @@ pub fn rebuild(release: &Release, file: &Path, threads: &Progress<'_>) -> Result
 struct Stated {
     only: Vec<Pick>,
     without: Vec<Pick>,
+    minimal: bool,
     profile: Option<Profile>,
     inputs: Vec<(String, Digest)>,
 }
@@ -111,6 +112,7 @@ fn stated(bundle: &Bundle) -> Stated {
     Stated {
         only: picks("only"),
         without: picks("without"),
+        minimal: words["minimal"] == true,
         profile: serde_json::from_value(words["profile"].clone()).ok(),
         inputs: definition["resolvedDependencies"].as_array().into_iter().flatten().filter_map(input).collect(),
     }

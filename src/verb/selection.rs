@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Selection {
     /// Where not empty: only these and what they need.
     pub only: Vec<Pick>,
+    /// With the fewest changed lines that bring what `only` names.
+    pub minimal: bool,
     /// Without these and what needs them.
     pub without: Vec<Pick>,
     /// The day on which holds of the configuration are looked at; without one none expires.
