@@ -12,6 +12,8 @@ pub mod delta;
 pub mod disk;
 #[cfg(feature = "build")]
 pub mod patch;
+#[cfg(feature = "apply")]
+pub mod process;
 pub mod report;
 pub mod tree;
 pub mod trust;

@@ -43,6 +43,10 @@ fn an_honest_forgery_verifies() {
     verify(f).unwrap();
 }
 
+fn hook(id: &str) -> Value {
+    json!({"id": id, "when": "after", "run": ["true"], "timeout": 60})
+}
+
 /// The step for bin/agent, after those at the top.
 const AGENT: usize = 2;
 
@@ -93,6 +97,22 @@ const ATTACKS: &[Attack] = &[
     ("a base that hides a fix", 4, E::BadBundle, "fixes", |f| f.bases[0]["fixes"] = "a".into()),
     ("a fix in a state that nobody knows", 4, E::BadBundle, "unknown state", |f| f.bases[0]["fixes"] = "a?".into()),
     ("a reason for a fix that nobody has", 4, E::BadBundle, "fixes", |f| f.bases[0]["reasons"] = json!([[7, "why"]])),
+    ("a hook that the root manifest does not need", 4, E::BadBundle, "does not say so", |f| {
+        f.bases[0]["hooks"] = json!([hook("FIX-1#1")]);
+    }),
+    ("a hook of a fix that nobody has", 4, E::BadBundle, "of no fix", |f| {
+        f.root["needs"] = json!(["hooks"]);
+        f.bases[0]["hooks"] = json!([hook("FIX-9#1")]);
+    }),
+    ("a hook twice", 4, E::BadBundle, "stands twice", |f| {
+        f.root["needs"] = json!(["hooks"]);
+        f.bases[0]["hooks"] = json!([hook("FIX-1#1"), hook("FIX-1#1")]);
+    }),
+    ("a hook that may take forever", 4, E::BadBundle, "cannot be run", |f| {
+        f.root["needs"] = json!(["hooks"]);
+        f.bases[0]["hooks"] = json!([hook("FIX-1#1")]);
+        f.bases[0]["hooks"][0]["timeout"] = 0.into();
+    }),
     ("a base twice", 4, E::BadBundle, "twice", |f| f.listed = vec![0, 1, 0]),
     ("two bases of one name", 4, E::BadBundle, "twice", |f| {
         f.root["bases"][1]["name"] = "1.0".into();

@@ -4,7 +4,7 @@ mod installing;
 
 use cumulate::disk::{Disk, Fault, FaultPlan};
 use cumulate::install::{
-    AllowDrift, Condition, EditedConfig, Options, apply, rollback, rollback_setting_aside, status,
+    AllowDrift, Condition, EditedConfig, Options, RollbackOptions, apply, rollback, rollback_with, status,
 };
 use cumulate::report::ErrorCode;
 use installing::*;
@@ -325,6 +325,7 @@ fn a_repair_killed_after_any_operation_can_be_finished_and_undone() {
 
 #[test]
 fn rolling_back_over_drift_killed_after_any_operation_loses_no_edit() {
+    let aside = RollbackOptions { set_aside: true, ..RollbackOptions::default() };
     let story = Story::new();
     for n in 0.. {
         let when = format!("rollback killed after operation {n}");
@@ -335,9 +336,9 @@ fn rolling_back_over_drift_killed_after_any_operation_loses_no_edit() {
         fs::write(dir.join("bin/tool"), "my own").unwrap();
         let e = rollback(&Disk::real(), dir).unwrap_err();
         assert_eq!(e.code, ErrorCode::Drift, "{when}");
-        let done = rollback_setting_aside(&Disk::with_faults(FaultPlan::stop_after(n)), dir);
+        let done = rollback_with(&Disk::with_faults(FaultPlan::stop_after(n)), dir, &aside);
         if done.is_err() {
-            rollback_setting_aside(&Disk::real(), dir).unwrap_or_else(|e| panic!("{when}: {e}"));
+            rollback_with(&Disk::real(), dir, &aside).unwrap_or_else(|e| panic!("{when}: {e}"));
         }
         let mut back = tree_of(dir);
         assert_eq!(fs::read_to_string(dir.join("bin/tool.edited")).unwrap(), "my own", "{when}");

@@ -2,7 +2,8 @@
 
 use super::listing::{Listing, Plain};
 use super::{
-    Action, BaseManifest, BlobRef, Class, FixEntry, FixState, Format, Slice, State, Step, Steps, TreeRef, document,
+    Action, BaseManifest, BlobRef, Class, FixEntry, FixState, Format, Hook, Slice, State, Step, Steps, TreeRef,
+    document,
 };
 use crate::delta::Codec;
 use crate::report::{Error, ErrorCode, Result};
@@ -55,6 +56,8 @@ struct Stored {
     /// Why, by the fix's position.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     reasons: Vec<(u32, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    hooks: Vec<Hook>,
     steps: Columns,
 }
 
@@ -102,6 +105,7 @@ pub(super) fn encode(base: &BaseManifest, steps: &[Step], listing: &Listing) -> 
         memory: base.memory,
         fixes: base.fixes.iter().filter_map(|f| letter(&STATES, f.state)).collect(),
         reasons: reasons.map(|(n, f)| (n, f.reason.clone())).collect(),
+        hooks: base.hooks.clone(),
         steps: stepped.columns.clone(),
     };
     Ok((document::encode_with(&stepped.plain, &stored, "base manifest")?, stepped))
@@ -214,6 +218,7 @@ pub(super) fn decode(
         disk: s.disk,
         memory: s.memory,
         fixes: states,
+        hooks: s.hooks,
     };
     Ok((manifest, Stepped { columns: s.steps, plain: plain.to_vec() }))
 }

@@ -1,8 +1,8 @@
 //! Whether manifests and documents agree with themselves and each other. Pure: values in, errors out.
 
 use super::{
-    Action, BaseManifest, FORMAT, Format, Graph, KNOWN_FEATURES, RootManifest, Slice, Step, Steps, TreeRef, draft,
-    limits,
+    Action, BaseManifest, FORMAT, Format, Graph, HOOKS, Hook, KNOWN_FEATURES, RootManifest, Slice, Step, Steps,
+    TreeRef, When, draft, limits,
 };
 use crate::delta::Codec;
 use crate::report::{Error, ErrorCode, Result};
@@ -111,12 +111,36 @@ pub(super) fn base(root: &RootManifest, base: &BaseManifest) -> Result<()> {
     require(base.before.files <= l.paths, &subject, "it has more paths than the stated limit")?;
     require(base.memory <= l.memory, &subject, "it needs more memory than the stated limit")?;
     require(base.packs.len() <= limits::PACKS, &subject, "it has too many packs")?;
+    hooks(root, &base.hooks, &subject)?;
     let packs: BTreeSet<_> = base.packs.iter().map(|p| p.digest).collect();
     require(packs.len() == base.packs.len(), &subject, "a pack stands twice")?;
     for blob in [base.listing].iter().chain(&base.packs) {
         require(blob.size <= l.blob, &subject, format!("the blob {} is larger than the stated limit", blob.digest))?;
     }
     require(base.download == draft::download(base), &subject, "the stated download is not the sum of its blobs")
+}
+
+/// Hooks that can be told apart, bounded, of fixes that are there, and stated as a need.
+fn hooks(root: &RootManifest, hooks: &[Hook], subject: &str) -> Result<()> {
+    let stated = hooks.is_empty() || root.needs.iter().any(|n| n == HOOKS);
+    require(stated, subject, "it has hooks, and the root manifest does not say so")?;
+    require(hooks.len() <= limits::HOOKS, subject, "it has too many hooks")?;
+    let ids: BTreeSet<&str> = hooks.iter().map(|h| h.id.as_str()).collect();
+    require(ids.len() == hooks.len(), subject, "a hook stands twice")?;
+    for hook in hooks {
+        let fix = hook.id.rsplit_once('#').map(|(fix, _)| fix);
+        let known = match hook.when {
+            When::Health => hook.id == "health",
+            When::Before | When::After => fix.is_some_and(|f| root.fixes.iter().any(|e| e.id == f)),
+        };
+        require(known, subject, format!("the hook '{:.80}' is of no fix", hook.id.escape_debug()))?;
+        let plain = |w: &String| w.len() <= limits::WORD && !w.contains('\0');
+        let fits = |words: &[String]| words.len() <= limits::WORDS && words.iter().all(plain);
+        let runs = hook.run.first().is_some_and(|p| !p.is_empty()) && fits(&hook.run) && fits(&hook.undo);
+        let timed = (1..=limits::SECONDS).contains(&hook.timeout);
+        require(runs && timed, subject, format!("the hook '{:.80}' cannot be run", hook.id.escape_debug()))?;
+    }
+    Ok(())
 }
 
 /// A tree that has the stated identity and counts, and one spelling. Of a tree with brief entries the identity can be

@@ -4,8 +4,8 @@ use super::base;
 use super::listing::Listing;
 use super::package::{Package, PackageBase};
 use super::{
-    Action, BaseManifest, BaseRef, BlobRef, Blobs, FORMAT, FixEntry, FixState, Graph, Limits, Provenance, Release,
-    RootManifest, Step, Steps, TrackManifest, TreeRef, check, document, limits,
+    Action, BaseManifest, BaseRef, BlobRef, Blobs, FORMAT, FixEntry, FixState, Graph, HOOKS, Hook, Limits, Provenance,
+    Release, RootManifest, Step, Steps, TrackManifest, TreeRef, check, document, limits,
 };
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Tree;
@@ -50,6 +50,7 @@ pub struct BaseDraft {
     pub memory: u64,
     /// One for each fix of the release, in its order.
     pub fixes: Vec<FixState>,
+    pub hooks: Vec<Hook>,
 }
 
 impl TreeRef {
@@ -117,6 +118,7 @@ impl Draft {
                     disk: disk(&b.steps.steps),
                     memory: b.memory,
                     fixes: b.fixes.clone(),
+                    hooks: b.hooks.clone(),
                 };
                 manifest.download = download(&manifest);
                 check::route(&manifest, target, &b.steps)
@@ -139,7 +141,7 @@ impl Draft {
         let root = RootManifest {
             schema: check::ROOT_SCHEMA.into(),
             format: FORMAT,
-            needs: Vec::new(),
+            needs: bases.iter().any(|b| !b.manifest.hooks.is_empty()).then(|| HOOKS.to_owned()).into_iter().collect(),
             generator: format!("cumulate {}", env!("CARGO_PKG_VERSION")),
             component: self.component.clone(),
             release: self.release.clone(),

@@ -38,10 +38,20 @@ pub use write::{add_envelope, write_file, write_layout};
 /// The format that this build writes. It reads every minor version of the same major one.
 pub const FORMAT: Format = Format { major: 2, minor: 0 };
 /// Features that a manifest may name in `needs` and that this build knows.
-pub const KNOWN_FEATURES: &[&str] = &[];
+pub const KNOWN_FEATURES: &[&str] = &[HOOKS];
+/// The feature of bundles that have hooks: who cannot run them must not install.
+pub const HOOKS: &str = "hooks";
 
 /// What a reader accepts at most, in bytes unless said otherwise, before any manifest is believed.
 pub mod limits {
+    /// Hooks of one base.
+    pub const HOOKS: usize = 256;
+    /// Words of a hook's command.
+    pub const WORDS: usize = 64;
+    /// Bytes of one of them.
+    pub const WORD: usize = 4096;
+    /// Longest time of a hook.
+    pub const SECONDS: u32 = 86_400;
     /// `oci-layout`.
     pub const LAYOUT: u64 = 4 << 10;
     /// `index.json` and the nested index.

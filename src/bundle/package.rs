@@ -152,9 +152,11 @@ pub(super) fn large(base: &BaseManifest) -> impl Iterator<Item = BlobRef> + '_ {
     [base.listing].into_iter().chain(base.packs.iter().copied())
 }
 
-/// What vetting a base is bound to. This format has no hooks, so theirs is the digest of an empty list.
+/// What vetting a base is bound to.
 pub fn binding(base: &BaseManifest) -> Binding {
-    Binding { base: base.before.tree, target: base.after.tree, hooks: Digest::of(b"[]") }
+    // Lists of strings and numbers are always written.
+    let hooks = serde_json::to_vec(&base.hooks).unwrap_or_default();
+    Binding { base: base.before.tree, target: base.after.tree, hooks: Digest::of(&hooks) }
 }
 
 fn claim(root: &RootManifest, role: &str) -> Claim {

@@ -145,6 +145,39 @@ pub struct BaseManifest {
     pub memory: u64,
     /// Every fix of the release as seen from this base, in the order of the plan.
     pub fixes: Vec<FixState>,
+    /// Commands of the fixes that this base gains, in the order of the plan; then the health check.
+    pub hooks: Vec<Hook>,
+}
+
+/// A command that belongs to a fix, or the release's health check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hook {
+    /// The fix, `#`, and its number among the fix's hooks from 1; `health` for the health check.
+    pub id: String,
+    pub when: When,
+    /// The command and its arguments, run in the installation's folder.
+    pub run: Vec<String>,
+    /// What takes it back; empty where nothing needs to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<String>,
+    /// Seconds after which it is killed.
+    pub timeout: u32,
+    /// Whether nothing takes it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub irreversible: bool,
+}
+
+/// When a hook runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// Before the first file changes.
+    Before,
+    /// After the last one.
+    After,
+    /// After those: whether what came out works.
+    Health,
 }
 
 impl BaseManifest {

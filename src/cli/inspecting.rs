@@ -117,6 +117,14 @@ fn one_base(b: &verb::BaseView) -> String {
         State::Unknown => "unknown",
     };
     text += &table(&b.fixes.iter().map(|f| vec![safe(&f.id), word(f).into(), safe(&f.reason)]).collect::<Vec<_>>());
+    if !b.hooks.is_empty() {
+        text += &format!("\n{}", heading("Hooks"));
+        let rows = b.hooks.iter().map(|h| {
+            let back = if h.irreversible { "cannot be undone".into() } else { h.undo.join(" ") };
+            vec![safe(&h.id), format!("{:?}", h.when).to_lowercase(), safe(&h.run.join(" ")), safe(&back)]
+        });
+        text += &table(&rows.collect::<Vec<_>>());
+    }
     text += &format!("\n{}", heading("Steps"));
     let rows = b
         .paths

@@ -90,6 +90,9 @@ pub enum Using {
         /// A folder with intact files of what is installed: what merging starts from.
         #[arg(long, value_name = "FOLDER")]
         from: Option<PathBuf>,
+        /// The id of a hook that cannot be undone and may run all the same (as the refusal names it); again for more.
+        #[arg(long, value_name = "ID")]
+        accept: Vec<String>,
         /// Print the steps and change nothing.
         #[arg(long)]
         dry_run: bool,
@@ -129,6 +132,9 @@ pub enum Using {
         /// Keep other files that were changed since as FILE.edited too, instead of refusing.
         #[arg(long)]
         set_aside: bool,
+        /// The id of a hook that has run and cannot be undone: go back behind it all the same; again for more.
+        #[arg(long, value_name = "ID")]
+        accept: Vec<String>,
         #[command(flatten)]
         output: Output,
     },

@@ -7,8 +7,8 @@ use super::use_args::{DriftArg, Trust, Using};
 use crate::bundle::{Bundle, State};
 use crate::disk::Disk;
 use crate::install::{
-    AllowDrift, Applied, Condition, Diagnosis, Doing, Health, Mending, Options, Outcome, Resumed, RolledBack, Status,
-    TARGET, Undone,
+    AllowDrift, Applied, Condition, Diagnosis, Doing, Health, Mending, Options, Outcome, Resumed, RollbackOptions,
+    RolledBack, Status, TARGET, Undone,
 };
 use crate::report::{Error, ErrorCode, Level, Result};
 use crate::trust::{Outcome as Signature, Policy, PublicKey};
@@ -60,6 +60,7 @@ pub fn run(command: Using) -> Result<u8> {
             allow_composed,
             edited_config,
             from,
+            accept,
             dry_run,
             output,
         } => {
@@ -75,6 +76,7 @@ pub fn run(command: Using) -> Result<u8> {
                 base,
                 edited: edited_config.into(),
                 intact: from,
+                accept,
                 ..Options::default()
             };
             let applied = verb::apply(&Disk::real(), &bundle, &dir, &belief, options)?;
@@ -97,7 +99,9 @@ pub fn run(command: Using) -> Result<u8> {
             out.result("doctor", &found, |d| doctor_text(d, &dir))?;
             Ok(found.exit())
         }
-        Using::Rollback { dir, set_aside, output } => rollback(&dir, set_aside, Out::new(output.format)),
+        Using::Rollback { dir, set_aside, accept, output } => {
+            rollback(&dir, &RollbackOptions { set_aside, accept }, Out::new(output.format))
+        }
         Using::Status { dir, output } => status(&dir, Out::new(output.format)),
     }
 }
@@ -244,6 +248,9 @@ fn apply_text(a: &Applied, dir: &Path) -> String {
         let from = s.from.as_ref().filter(|f| **f != s.path).map_or(String::new(), |f| format!(" from {f}"));
         text += &format!("  {:8} {}{}\n", s.what, safe(s.path.as_str()), safe(&from));
     }
+    for h in &a.hooks {
+        text += &format!("  {:8} {}: {}\n", "hook", safe(&h.id), safe(&h.run.join(" ")));
+    }
     text += &findings(&a.findings);
     let fixed: Vec<&str> =
         a.fixes.iter().filter(|f| matches!(f.state, State::Added | State::Partly)).map(|f| f.id.as_str()).collect();
@@ -260,8 +267,8 @@ fn apply_text(a: &Applied, dir: &Path) -> String {
     text
 }
 
-fn rollback(dir: &Path, set_aside: bool, out: Out) -> Result<u8> {
-    let back = verb::rollback(dir, set_aside)?;
+fn rollback(dir: &Path, options: &RollbackOptions, out: Out) -> Result<u8> {
+    let back = verb::rollback(dir, options)?;
     out.result("rollback", &back, |r| rollback_text(r, dir))?;
     Ok(0)
 }
@@ -283,6 +290,7 @@ fn rollback_text(r: &RolledBack, dir: &Path) -> String {
     for kept in &r.kept {
         text += &format!("your edit is kept as {}\n", safe(kept.as_str()));
     }
+    text += &findings(&r.findings);
     if let Some(to) = &r.to {
         text +=
             &format!("installed now: {}; one can go back {} more\n", name(to), count(r.left as usize, "time", "times"));

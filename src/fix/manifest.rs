@@ -1,7 +1,7 @@
 //! `fix.toml`: metadata that wins over what the patch says, and what an overlay does beyond its files.
 
 use super::header::severity;
-use super::types::{FixId, Meta};
+use super::types::{FixHook, FixId, Meta};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, TreePath};
 use serde::Deserialize;
@@ -27,6 +27,8 @@ pub struct FixToml {
     pub commit: Option<String>,
     pub restart: Option<bool>,
     pub affects: Option<Vec<String>>,
+    #[serde(rename = "hook")]
+    pub hooks: Option<Vec<FixHook>>,
     pub strip: Option<u32>,
     pub reverse: Option<bool>,
     /// Paths that the overlay deletes.
@@ -60,7 +62,21 @@ impl FixToml {
         macro_rules! put {
             ($($field:ident),*) => { $(if let Some(v) = self.$field { meta.$field = v; })* };
         }
-        put!(title, description, author, date, links, requires, supersedes, conflicts, after, commit, restart, affects);
+        put!(
+            title,
+            description,
+            author,
+            date,
+            links,
+            requires,
+            supersedes,
+            conflicts,
+            after,
+            commit,
+            restart,
+            affects,
+            hooks
+        );
         if let Some(cves) = self.cves {
             meta.cves = cves.into_iter().map(|c| c.to_ascii_uppercase()).collect();
             meta.cves.sort();

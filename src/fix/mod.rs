@@ -14,4 +14,4 @@ pub use date::is_day;
 pub use read::{FixSet, read_fixes};
 pub use resolutions::Resolution;
 pub use severity::WORDS as SEVERITIES;
-pub use types::{Change, Fix, FixId, Meta, Payload, Severity, Variant};
+pub use types::{Change, Fix, FixHook, FixId, FixWhen, Meta, Payload, Severity, Variant};

@@ -45,6 +45,45 @@ pub struct Meta {
     pub restart: bool,
     /// Globs of shipped files that this fix changes, where a build lies between.
     pub affects: Vec<String>,
+    /// Commands that installations run once when they gain the fix.
+    pub hooks: Vec<FixHook>,
+}
+
+/// A command of a fix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixHook {
+    #[serde(default)]
+    pub when: FixWhen,
+    /// Globs of shipped files; it runs only where one of them changes. None: always.
+    #[serde(default)]
+    pub if_changed: Vec<String>,
+    pub run: Vec<String>,
+    #[serde(default)]
+    pub undo: Vec<String>,
+    /// Seconds, a minute by default.
+    #[serde(default = "minute")]
+    pub timeout: u32,
+    /// Whether going back is possible: by `undo`, or because nothing has to be undone.
+    #[serde(default = "yes")]
+    pub reversible: bool,
+}
+
+fn minute() -> u32 {
+    60
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Whether a hook runs before the first file changes or after the last one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FixWhen {
+    Before,
+    #[default]
+    After,
 }
 
 /// A CVSS vector and what people call it.

@@ -1,6 +1,7 @@
 //! The story of an apply.
 
 use super::contents::Contents;
+use super::hooks;
 use super::known::known;
 use super::mend::Sick;
 use super::preflight;
@@ -12,7 +13,7 @@ use super::scan::{Scan, scan};
 use super::stage::{back_up, keep_pristine, stage};
 use super::state::{Doing, Generation, Installed, Journal, State};
 use super::steps::{self, EditedConfig, Here, Op, What, Work};
-use crate::bundle::{self, Action, Class, FixState};
+use crate::bundle::{self, Action, Class, FixState, Hook};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, TreePath};
@@ -37,6 +38,10 @@ pub struct Options {
     pub edited: EditedConfig,
     /// A folder whose intact files may serve where the installation's are not.
     pub intact: Option<PathBuf>,
+    /// Ids of hooks that cannot be undone and may run all the same.
+    pub accept: Vec<String>,
+    /// Run no hook: for trials on copies.
+    pub skip_hooks: bool,
     /// The bundle's file, for advice.
     pub named: Option<PathBuf>,
 }
@@ -74,6 +79,9 @@ pub struct Applied {
     pub fixes: Vec<FixState>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Resumed>,
+    /// Commands that ran, or would.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
     pub findings: Vec<Finding>,
 }
 
@@ -169,22 +177,28 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
             route.fixes.clone()
         },
         resumed,
+        hooks: Vec::new(),
         findings: work.findings.clone(),
     };
     if work.ops.is_empty() && !later {
         return Ok(applied);
     }
     preflight::check(disk, dir, &work.ops, space)?;
+    let gains = !at_target && !options.skip_hooks;
+    let hooks = if gains { hooks::due(&state, &route.hooks, installed.generation)? } else { Vec::new() };
+    applied.hooks.clone_from(&hooks);
     if options.dry_run {
         applied.outcome = Outcome::DryRun;
         return Ok(applied);
     }
+    hooks::barrier(hooks.iter(), &options.accept, "these hooks cannot be undone")?;
     let mut generation = generation(&state, release, route, &work, &installed, current.as_ref(), options)?;
     if at_target {
         generation.before = current.as_ref().map_or(generation.after, |c| c.after);
         generation.base = current.map_or_else(|| release.version.clone(), |c| c.version);
         generation.fixes.clone_from(&applied.fixes);
     }
+    generation.hooks = hooks;
     run(disk, &state, release, route, &work, &generation, &seen)?;
     applied.outcome = if work.ops.is_empty() { Outcome::Recorded } else { Outcome::Applied };
     Ok(applied)
@@ -302,7 +316,7 @@ fn run(
         return Err(after_undo(e, undone));
     }
     let committed = journal(Doing::Applying).and_then(|()| resume::complete(disk, state, generation));
-    committed.map_err(|e| after_undo(e, resume::undo(disk, state).map(|_| ())))
+    committed.map_err(|e| resume::taken_back(disk, state, generation, e))
 }
 
 /// The first error counts; if cleaning up failed too, the reader must know that there is something to resume.

@@ -31,6 +31,7 @@ impl<'a> Release<'a> {
             let mut route =
                 Route::new(&base.name, &base.track, after, steps.steps, steps.config, base.fixes.clone(), &limits)?;
             // What is listed briefly is proved beside the installation: see `Release::completed`.
+            route.hooks.clone_from(&base.hooks);
             (route.from, route.to) = (base.before.tree, base.after.tree);
             routes.push(route);
         }

@@ -54,6 +54,7 @@ pub fn generation(
         ops: work.ops.clone(),
         folders: folders(&state.dir, &work.ops)?,
         memory,
+        hooks: Vec::new(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! What the installer needs of a bundle, as plain values, so that it can be tested without one.
 
-use crate::bundle::{Action, Class, FixState, Limits, Slice, Step};
+use crate::bundle::{Action, Class, FixState, Hook, Limits, Slice, Step};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry, Tree, TreePath};
 use std::collections::BTreeSet;
@@ -47,6 +47,8 @@ pub struct Route {
     /// Paths of class `config` that no step touches.
     pub config: BTreeSet<TreePath>,
     pub fixes: Vec<FixState>,
+    /// In the order in which they run.
+    pub hooks: Vec<Hook>,
 }
 
 impl Route {
@@ -100,7 +102,18 @@ impl Route {
         }
         let config = config.into_iter().collect();
         let (from, to) = (before.digest(), after.digest());
-        Ok(Self { name: name.into(), track: track.into(), from, to, before, after, steps, config, fixes })
+        Ok(Self {
+            name: name.into(),
+            track: track.into(),
+            from,
+            to,
+            before,
+            after,
+            steps,
+            config,
+            fixes,
+            hooks: Vec::new(),
+        })
     }
 
     /// Whether it starts from nothing, with every file of the target whole. It matches only where nothing is.

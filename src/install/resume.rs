@@ -1,11 +1,13 @@
 //! The ends of the story that can be reached from the middle: finishing an apply, finishing a rollback.
 
 use super::commit::{Expect, backward, forward, strangers};
+use super::hooks;
 use super::recognise::list;
 use super::scan;
 use super::state::{Doing, Generation, Installed, Journal, State};
+use crate::bundle::When;
 use crate::disk::Disk;
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Error, ErrorCode, Finding, Result};
 use serde::Serialize;
 
 /// What was done about an interrupted run before the command's own work.
@@ -28,7 +30,7 @@ pub fn finish(disk: &Disk, state: &State) -> Result<Option<Resumed>> {
         Doing::Applying => {
             let generation = state.generation(journal.generation)?;
             refuse_strangers(state, &generation, journal.doing)?;
-            complete(disk, state, &generation)?;
+            complete(disk, state, &generation).map_err(|e| taken_back(disk, state, &generation, e))?;
             Ok(Some(Resumed::FinishedApply))
         }
         Doing::Restoring => {
@@ -38,6 +40,37 @@ pub fn finish(disk: &Disk, state: &State) -> Result<Option<Resumed>> {
             Ok(Some(Resumed::FinishedRollback))
         }
     }
+}
+
+/// What an apply that could not be completed does: everything is undone, unless a hook has run that nothing undoes.
+pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, mut e: Error) -> Error {
+    let burnt = hooks::burnt(state, generation).unwrap_or_default();
+    if e.code == ErrorCode::HookFailed && !burnt.is_empty() {
+        e.message = format!(
+            "{}; {} has run and cannot be undone, so the installation is interrupted",
+            e.message,
+            burnt.join(", ")
+        );
+        let accept: Vec<String> = burnt.iter().map(|id| format!("--accept {id}")).collect();
+        return e.next(format!(
+            "mend the cause and run 'apply' again to finish, or go back all the same with 'cumulate rollback {} {}'",
+            state.dir.display(),
+            accept.join(" ")
+        ));
+    }
+    match undo(disk, state) {
+        Ok(_) => {
+            if e.code == ErrorCode::HookFailed {
+                e.message += "; everything was rolled back";
+            }
+        }
+        Err(second) => {
+            e.message =
+                format!("{}; undoing it failed as well ({second}), so the installation is interrupted", e.message);
+            e.next = "when the cause is gone, run 'apply' again to finish, or 'rollback' to undo".into();
+        }
+    }
+    e
 }
 
 /// Brings an interrupted run to the end that `rollback` wants: the state before it.
@@ -92,6 +125,7 @@ fn tidy(disk: &Disk, state: &State, beyond: u64) {
 
 /// From the journal's `applying` to the end.
 pub fn complete(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
+    hooks::run(disk, state, generation, When::Before)?;
     forward(disk, state, generation)?;
     let wrong = strangers(&state.dir, generation, Expect::After)?;
     if !wrong.is_empty() {
@@ -102,22 +136,29 @@ pub fn complete(disk: &Disk, state: &State, generation: &Generation) -> Result<(
         )
         .next("look at the disk, then run the same command again"));
     }
+    hooks::run(disk, state, generation, When::After)?;
+    hooks::run(disk, state, generation, When::Health)?;
     let installed = Installed { generation: generation.generation, memory: generation.memory.clone() };
     state.write_installed(disk, &installed)?;
     state.drop_journal(disk)?;
-    let _ = state.drop_stage(disk); // Empty, and the next apply takes it away.
+    // Empty or without meaning by now, and the next apply takes them away.
+    let _ = state.drop_stage(disk).and_then(|()| state.drop_ran(disk));
     Ok(())
 }
 
-/// From the journal's `restoring` to the end. What must never be forgotten stays remembered.
-pub fn restore(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
+/// From the journal's `restoring` to the end. What must never be forgotten stays remembered. Returns hooks that could
+/// not be undone.
+pub fn restore(disk: &Disk, state: &State, generation: &Generation) -> Result<Vec<Finding>> {
+    let mut findings = hooks::undo(state, generation, When::After)?;
     backward(disk, state, generation)?;
+    findings.extend(hooks::undo(state, generation, When::Before)?);
     let mut installed = state.installed()?;
     if installed.generation >= generation.generation {
         installed.generation = generation.generation.saturating_sub(1);
         state.write_installed(disk, &installed)?;
     }
+    state.drop_ran(disk)?;
     state.drop_journal(disk)?;
     tidy(disk, state, generation.generation);
-    Ok(())
+    Ok(findings)
 }

@@ -2,6 +2,7 @@
 
 use super::apply::real;
 use super::commit::{Expect, in_the_way, strangers};
+use super::hooks;
 use super::preflight;
 use super::recognise::list;
 use super::resume::{self, Resumed};
@@ -10,7 +11,7 @@ use super::stage::{keeps_old, slot};
 use super::state::{Doing, Generation, Journal, State};
 use super::steps::{Op, What};
 use crate::disk::Disk;
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, Entry, TreePath};
 use serde::Serialize;
 use std::path::Path;
@@ -34,6 +35,8 @@ pub struct RolledBack {
     /// Where local edits of config files lie now that the old versions are back in their places.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<TreePath>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -67,18 +70,23 @@ impl Release {
 /// `no-rollback` if there is nothing to go back to; `drift` with the list of files that were changed
 /// since; `blocked`; `locked`; `bad-state` if the kept files are not what they were; `io`.
 pub fn rollback(disk: &Disk, dir: &Path) -> Result<RolledBack> {
-    go_back(disk, dir, false)
+    rollback_with(disk, dir, &RollbackOptions::default())
 }
 
-/// The same, but other files that were changed since are set aside too.
+/// What a caller of a rollback allows.
+#[derive(Debug, Clone, Default)]
+pub struct RollbackOptions {
+    /// Files that were changed since are set aside, not config files alone.
+    pub set_aside: bool,
+    /// Ids of hooks that cannot be undone, behind which one may go all the same.
+    pub accept: Vec<String>,
+}
+
+/// As [`rollback`], with what the options allow.
 ///
 /// # Errors
-/// As [`rollback`]; `drift` only for what cannot be set aside.
-pub fn rollback_setting_aside(disk: &Disk, dir: &Path) -> Result<RolledBack> {
-    go_back(disk, dir, true)
-}
-
-fn go_back(disk: &Disk, dir: &Path, all: bool) -> Result<RolledBack> {
+/// As [`rollback`]; `irreversible` for hooks that have run and that nothing undoes.
+pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Result<RolledBack> {
     Disk::check_supported()?;
     let dir = &real(dir)?;
     let _lock = disk.lock(dir)?;
@@ -99,13 +107,18 @@ fn go_back(disk: &Disk, dir: &Path, all: bool) -> Result<RolledBack> {
     let prepared_only = journal.is_some_and(|j| j.doing == Doing::Staging);
     let generation = if prepared_only { None } else { Some(state.generation(number)?) };
     preflight::reachable(disk, dir, generation.as_ref().map_or(&[], |g| &g.ops))?;
-    let mut kept = Vec::new();
+    if let Some(generation) = &generation {
+        let begun = if journal.is_some() { Some(hooks::burnt(&state, generation)?) } else { None };
+        let ran = generation.hooks.iter().filter(|h| begun.as_ref().is_none_or(|b| b.contains(&h.id)));
+        hooks::barrier(ran, &options.accept, "it has run and cannot be undone; the files alone would go back")?;
+    }
+    let (mut kept, mut findings) = (Vec::new(), Vec::new());
     let outcome = match (journal, &generation) {
         (None, Some(generation)) => {
-            let edits = check(&state, generation, all)?;
+            let edits = check(&state, generation, options.set_aside)?;
             kept = keep_edits(disk, dir, &edits)?;
             state.write_journal(disk, &Journal { doing: Doing::Restoring, generation: number })?;
-            resume::restore(disk, &state, generation)?;
+            findings = resume::restore(disk, &state, generation)?;
             Undone::RolledBack
         }
         _ => match resume::undo(disk, &state)? {
@@ -122,6 +135,7 @@ fn go_back(disk: &Disk, dir: &Path, all: bool) -> Result<RolledBack> {
         to: state.current(&installed)?.as_ref().map(Release::of),
         left: installed.generation,
         kept,
+        findings,
     })
 }
 

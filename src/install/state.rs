@@ -2,7 +2,7 @@
 
 use super::scan::gone;
 use super::steps::Op;
-use crate::bundle::FixState;
+use crate::bundle::{FixState, Hook};
 use crate::disk::{Disk, TEMP_PREFIX};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, STATE_DIR, Tree, TreePath};
@@ -68,6 +68,18 @@ pub struct Generation {
     pub folders: Vec<FolderWas>,
     /// What is remembered once this generation stands.
     pub memory: Memory,
+    /// Commands that run around the operations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
+}
+
+/// Which hooks of a generation in the making have begun, and which have ended well.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ran {
+    pub generation: u64,
+    pub begun: Vec<String>,
+    pub done: Vec<String>,
 }
 
 impl Generation {
@@ -214,6 +226,7 @@ impl State {
 
     /// Takes the folders away again where nothing has ever been installed.
     pub fn retire(&self, disk: &Disk) -> Result<()> {
+        let _ = self.drop_ran(disk); // Without a journal it says nothing.
         if fs::symlink_metadata(self.file("installed")).is_ok() || fs::symlink_metadata(self.journal_file()).is_ok() {
             return Ok(());
         }
@@ -243,6 +256,7 @@ impl State {
     /// Removes everything that belongs to no generation of the chain.
     pub fn clean(&self, disk: &Disk, beyond: u64) -> Result<()> {
         self.drop_stage(disk)?;
+        self.drop_ran(disk)?;
         for (folder, _) in self.folders() {
             self.sweep(disk, &folder)?;
         }
@@ -263,6 +277,22 @@ impl State {
         // Should a power cut bring it back, finishing what is finished does nothing.
         let _ = disk.sync_folder(&self.root);
         Ok(())
+    }
+
+    /// What is recorded of a generation's hooks.
+    pub fn ran(&self, generation: u64) -> Result<Ran> {
+        let ran: Option<Ran> = read(&self.file("hooks"))?;
+        Ok(ran.filter(|r| r.generation == generation).unwrap_or(Ran { generation, ..Ran::default() }))
+    }
+
+    pub fn write_ran(&self, disk: &Disk, ran: &Ran) -> Result<()> {
+        write(disk, &self.file("hooks"), ran)
+    }
+
+    /// Forgets it, once the journal needs it no more.
+    pub fn drop_ran(&self, disk: &Disk) -> Result<()> {
+        let file = self.file("hooks");
+        if fs::symlink_metadata(&file).is_ok() { disk.unlink(&file) } else { Ok(()) }
     }
 
     pub fn write_installed(&self, disk: &Disk, installed: &Installed) -> Result<()> {

@@ -35,6 +35,8 @@ pub struct Config {
     pub hold: Vec<Hold>,
     #[serde(default)]
     pub budget: Budget,
+    /// A command that says whether what came out works; an apply after which it fails is rolled back.
+    pub health: Option<Health>,
     /// Finding code to level: `allow`, `warn` or `deny`.
     #[serde(default)]
     pub findings: BTreeMap<String, Level>,
@@ -196,6 +198,15 @@ impl<'de> Deserialize<'de> for Day {
         }
         Err(serde::de::Error::custom(format!("'{text}' is no day; write 2026-01-31")))
     }
+}
+
+/// The command that says whether an installation works.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    pub run: Vec<String>,
+    /// Seconds, a minute by default.
+    pub timeout: Option<u32>,
 }
 
 /// Sizes in bytes, or with a unit (`"300 KiB"`, `"2 MB"`); growth in percent of the previous bundle.

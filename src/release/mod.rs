@@ -8,8 +8,8 @@ mod load;
 mod paths;
 
 pub use config::{
-    BaseConfig, Budget, Component, Config, DEFAULT_TRACK, Day, DerivedConfig, Hold, NotFor, PathRule, ReleaseSection,
-    Retire, Size, Status, TrackConfig,
+    BaseConfig, Budget, Component, Config, DEFAULT_TRACK, Day, DerivedConfig, Health, Hold, NotFor, PathRule,
+    ReleaseSection, Retire, Size, Status, TrackConfig,
 };
 pub use load::{Base, Release, Track, load, load_sources, variant_for};
-pub use paths::Classes;
+pub use paths::{Classes, glob};

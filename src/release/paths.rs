@@ -111,7 +111,7 @@ fn tracks_of(config: &Config, rule: &NotFor) -> bool {
 }
 
 /// Compiles one pattern; `*` does not cross `/`, `**` does.
-pub(super) fn glob(pattern: &str) -> Result<GlobMatcher> {
+pub fn glob(pattern: &str) -> Result<GlobMatcher> {
     let build = GlobBuilder::new(pattern).literal_separator(true).build();
     Ok(build
         .map_err(|e| Error::new(ErrorCode::Config, pattern, e).next("correct the pattern in cumulate.toml"))?

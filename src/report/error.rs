@@ -76,6 +76,8 @@ error_codes! {
     PlanRefused = "plan-refused", 1;
     /// A finding at level deny.
     Denied = "denied", 1;
+    /// A hook that cannot be undone, and that nobody has accepted.
+    Irreversible = "irreversible", 1;
     /// The command line's words are off.
     Usage = "usage", 2;
     /// Something is there already and is never overwritten.
@@ -128,6 +130,8 @@ error_codes! {
     NoSpace = "no-space", 6;
     /// This operating system is not supported at run time.
     Unsupported = "unsupported", 6;
+    /// A hook or the health check of a release failed.
+    HookFailed = "hook-failed", 6;
     /// Another installer holds the lock.
     Locked = "locked", 7;
     /// An earlier run was interrupted; run again.

@@ -157,6 +157,8 @@ codes! {
     Drifted = "drifted", Warn;
     /// A running program has a file open that was replaced.
     InUse = "in-use", Warn;
+    /// A hook of a release that was rolled back could not be undone.
+    HookNotUndone = "hook-not-undone", Warn;
     /// A local edit of a config file was kept.
     ConfigKept = "config-kept", Warn;
 }

@@ -1,6 +1,6 @@
 //! `build`: resolve, merge, route, pack, write, sign.
 
-use super::described::{fix_entries, graph, provenance, state_of};
+use super::described::{fix_entries, graph, hooks, provenance, state_of};
 use super::planned::{PlannedTrack, planned};
 use super::provenance::statements;
 use super::selection::Selection;
@@ -9,6 +9,7 @@ use crate::bundle::{BaseDraft, Blobs, Draft, FixEntry, State, TrackDraft, write_
 use crate::delta::Profile;
 use crate::disk::Disk;
 use crate::explain;
+use crate::fix::FixId;
 use crate::release::{DEFAULT_TRACK, Day, Release, ReleaseSection};
 use crate::report::{Error, ErrorCode, Finding, Level, Result, distinct};
 use crate::route::{Memo, pack, route};
@@ -215,7 +216,8 @@ fn draft(
             let Some(packed) = made.next() else { break };
             let states: BTreeMap<&str, (State, &str)> =
                 base.states.iter().map(|(id, s, why)| (id.0.as_str(), (*s, why.as_str()))).collect();
-            let fixes = fixes.iter().map(|f| state_of(f, &states, track)).collect();
+            let fixes: Vec<_> = fixes.iter().map(|f| state_of(f, &states, track)).collect();
+            let hooks = hooks(release, order(track), &fixes, &packed.steps)?;
             bases.push(BaseDraft {
                 name: base.name.clone(),
                 track: track.track.name.clone(),
@@ -224,6 +226,7 @@ fn draft(
                 packs: packed.packs.iter().filter_map(|i| refs.get(*i).copied()).collect(),
                 memory: packed.memory,
                 fixes,
+                hooks,
             });
         }
         if let Some(packed) = request.repair.then(|| made.next()).flatten() {
@@ -233,6 +236,8 @@ fn draft(
                 .flat_map(|b| &b.states)
                 .map(|(id, ..)| (id.0.as_str(), (State::Added, "")))
                 .collect();
+            let fixes: Vec<_> = fixes.iter().map(|f| state_of(f, &added, track)).collect();
+            let hooks = hooks(release, order(track), &fixes, &packed.steps)?;
             bases.push(BaseDraft {
                 name: repair_name(&track.track.name),
                 track: track.track.name.clone(),
@@ -240,7 +245,8 @@ fn draft(
                 steps: packed.steps,
                 packs: packed.packs.iter().filter_map(|i| refs.get(*i).copied()).collect(),
                 memory: packed.memory,
-                fixes: fixes.iter().map(|f| state_of(f, &added, track)).collect(),
+                fixes,
+                hooks,
             });
         }
         drafts.push(TrackDraft {
@@ -265,6 +271,11 @@ fn draft(
         fixes,
         bases,
     })
+}
+
+/// The plan's order.
+fn order<'t>(track: &'t PlannedTrack<'_>) -> &'t [FixId] {
+    track.outcome.as_ref().map_or(&[], |p| &p.order)
 }
 
 /// What the repair base of a track is called.

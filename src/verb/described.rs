@@ -3,13 +3,13 @@
 use super::planned::PlannedTrack;
 use super::target::Target;
 use crate::bundle::{
-    FixEntry, FixState, Graph, GraphEdge, GraphMerge, GraphPair, GraphResolution, NOT_FOR_TRACK, Provenance,
-    ProvenancePath, State,
+    FixEntry, FixState, Graph, GraphEdge, GraphMerge, GraphPair, GraphResolution, Hook, NOT_FOR_TRACK, Provenance,
+    ProvenancePath, State, Steps, When,
 };
 use crate::explain;
-use crate::fix::{Fix, FixId};
+use crate::fix::{Fix, FixId, FixWhen};
 use crate::plan::{DropCause, Dropped, Plan};
-use crate::release::Release;
+use crate::release::{Release, glob};
 use crate::report::Result;
 use crate::tree::Digest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,40 @@ pub(super) fn provenance(target: &Target, fixes: &[FixEntry]) -> Provenance {
         fixes: ids.iter().filter(|i| known.contains(i.0.as_str())).map(|i| i.0.clone()).collect(),
     });
     Provenance { paths: paths.collect() }
+}
+
+/// The commands of the fixes that a base gains, in order, where one of their files changes; then the health check.
+pub(super) fn hooks(release: &Release, order: &[FixId], states: &[FixState], steps: &Steps) -> Result<Vec<Hook>> {
+    let by_id: BTreeMap<&FixId, &Fix> = release.fixes.fixes.iter().map(|f| (&f.id, f)).collect();
+    let gained = |id: &FixId| states.iter().any(|s| s.id == id.0 && matches!(s.state, State::Added | State::Partly));
+    let mut out = Vec::new();
+    for fix in order.iter().filter(|id| gained(id)).filter_map(|id| by_id.get(id)) {
+        for (n, hook) in (1..).zip(&fix.meta.hooks) {
+            let mut changes = hook.if_changed.is_empty();
+            for pattern in &hook.if_changed {
+                let glob = glob(pattern)?;
+                changes |= steps.steps.iter().any(|s| glob.is_match(s.path.as_str()));
+            }
+            if changes {
+                let when = match hook.when {
+                    FixWhen::Before => When::Before,
+                    FixWhen::After => When::After,
+                };
+                let (run, undo) = (hook.run.clone(), hook.undo.clone());
+                let id = format!("{}#{n}", fix.id);
+                out.push(Hook { id, when, run, undo, timeout: hook.timeout, irreversible: !hook.reversible });
+            }
+        }
+    }
+    out.extend(release.config.health.as_ref().map(|h| Hook {
+        id: "health".into(),
+        when: When::Health,
+        run: h.run.clone(),
+        undo: Vec::new(),
+        timeout: h.timeout.unwrap_or(60),
+        irreversible: false,
+    }));
+    Ok(out)
 }
 
 /// Every fix that some track has, in the order of the plans; what is contained everywhere comes first.

@@ -1,6 +1,8 @@
 //! `cumulate inspect FILE.cup`: what a release holds and what each base gains by it.
 
-use crate::bundle::{self, Action, Bundle, FixEntry, FixState, GraphEdge, GraphMerge, GraphPair, Limits, TreeRef};
+use crate::bundle::{
+    self, Action, Bundle, FixEntry, FixState, GraphEdge, GraphMerge, GraphPair, Hook, Limits, TreeRef,
+};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry};
@@ -69,6 +71,8 @@ pub struct BaseView {
     /// Bytes that the most demanding delta needs.
     pub memory: u64,
     pub fixes: Vec<FixState>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
     pub added: u64,
     pub changed: u64,
     pub deleted: u64,
@@ -194,6 +198,7 @@ fn view(bundle: &Bundle, name: &str, every_path: bool) -> Result<BaseView> {
         disk: base.disk,
         memory: base.memory,
         fixes: base.fixes.clone(),
+        hooks: base.hooks.clone(),
         added: count(|s| s.before.is_none()),
         changed: count(|s| s.before.is_some() && s.after.is_some()),
         deleted: count(|s| s.after.is_none()),

@@ -27,7 +27,7 @@ pub fn prove(release: &Release<'_>, name: &str, base: &Source) -> Result<Proof> 
     let dir = scratch.path.join("base");
     lay(&disk, &dir, base)?;
     let before = look(&dir, &base.tree)?;
-    let options = Options { base: Some(name.to_owned()), ..Options::default() };
+    let options = Options { base: Some(name.to_owned()), skip_hooks: true, ..Options::default() };
     let applied = install::apply(&disk, &dir, release, &options)?;
     let mut reached = read_source(&dir, &SourceOptions::default())?.tree;
     // What a base's folder has beyond the base (site files, volatile ones) is none of the target's.

@@ -1,13 +1,12 @@
 //! `cumulate rollback DIR`: back to exactly what was there before the last apply.
 
 use crate::disk::Disk;
-use crate::install::{self, RolledBack};
+use crate::install::{self, RollbackOptions, RolledBack};
 use crate::report::Result;
 use std::path::Path;
 
 /// # Errors
-/// As [`install::rollback`], or [`install::rollback_setting_aside`].
-pub fn rollback(dir: &Path, set_aside: bool) -> Result<RolledBack> {
-    let back = if set_aside { install::rollback_setting_aside } else { install::rollback };
-    back(&Disk::real(), dir)
+/// As [`install::rollback_with`].
+pub fn rollback(dir: &Path, options: &RollbackOptions) -> Result<RolledBack> {
+    install::rollback_with(&Disk::real(), dir, options)
 }

@@ -1,14 +1,14 @@
 //! One run of a test command in a folder, and the comparison of two: what `vet` rests on.
 
+use crate::process::{start, wait, words};
 use crate::report::{Error, ErrorCode, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// What is read of a command's output to find its tests, in bytes.
 const MAX_OUTPUT: u64 = 16 << 20;
@@ -51,19 +51,18 @@ pub fn trial(command: &[String], dir: &Path, side: &str, log: &Path, limit: Dura
         return Err(Error::new(ErrorCode::Usage, "vet", "there is no command to run").next("give it behind --"));
     };
     let mut out = File::options().read(true).write(true).create_new(true).open(log).map_err(io)?;
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .current_dir(dir)
         .env("CUMULATE_SIDE", side)
         .stdin(Stdio::null())
         .stdout(out.try_clone().map_err(io)?)
-        .stderr(out.try_clone().map_err(io)?)
-        .process_group(0)
-        .spawn()
-        .map_err(|e| {
-            Error::new(ErrorCode::GateBroken, program, format!("the test command cannot be started: {e}"))
-                .next("give a program of PATH or an absolute path; a relative one is looked for in the copy")
-        })?;
+        .stderr(out.try_clone().map_err(io)?);
+    let mut child = start(&mut command).map_err(|e| {
+        Error::new(ErrorCode::GateBroken, program, format!("the test command cannot be started: {e}"))
+            .next("give a program of PATH or an absolute path; a relative one is looked for in the copy")
+    })?;
     let status = wait(&mut child, limit).map_err(io)?;
     let length = out.seek(SeekFrom::End(0)).map_err(io)?;
     let mut read = |from: u64, most: u64| -> Result<String> {
@@ -77,35 +76,6 @@ pub fn trial(command: &[String], dir: &Path, side: &str, log: &Path, limit: Dura
     tests.insert("exit status".into(), passed);
     let tail = if passed { String::new() } else { read(length.saturating_sub(TAIL), TAIL)? };
     Ok(Trial { end: words(status), tests, tail })
-}
-
-/// The status, or none if the time was up and the whole group was killed.
-fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
-    let started = Instant::now();
-    let mut pause = Duration::from_millis(1);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if started.elapsed() >= limit {
-            let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-            if let Some(group) = group {
-                rustix::process::kill_process_group(group, rustix::process::Signal::KILL)?;
-            }
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(50));
-    }
-}
-
-fn words(status: Option<ExitStatus>) -> String {
-    match (status.and_then(|s| s.code()), status.and_then(|s| s.signal())) {
-        (Some(code), _) => format!("exit {code}"),
-        (_, Some(signal)) => format!("signal {signal}"),
-        _ => "out of time".into(),
-    }
 }
 
 /// The tests of a command that speaks TAP (<https://testanything.org>): its lines count only beside a plan.

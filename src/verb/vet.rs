@@ -168,7 +168,12 @@ fn run(release: &Release<'_>, base: &VettedBase, source: &Source, command: &[Str
     for dir in [&old, &new] {
         lay(&disk, dir, source)?;
     }
-    install::apply(&disk, &new, release, &Options { base: Some(base.base.clone()), ..Options::default() })?;
+    install::apply(
+        &disk,
+        &new,
+        release,
+        &Options { base: Some(base.base.clone()), skip_hooks: true, ..Options::default() },
+    )?;
     let mut reached = read_source(&new, &SourceOptions::default())?.tree;
     let route = release.routes.iter().find(|r| r.name == base.base);
     reached.entries.retain(|p, _| route.is_some_and(|r| r.before.get(p).is_some() || r.after.get(p).is_some()));

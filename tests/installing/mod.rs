@@ -326,6 +326,7 @@ impl Made {
                     packs: vec![pack],
                     memory: 32 << 20,
                     fixes: Vec::new(),
+                    hooks: r.hooks.clone(),
                 })
                 .collect(),
         };

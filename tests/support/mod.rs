@@ -156,6 +156,7 @@ impl Release2<'_> {
                         FixState { id: "FIX-1".into(), state: State::Added, reason: String::new() },
                         FixState { id: "FIX-2".into(), state: State::Partly, reason: "half of it is there".into() },
                     ],
+                    hooks: Vec::new(),
                 }
             })
             .collect();

@@ -1,0 +1,121 @@
+//! The commands of a release's fixes and its health check, around the commit of an apply and of a rollback.
+//!
+//! What has begun is recorded before it is started, so that whoever finishes or undoes an interrupted run knows of
+//! it: a hook that was under way is run again, or undone.
+
+use super::state::{Generation, State};
+use crate::bundle::{Hook, When};
+use crate::disk::Disk;
+use crate::process;
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
+use std::collections::{BTreeSet, VecDeque};
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Bytes of a command's output that are shown where it fails.
+const TAIL: usize = 2 << 10;
+
+/// The hooks of a route that are still to be run: each once, whatever releases it comes with.
+pub fn due(state: &State, hooks: &[Hook], generation: u64) -> Result<Vec<Hook>> {
+    let mut ran = BTreeSet::new();
+    if hooks.iter().any(|h| h.when != When::Health) {
+        for n in 1..=generation {
+            ran.extend(state.generation(n)?.hooks.into_iter().map(|h| h.id));
+        }
+    }
+    Ok(hooks.iter().filter(|h| h.when == When::Health || !ran.contains(&h.id)).cloned().collect())
+}
+
+/// Refuses hooks that cannot be undone unless each is accepted by its id.
+pub fn barrier<'h>(hooks: impl Iterator<Item = &'h Hook>, accepted: &[String], what: &str) -> Result<()> {
+    let open: Vec<&str> =
+        hooks.filter(|h| h.irreversible && !accepted.contains(&h.id)).map(|h| h.id.as_str()).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let accept: Vec<String> = open.iter().map(|id| format!("--accept {id}")).collect();
+    Err(Error::new(ErrorCode::Irreversible, open.join(", "), what)
+        .next(format!("if that is what you want, run it again with {}", accept.join(" "))))
+}
+
+/// Runs the hooks of one moment that have not been run yet, in order.
+pub fn run(disk: &Disk, state: &State, generation: &Generation, when: When) -> Result<()> {
+    let mut ran = state.ran(generation.generation)?;
+    for hook in generation.hooks.iter().filter(|h| h.when == when) {
+        if ran.done.contains(&hook.id) {
+            continue;
+        }
+        if !ran.begun.contains(&hook.id) {
+            ran.begun.push(hook.id.clone());
+            state.write_ran(disk, &ran)?;
+        }
+        execute(state, &hook.id, &hook.run, hook.timeout).map_err(|why| {
+            let what = if when == When::Health { "the health check did not pass" } else { "a hook failed" };
+            Error::new(ErrorCode::HookFailed, &hook.id, format!("{what}: {why}"))
+                .next("look at what it says; the publisher of the release knows what it needs")
+        })?;
+        ran.done.push(hook.id.clone());
+        state.write_ran(disk, &ran)?;
+    }
+    Ok(())
+}
+
+/// Hooks of an interrupted run that have begun and that nothing undoes.
+pub fn burnt(state: &State, generation: &Generation) -> Result<Vec<String>> {
+    let ran = state.ran(generation.generation)?;
+    let begun = generation.hooks.iter().filter(|h| h.irreversible && ran.begun.contains(&h.id));
+    Ok(begun.map(|h| h.id.clone()).collect())
+}
+
+/// Undoes the hooks of one moment that have begun, last first. One that fails to be undone is a finding: it must not
+/// keep the files from going back.
+pub fn undo(state: &State, generation: &Generation, when: When) -> Result<Vec<Finding>> {
+    let complete = state.installed()?.generation >= generation.generation;
+    let ran = state.ran(generation.generation)?;
+    let mut findings = Vec::new();
+    let begun = generation.hooks.iter().rev().filter(|h| h.when == when && (complete || ran.begun.contains(&h.id)));
+    for hook in begun.filter(|h| !h.undo.is_empty()) {
+        if let Err(why) = execute(state, &hook.id, &hook.undo, hook.timeout) {
+            let what = format!("it could not be undone: {why}");
+            findings.push(Finding::new(Code::HookNotUndone, &hook.id, what).next("undo it by hand"));
+        }
+    }
+    Ok(findings)
+}
+
+/// Runs a command in the installation. Its output goes nowhere; the end of it is in the error.
+fn execute(state: &State, id: &str, argv: &[String], seconds: u32) -> std::result::Result<(), String> {
+    let (program, arguments) = argv.split_first().ok_or("it names no command")?;
+    // A relative name with a folder in it is one of the installation's own files.
+    let inside = program.contains('/') && !program.starts_with('/');
+    let program = if inside { state.dir.join(program) } else { program.into() };
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(&state.dir).env("CUMULATE_HOOK", id).env("CUMULATE_DIR", &state.dir);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = process::start(&mut command).map_err(|e| format!("it cannot be started: {e}"))?;
+    let tail = Arc::new(Mutex::new(VecDeque::new()));
+    if let Some(errors) = child.stderr.take() {
+        let tail = tail.clone();
+        // Not joined: what the command leaves running may hold the pipe open.
+        std::thread::spawn(move || keep_tail(errors, &tail));
+    }
+    let status = process::wait(&mut child, Duration::from_secs(seconds.into())).map_err(|e| e.to_string())?;
+    if status.is_some_and(|s| s.success()) {
+        return Ok(());
+    }
+    std::thread::sleep(Duration::from_millis(20));
+    let bytes: Vec<u8> = tail.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+    Err(format!("{} ({})", process::words(status), String::from_utf8_lossy(&bytes).trim()))
+}
+
+fn keep_tail(mut from: impl Read, tail: &Mutex<VecDeque<u8>>) {
+    let mut buffer = [0; 512];
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+        tail.extend(&buffer[..n]);
+        let over = tail.len().saturating_sub(TAIL);
+        tail.drain(..over);
+    }
+}

@@ -1,0 +1,189 @@
+//! Commands of fixes around an apply, told through the command line with real programs.
+
+mod common;
+
+use common::{Run, command, copy, cumulate, exact};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A release of two fixes for 1.0.0, whose hooks write to `log` beside the installation.
+struct Desk {
+    dir: tempfile::TempDir,
+}
+
+/// A hook that logs what it is and where it runs.
+fn logs(when: &str, word: &str, more: &str) -> String {
+    format!(
+        "[[hook]]\nwhen = '{when}'\nrun = ['sh', '-c', 'echo {word} $CUMULATE_HOOK $(cat f) >> ../log']\n\
+         undo = ['sh', '-c', 'echo undo-{word} $(cat f) >> ../log']\n{more}\n"
+    )
+}
+
+impl Desk {
+    /// `first` and `second` are the fixes' hooks, `config` what `cumulate.toml` says beyond the least.
+    fn new(first: &str, second: &str, config: &str) -> Self {
+        let desk = Self { dir: tempfile::tempdir().unwrap() };
+        let put = |path: &str, text: &str| {
+            let full = desk.path(path);
+            fs::create_dir_all(full.parent().unwrap()).unwrap();
+            fs::write(full, text).unwrap();
+        };
+        put("v0/f", "old\n");
+        put("v0/g", "old\n");
+        put("rel/fixes/F1/tree/f", "new\n");
+        put("rel/fixes/F1/fix.toml", first);
+        put("rel/fixes/F2/tree/g", "new\n");
+        put("rel/fixes/F2/fix.toml", second);
+        put("rel/fixes/series", "F1\nF2\n");
+        put(
+            "rel/cumulate.toml",
+            &format!(
+                "[component]\nname = 'app'\n[release]\nversion = '1.0.1'\nfrom = '1.0.0'\n[[base]]\nversion = '1.0.0'\nsource = '../v0'\n{config}"
+            ),
+        );
+        desk.run(&["build", "rel", "-o", "b.cup", "--no-cache"]).expect(0);
+        copy(&desk.path("v0"), &desk.path("here"));
+        desk
+    }
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+    fn run(&self, args: &[&str]) -> Run {
+        cumulate(self.dir.path(), args)
+    }
+    fn apply(&self, more: &[&str]) -> Run {
+        self.run(&[&["apply", "b.cup", "here", "--allow-unsigned"], more].concat())
+    }
+    fn log(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("log")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+    /// Contents of both files.
+    fn files(&self) -> String {
+        ["f", "g"].map(|f| fs::read_to_string(self.path("here").join(f)).unwrap()).concat()
+    }
+}
+
+#[test]
+fn hooks_run_in_order_around_the_change_once_and_are_undone_in_reverse() {
+    let first = logs("after", "one", "") + &logs("before", "prepare", "");
+    let second = logs("after", "two", "if_changed = ['g']") + &logs("after", "never", "if_changed = ['other/*']");
+    let desk = Desk::new(&first, &second, "");
+    let said = desk.apply(&["--dry-run"]).expect(0).stdout;
+    assert!(said.contains("hook") && said.contains("F1#1") && !said.contains("F2#2"), "{said}");
+    assert_eq!(desk.log(), [""; 0], "a dry run runs nothing");
+    desk.apply(&[]).expect(0);
+    assert_eq!(desk.log(), ["prepare F1#2 old", "one F1#1 new", "two F2#1 new"]);
+    desk.apply(&[]).expect(0);
+    assert_eq!(desk.log().len(), 3, "nothing to do, nothing to run");
+    desk.run(&["rollback", "here"]).expect(0);
+    assert_eq!(desk.log()[3..], ["undo-two new", "undo-one new", "undo-prepare old"]);
+    assert_eq!(desk.files(), "old\nold\n");
+    desk.apply(&[]).expect(0);
+    assert_eq!(desk.log().len(), 9, "what was undone runs again");
+}
+
+/// Whatever fails, the installation is as it was, and what had run is undone.
+#[test]
+fn a_failing_hook_or_health_check_rolls_back_by_itself() {
+    let bad = |run: &str| format!("[[hook]]\nrun = {run}\ntimeout = 1\n");
+    let slow = bad("['sh', '-c', 'sleep 30 & sleep 30']");
+    for (second, health, word) in [
+        (bad("['sh', '-c', 'echo the disk is on fire >&2; exit 3']"), "", "exit 3 (the disk is on fire)"),
+        (bad("['bin/not-there']"), "", "cannot be started"),
+        (slow, "", "out of time"),
+        (bad("['sh', '-c', 'kill -9 $$']"), "", "signal 9"),
+        (String::new(), "[health]\nrun = ['grep', '-q', 'old', 'f']\n", "the health check did not pass: exit 1"),
+    ] {
+        let desk = Desk::new(&logs("after", "one", ""), &second, health);
+        let before = exact(&desk.path("here"));
+        let started = Instant::now();
+        let failed = desk.apply(&[]).expect(6).stderr;
+        assert!(failed.contains(word) && failed.contains("everything was rolled back"), "{failed}");
+        assert!(started.elapsed() < Duration::from_secs(20), "{word}");
+        assert_eq!(desk.log(), ["one F1#1 new", "undo-one new"], "{word}");
+        let mut after = exact(&desk.path("here"));
+        after.retain(|p, _| !p.starts_with(".cumulate"));
+        assert_eq!(after, before, "{word}");
+        desk.run(&["status", "here"]).expect(0);
+    }
+    let desk = Desk::new(&logs("after", "one", ""), "", "[health]\nrun = ['grep', '-q', 'new', 'f']\n");
+    desk.apply(&[]).expect(0);
+    assert_eq!(desk.files(), "new\nnew\n");
+}
+
+#[test]
+fn what_cannot_be_undone_is_a_barrier_that_has_to_be_accepted_by_name() {
+    let first = "[[hook]]\nrun = ['sh', '-c', 'echo burnt >> ../log']\nreversible = false\n";
+    let desk = Desk::new(first, "", "");
+    let refused = desk.apply(&[]).expect(1).stderr;
+    assert!(refused.contains("error[irreversible]: F1#1") && refused.contains("--accept F1#1"), "{refused}");
+    assert_eq!((desk.files().as_str(), desk.log().len()), ("old\nold\n", 0));
+    desk.apply(&["--accept", "F2#1"]).expect(1);
+    desk.apply(&["--accept", "F1#1"]).expect(0);
+    assert_eq!(desk.log(), ["burnt"]);
+    let refused = desk.run(&["rollback", "here"]).expect(1).stderr;
+    assert!(refused.contains("it has run and cannot be undone") && refused.contains("--accept F1#1"), "{refused}");
+    desk.run(&["rollback", "here", "--accept", "F1#1"]).expect(0);
+    assert_eq!(desk.files(), "old\nold\n");
+
+    // Behind the barrier a failure is not rolled back by itself: what to do is said, and either way works.
+    let second = "[[hook]]\nrun = ['test', '-e', '../fixed']\n";
+    for finish in [true, false] {
+        let desk = Desk::new(first, second, "");
+        let failed = desk.apply(&["--accept", "F1#1"]).expect(6).stderr;
+        assert!(failed.contains("F1#1 has run and cannot be undone, so the installation is interrupted"), "{failed}");
+        desk.run(&["status", "here"]).expect(8);
+        if finish {
+            fs::write(desk.path("fixed"), "").unwrap();
+            desk.apply(&["--accept", "F1#1"]).expect(0);
+            assert_eq!((desk.files().as_str(), desk.log().len()), ("new\nnew\n", 1), "it does not run twice");
+        } else {
+            desk.run(&["rollback", "here"]).expect(1);
+            desk.run(&["rollback", "here", "--accept", "F1#1"]).expect(0);
+            assert_eq!(desk.files(), "old\nold\n");
+        }
+    }
+}
+
+#[test]
+fn a_killed_apply_knows_which_hooks_had_begun() {
+    let second = "[[hook]]\nrun = ['sh', '-c', 'echo slow >> ../log; test -e ../go || sleep 60']\nundo = ['sh', '-c', 'echo undo-slow >> ../log']\n";
+    for finish in [true, false] {
+        let desk = Desk::new(&logs("after", "one", ""), second, "");
+        let mut child = command(desk.dir.path()).args(["apply", "b.cup", "here", "--allow-unsigned"]).spawn().unwrap();
+        let started = Instant::now();
+        while desk.log().len() < 2 {
+            assert!(started.elapsed() < Duration::from_secs(60), "the hook never began");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        desk.run(&["status", "here"]).expect(8);
+        fs::write(desk.path("go"), "").unwrap();
+        if finish {
+            desk.apply(&[]).expect(0);
+            assert_eq!(desk.log(), ["one F1#1 new", "slow", "slow"], "what had ended is not run again");
+            assert_eq!(desk.files(), "new\nnew\n");
+        } else {
+            desk.run(&["rollback", "here"]).expect(0);
+            assert_eq!(desk.log(), ["one F1#1 new", "slow", "undo-slow", "undo-one new"]);
+            assert_eq!(desk.files(), "old\nold\n");
+        }
+    }
+}
+
+/// Hooks are what a release does to a machine: a look at copies must not run them.
+#[test]
+fn proving_a_bundle_runs_no_hook() {
+    let desk = Desk::new(&logs("after", "one", ""), "", "");
+    fs::create_dir(desk.path("bases")).unwrap();
+    copy(&desk.path("v0"), &desk.path("bases/1.0.0"));
+    desk.run(&["keygen", "--out", "k"]).expect(0);
+    desk.run(&["sign", "b.cup", "--key", "k.key"]).expect(0);
+    desk.run(&["verify", "b.cup", "--pub", "k.pub", "--bases", "bases"]).expect(0);
+    desk.run(&["check", "b.cup", "--config", "rel/cumulate.toml"]).expect(0);
+    assert_eq!(desk.log(), [""; 0]);
+    assert!(!Path::new("log").exists());
+}
