@@ -118,12 +118,22 @@ fn whatever_becomes_of_the_file_beside_an_edit_a_rollback_works_and_loses_nothin
                 fs::write(d.join("etc/a.conf"), "mine, merged").unwrap();
                 fs::remove_file(d.join("etc/a.conf.new")).unwrap();
             },
-            &[("etc/a.conf", Some("mine, merged")), ("etc/a.conf.new", None)],
+            &[("etc/a.conf", Some("mine")), ("etc/a.conf.edited", Some("mine, merged")), ("etc/a.conf.new", None)],
         ),
         (
             "moved over the edit",
             |d| fs::rename(d.join("etc/a.conf.new"), d.join("etc/a.conf")).unwrap(),
-            &[("etc/a.conf", Some("tls=weak")), ("etc/a.conf.new", None)],
+            &[("etc/a.conf", Some("mine")), ("etc/a.conf.edited", Some("tls=weak")), ("etc/a.conf.new", None)],
+        ),
+        (
+            "edited again in place",
+            |d| fs::write(d.join("etc/a.conf"), "mine, more").unwrap(),
+            &[("etc/a.conf", Some("mine")), ("etc/a.conf.edited", Some("mine, more")), ("etc/a.conf.new", None)],
+        ),
+        (
+            "deleted",
+            |d| fs::remove_file(d.join("etc/a.conf")).unwrap(),
+            &[("etc/a.conf", Some("mine")), ("etc/a.conf.edited", None), ("etc/a.conf.new", None)],
         ),
         (
             "edited itself",
@@ -257,4 +267,33 @@ fn a_new_version_that_was_edited_stands_in_nobodys_way() {
     let three = ["etc/a.conf", "etc/a.conf.new", "etc/a.conf.new.edited"].map(|p| read(dir, p).unwrap());
     assert_eq!(three, ["mine", "tls=strong", "half merged"]);
     assert_eq!(status(&Disk::real(), dir).unwrap().drift, []);
+}
+#[test]
+fn an_edited_config_file_that_the_release_drops_is_put_back_as_it_was_and_an_unedited_one_stays_the_same_file() {
+    let (old, new) = (release("1", "tls=off"), world(&["bin/p = 2", "lib/same = same"]));
+    for (later, edited) in [("mine", None), ("mine, more", Some("mine, more"))] {
+        let dir = scratch();
+        lay(dir.path(), &old);
+        let conf = dir.path().join("etc/a.conf");
+        fs::write(&conf, "mine").unwrap();
+        let before = listing(dir.path());
+        go(dir.path(), "2", &old, &new);
+        let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(&conf).unwrap());
+        if edited.is_some() {
+            fs::write(&conf, later).unwrap();
+        }
+        let back = rollback(&Disk::real(), dir.path()).unwrap();
+        assert_eq!(read(dir.path(), "etc/a.conf.edited").as_deref(), edited);
+        if edited.is_none() {
+            assert_eq!(std::os::unix::fs::MetadataExt::ino(&fs::metadata(&conf).unwrap()), inode);
+        } else {
+            assert_eq!(back.kept, [path("etc/a.conf.edited")]);
+            fs::remove_file(dir.path().join("etc/a.conf.edited")).unwrap();
+        }
+        let (mut before, mut after) = (before, listing(dir.path()));
+        // The folder's time is that of the file that was just removed.
+        before.remove("etc/.");
+        after.remove("etc/.");
+        assert_eq!(after, before);
+    }
 }

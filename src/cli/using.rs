@@ -282,7 +282,7 @@ fn rollback_text(r: &RolledBack, dir: &Path) -> String {
         }
         Undone::Resumed(_) => done(format!("{}: the interrupted run over {from} was undone", dir.display())),
         Undone::RolledBack => done(format!(
-            "{} is back from {from}, exactly as it was before ({})",
+            "{} is back from {from}; all that the apply touched is exactly as it was before ({})",
             dir.display(),
             count(r.steps, "step", "steps")
         )),

@@ -7,12 +7,14 @@
 //!
 //! This room decides nothing: what is written where, and in what order, is its callers' business.
 
+mod attributes;
 mod fault;
 mod lock;
 mod ops;
 mod trace;
 mod writer;
 
+pub use attributes::{attributes, is_roots};
 pub use fault::{Fault, FaultPlan};
 pub use lock::Lock;
 pub use trace::Trace;

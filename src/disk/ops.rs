@@ -43,7 +43,7 @@ impl Disk {
         Ok(())
     }
 
-    /// A second file with the same content, mode, owner (as far as allowed) and modification time;
+    /// A second file with the same content, mode, modification time, owner and extended attributes (as far as allowed);
     /// a link is copied as a link. `to` must not exist. Durable but for its name.
     pub fn copy(&self, from: &Path, to: &Path) -> Result<()> {
         let meta = fs::symlink_metadata(from).map_err(|e| error(from, &e))?;
@@ -65,6 +65,7 @@ impl Disk {
             new.put(&buffer[..n])?;
         }
         self.run(to, || owner(new.file(), &meta))?;
+        self.keep_attributes(to, from)?;
         new.set_mode(meta.mode())?;
         self.set_mtime(to, meta.mtime(), meta.mtime_nsec())?;
         new.sync()

@@ -169,7 +169,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         bundle: release.bundle,
         bases: names.unwrap_or_default(),
         target: route.to,
-        steps: work.ops.iter().enumerate().map(|(n, op)| done(op, work.makings.get(&n))).collect(),
+        steps: work.ops.iter().enumerate().filter_map(|(n, op)| done(op, work.makings.get(&n))).collect(),
         disk: if work.ops.is_empty() { 0 } else { space },
         fixes: if at_target || current.as_ref().is_some_and(|c| c.after == route.to) {
             there_already(&route.fixes, current.as_ref(), work.ops.is_empty())
@@ -184,6 +184,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         return Ok(applied);
     }
     preflight::check(disk, dir, &work.ops, space)?;
+    applied.findings.extend(preflight::lost_attributes(dir, &work)?);
     let gains = !at_target && !options.skip_hooks;
     let hooks = if gains { hooks::due(&state, &route.hooks, installed.generation)? } else { Vec::new() };
     applied.hooks.clone_from(&hooks);
@@ -199,7 +200,10 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         generation.fixes.clone_from(&applied.fixes);
     }
     generation.hooks = hooks;
-    run(disk, &state, release, route, &work, &generation, &seen)?;
+    let lost = run(disk, &state, release, route, &work, &generation, &seen)?;
+    let told: BTreeSet<String> =
+        applied.findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.subject)).collect();
+    applied.findings.extend(lost.into_iter().filter(|f| !told.contains(&format!("{} {}", f.code.as_str(), f.subject))));
     applied.outcome = if work.ops.is_empty() { Outcome::Recorded } else { Outcome::Applied };
     Ok(applied)
 }
@@ -284,7 +288,7 @@ pub fn look(dir: &Path, release: &Release<'_>) -> Result<Scan> {
 }
 
 /// Stages, then commits. An error while staging throws the preparations away; one while committing is
-/// undone at once. Where even that fails, the journal stays.
+/// undone at once. Where even that fails, the journal stays. Returns what new files could not take over from old ones.
 fn run(
     disk: &Disk,
     state: &State,
@@ -293,30 +297,35 @@ fn run(
     work: &Work,
     generation: &Generation,
     seen: &Scan,
-) -> Result<()> {
+) -> Result<Vec<Finding>> {
     let number = generation.generation;
     let journal = |doing| state.write_journal(disk, &Journal { doing, generation: number });
     let staged = (|| {
         state.prepare(disk)?;
         journal(Doing::Staging)?;
         state.clean(disk, number)?;
-        stage(disk, state, release, work)?;
+        let lost = stage(disk, state, release, work)?;
         keep_pristine(disk, state, number, work)?;
         back_up(disk, state, number, &generation.ops)?;
         state.write_generation(disk, generation, &route.after)?;
-        preflight::unchanged(&state.dir, &generation.ops, seen)
+        preflight::unchanged(&state.dir, &generation.ops, seen)?;
+        Ok(lost)
     })();
-    if let Err(e) = staged {
-        let begun = state.journal()?.is_some();
-        let undone = if begun { resume::discard(disk, state, number) } else { state.retire(disk) };
-        if let Some(root) = generation.folders.iter().find(|f| f.path.is_none()) {
-            // Making and removing our own folder must not show.
-            let _ = disk.set_mtime(&state.dir, root.mtime, root.nanoseconds);
+    let lost = match staged {
+        Ok(lost) => lost,
+        Err(e) => {
+            let begun = state.journal()?.is_some();
+            let undone = if begun { resume::discard(disk, state, number) } else { state.retire(disk) };
+            if let Some(root) = generation.folders.iter().find(|f| f.path.is_none()) {
+                // Making and removing our own folder must not show.
+                let _ = disk.set_mtime(&state.dir, root.mtime, root.nanoseconds);
+            }
+            return Err(after_undo(e, undone));
         }
-        return Err(after_undo(e, undone));
-    }
+    };
     let committed = journal(Doing::Applying).and_then(|()| resume::complete(disk, state, generation));
-    committed.map_err(|e| resume::taken_back(disk, state, generation, e))
+    committed.map_err(|e| resume::taken_back(disk, state, generation, e))?;
+    Ok(lost)
 }
 
 /// The first error counts; if cleaning up failed too, the reader must know that there is something to resume.
@@ -328,8 +337,10 @@ fn after_undo(mut e: Error, undone: Result<()>) -> Error {
     e
 }
 
-fn done(op: &Op, making: Option<&steps::Making>) -> StepDone {
+/// A step of the report; what stays is none.
+fn done(op: &Op, making: Option<&steps::Making>) -> Option<StepDone> {
     let (what, from) = match (op.what, making.map(|m| &m.action)) {
+        (What::Keep, _) => return None,
         (What::Delete, _) => ("delete", None),
         (What::Folder, _) => ("folder", None),
         (What::Unfolder, _) => ("remove-folder", None),
@@ -340,5 +351,5 @@ fn done(op: &Op, making: Option<&steps::Making>) -> StepDone {
         (What::Put, Some(Action::Link)) => ("link", None),
         (What::Put, _) => ("full", None),
     };
-    StepDone { path: op.path.clone(), what, from, size: op.after.as_ref().map_or(0, |e| e.size()) }
+    Some(StepDone { path: op.path.clone(), what, from, size: op.after.as_ref().map_or(0, |e| e.size()) })
 }

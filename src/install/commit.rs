@@ -48,6 +48,7 @@ pub fn forward(disk: &Disk, state: &State, generation: &Generation) -> Result<()
                     disk.rmdir(&full)?;
                 }
             }
+            What::Keep => {}
         }
     }
     sync(disk, state, generation)
@@ -75,6 +76,13 @@ pub fn backward(disk: &Disk, state: &State, generation: &Generation) -> Result<(
                 }
             }
             What::Delete => {}
+            // An edit since the apply was set aside before; whatever stands there is as it was.
+            What::Keep => {
+                let kept = slot(&backup, n);
+                if there(&kept)? && !there(&full)? {
+                    disk.rename(&kept, &full)?;
+                }
+            }
             What::Folder => {
                 if is_folder(&full)? && empty(&full)? {
                     disk.rmdir(&full)?;
@@ -144,6 +152,8 @@ fn empty(full: &Path) -> Result<bool> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
     After,
+    /// The same, and config files that stayed have not been edited again.
+    Left,
     /// In the middle of things either is right.
     BeforeOrAfter,
 }
@@ -152,7 +162,7 @@ pub enum Expect {
 pub fn strangers(dir: &Path, generation: &Generation, expect: Expect) -> Result<Vec<super::Difference>> {
     let mut folders = Folders::new(dir);
     let mut by_path: BTreeMap<&TreePath, Vec<&Op>> = BTreeMap::new();
-    for op in &generation.ops {
+    for op in generation.ops.iter().filter(|op| op.what != What::Keep || expect == Expect::Left) {
         by_path.entry(&op.path).or_default().push(op);
     }
     let mut out = Vec::new();
@@ -171,7 +181,7 @@ pub fn strangers(dir: &Path, generation: &Generation, expect: Expect) -> Result<
         // A folder that stays because the site has files in it is no surprise, neither is a missing one.
         let folder = after.or(before) == Some(&Entry::Folder);
         let fine = match expect {
-            Expect::After => is(after),
+            Expect::After | Expect::Left => is(after),
             // A folder in whose place a file comes, or the other way round, goes before the other comes.
             Expect::BeforeOrAfter => is(after) || is(before) || (ops.len() > 1 && is(None)),
         };

@@ -32,6 +32,7 @@ impl Planning<'_> {
             return Err(blocked(at, &found.words()));
         }
         let Some(after @ Entry::File { .. }) = &step.after else {
+            self.stays(&step.path);
             self.kept(step, "locally edited, so it stays although the release removes it", "");
             return Ok(());
         };
@@ -59,7 +60,16 @@ impl Planning<'_> {
         self.work.findings.push(Finding::new(Code::ConfigKept, &step.path, what).next(next));
     }
 
+    /// A rollback puts back what is at a path now, whatever becomes of it.
+    fn stays(&mut self, path: &TreePath) {
+        if let Some(entry @ (Entry::File { .. } | Entry::Symlink { .. })) = self.found(path).entry().cloned() {
+            let (before, after) = (Some(entry.clone()), Some(entry));
+            self.kept.push(Op { path: path.clone(), what: What::Keep, before, after });
+        }
+    }
+
     fn lay_beside(&mut self, step: &Step, after: &Entry, what: &str) -> Result<()> {
+        self.stays(&step.path);
         let new = beside(&step.path)?;
         let there = self.found(&new).clone();
         if there.entry().and_then(Entry::digest) != after.digest() {
@@ -142,6 +152,8 @@ impl Planning<'_> {
             let like = Some(step.path.clone());
             let action = step.action.clone();
             self.puts.push((op, Making { action, route: self.packs.0, source: None, like, made: Some(merged) }));
+        } else {
+            self.stays(&step.path);
         }
         self.kept(step, "locally edited; merged with the new version", "look at what came out");
         Ok(Ok(()))

@@ -69,6 +69,10 @@ impl Planning<'_> {
             work.ops.push(op);
         }
         work.ops.extend(rest);
+        // Where nothing is done, there is nothing to go back from.
+        if !work.ops.is_empty() {
+            work.ops.extend(self.kept);
+        }
         Ok(work)
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Planning<'a> {
     pub(super) here: Here<'a>,
     pub(super) work: Work,
     pub(super) puts: Vec<(Op, Making)>,
+    /// Config files that the site edited, which stay.
+    pub(super) kept: Vec<Op>,
     /// Files and links that go.
     pub(super) gone: BTreeSet<TreePath>,
 }
@@ -28,7 +30,7 @@ impl<'a> Planning<'a> {
         here: Here<'a>,
     ) -> Self {
         let (work, puts, gone) = (Work::default(), Vec::new(), BTreeSet::new());
-        Self { release, route, packs, here, work, puts, gone }
+        Self { release, route, packs, here, work, puts, kept: Vec::new(), gone }
     }
 
     pub(super) fn found(&self, path: &TreePath) -> &Found {

@@ -1,9 +1,9 @@
 //! Whatever can be known to fail is found before the first byte is written.
 
 use super::scan::{self, Scan, gone};
-use super::steps::{Op, What};
-use crate::disk::Disk;
-use crate::report::{Error, ErrorCode, Result};
+use super::steps::{Op, What, Work};
+use crate::disk::{self, Disk};
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use crate::tree::{STATE_DIR, TreePath};
 use rustix::fs::Access;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ const OVERHEAD: u64 = 1 << 20;
 
 /// Bytes on disk that the operations take at most while both versions are there.
 pub fn space(ops: &[Op], listing: u64) -> u64 {
-    let files = ops.iter().filter(|op| op.what == What::Put).filter_map(|op| op.after.as_ref());
+    let files = ops.iter().filter(|op| matches!(op.what, What::Put | What::Keep)).filter_map(|op| op.after.as_ref());
     files.fold(OVERHEAD.saturating_add(listing), |sum, e| sum.saturating_add(e.size().div_ceil(4096) * 4096 + 4096))
 }
 
@@ -37,6 +37,30 @@ pub fn check(disk: &Disk, dir: &Path, ops: &[Op], space: u64) -> Result<()> {
         .next("free some space and run the same command again"));
     }
     Ok(())
+}
+
+/// Attributes of old files that only root may give to the new ones, where this user is not root.
+pub fn lost_attributes(dir: &Path, work: &Work) -> Result<Vec<Finding>> {
+    let mut out = Vec::new();
+    if rustix::process::geteuid().is_root() {
+        return Ok(out);
+    }
+    for (n, making) in &work.makings {
+        let like = making.like.as_ref().map(|path| path.under(dir)).filter(|full| full.is_file());
+        let names = like.map_or(Ok(Vec::new()), |full| disk::attributes(&full))?;
+        out.extend(lost(&work.ops[*n].path, names.into_iter().filter(|name| disk::is_roots(name)).collect()));
+    }
+    Ok(out)
+}
+
+/// The finding about a file that cannot have all attributes of the one that it replaces.
+pub fn lost(path: &TreePath, names: Vec<String>) -> Option<Finding> {
+    let next = match names.iter().any(|n| n == "security.capability") {
+        true => "apply as root, or give the file its capabilities again with setcap",
+        false => "apply as root, or set them again with setfattr",
+    };
+    let what = || format!("the new file cannot have these attributes of the old one: {}", names.join(", "));
+    (!names.is_empty()).then(|| Finding::new(Code::AttributesLost, path, what()).next(next))
 }
 
 /// Checks that every folder in which names change may be written and is on the installation's own file system.

@@ -130,7 +130,7 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
     Ok(RolledBack {
         schema: "cumulate.rollback/1",
         outcome,
-        steps: generation.as_ref().map_or(0, |g| g.ops.len()),
+        steps: generation.iter().flat_map(|g| &g.ops).filter(|op| op.what != What::Keep).count(),
         from: generation.as_ref().map(Release::of),
         to: state.current(&installed)?.as_ref().map(Release::of),
         left: installed.generation,
@@ -143,7 +143,7 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
 /// all there. Returns the files whose local edits have to be kept.
 fn check(state: &State, generation: &Generation, all: bool) -> Result<Vec<TreePath>> {
     let (mut edits, mut changed) = (Vec::new(), Vec::new());
-    for difference in strangers(&state.dir, generation, Expect::After)? {
+    for difference in strangers(&state.dir, generation, Expect::Left)? {
         match edit(state, generation, &difference.path, all)? {
             Some(Found::Missing) => {}
             Some(_) => edits.push(difference.path),

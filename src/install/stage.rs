@@ -2,13 +2,14 @@
 //! backup folder, before anything of the installation changes.
 
 use super::config::read;
+use super::preflight;
 use super::release::Release;
 use super::scan::{self, gone};
 use super::state::State;
 use super::steps::{Making, Op, Pristine, What, Work};
 use crate::bundle::Action;
 use crate::disk::{Disk, NewFile};
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, Entry, Hasher, TreePath};
 use std::fs::{self, Metadata};
 use std::io::Read as _;
@@ -23,11 +24,13 @@ pub fn slot(folder: &Path, n: usize) -> PathBuf {
 /// From how many new files on the whole file system is synced once, instead of each file.
 const MANY: usize = 512;
 
-/// Makes every new file and link, durable, with its final mode and owner.
+/// Makes every new file and link, durable, with its final mode, owner and extended attributes; returns which of those
+/// this user may not give.
 ///
 /// # Errors
 /// `bad-delta` if a content is not what the bundle promises, `source-changed`, `no-space`, `io`.
-pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, work: &Work) -> Result<()> {
+pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, work: &Work) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
     let folder = state.stage();
     disk.mkdir(&folder, 0o700)?;
     state.sync(disk)?;
@@ -42,7 +45,8 @@ pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, work: &Work) -> 
                 }
             }
             (Some(Entry::File { digest, size, exec }), Some(making)) => {
-                let new = file(disk, state, release, (op, making), &to, (*digest, *size, *exec))?;
+                let (new, lost) = file(disk, state, release, (op, making), &to, (*digest, *size, *exec))?;
+                findings.extend(preflight::lost(&op.path, lost));
                 if !many {
                     new.sync()?;
                 }
@@ -53,7 +57,8 @@ pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, work: &Work) -> 
     if many {
         disk.sync_file_system(&folder)?;
     }
-    disk.sync_folder(&folder)
+    disk.sync_folder(&folder)?;
+    Ok(findings)
 }
 
 fn file<'a>(
@@ -63,9 +68,10 @@ fn file<'a>(
     (op, making): (&Op, &Making),
     to: &Path,
     (digest, size, exec): (Digest, u64, bool),
-) -> Result<NewFile<'a>> {
-    let like = match &making.like {
-        Some(path) => meta(&path.under(&state.dir))?.filter(Metadata::is_file),
+) -> Result<(NewFile<'a>, Vec<String>)> {
+    let like_at = making.like.as_ref().map(|path| path.under(&state.dir));
+    let like = match &like_at {
+        Some(full) => meta(full)?.filter(Metadata::is_file),
         None => None,
     };
     let mut new = disk.create(to, 0o600)?;
@@ -118,6 +124,11 @@ fn file<'a>(
             }
         }
     }
+    // Setting the mode afterwards brings an access control list into line with it.
+    let lost = match (&like, &like_at) {
+        (Some(_), Some(full)) => disk.keep_attributes(to, full)?,
+        _ => Vec::new(),
+    };
     let own = meta(to)?.map(|m| (m.uid(), m.gid()));
     let mode = match &like {
         // Special bits only for the owner that they were given to.
@@ -126,7 +137,7 @@ fn file<'a>(
         None => with_exec(0o644, exec),
     };
     new.set_mode(mode)?;
-    Ok(new)
+    Ok((new, lost))
 }
 
 /// Full mode bits with the executable bit as the target has it: whoever may read may then execute.
@@ -179,12 +190,16 @@ pub fn keep_pristine(disk: &Disk, state: &State, generation: u64, work: &Work) -
 }
 
 /// Gives every file and link that goes or is replaced a second name, or a copy where the file system
-/// has no hard links.
+/// has no hard links. A config file that stays is always copied: its one content may be edited in place.
 pub fn back_up(disk: &Disk, state: &State, generation: u64, ops: &[Op]) -> Result<()> {
     let folder = state.backup(generation);
     disk.mkdir(&folder, 0o700)?;
     for (n, op) in ops.iter().enumerate().filter(|(_, op)| keeps_old(op)) {
         let (from, to) = (op.path.under(&state.dir), slot(&folder, n));
+        if op.what == What::Keep {
+            disk.copy(&from, &to)?;
+            continue;
+        }
         match disk.hard_link(&from, &to) {
             Ok(()) => {}
             Err(e) if matches!(e.code, ErrorCode::Interrupted | ErrorCode::NoSpace) => return Err(e),
@@ -198,7 +213,7 @@ pub fn back_up(disk: &Disk, state: &State, generation: u64, ops: &[Op]) -> Resul
     Ok(())
 }
 
-/// Whether an operation takes a file or link away from its path.
+/// Whether the file or link that was at an operation's path is kept.
 pub fn keeps_old(op: &Op) -> bool {
-    matches!(op.what, What::Put | What::Delete) && op.before.is_some()
+    matches!(op.what, What::Put | What::Delete | What::Keep) && op.before.is_some()
 }

@@ -35,6 +35,8 @@ pub enum What {
     Folder,
     /// A folder is removed if nothing is left in it.
     Unfolder,
+    /// Nothing happens to a config file that the site edited; a copy of it is kept, so that a rollback can put it back.
+    Keep,
 }
 
 /// How the content of a `Put` comes about.

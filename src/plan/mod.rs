@@ -11,6 +11,7 @@ mod bits;
 mod blame;
 mod brought;
 mod cell;
+mod chosen;
 mod content;
 mod cores;
 mod edges;

@@ -1,5 +1,6 @@
 //! The door to planning, and what comes back where a newer fix is left out.
 
+use super::chosen::{plan_chosen, plan_rest};
 use super::least_plan::plan_least;
 use super::resolve::plan_once;
 use super::types::{DropCause, Dropped, Plan, PlanInput, Refusal};
@@ -13,11 +14,12 @@ use crate::report::Code;
 pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
     match without_newer(input) {
         Some(plan) => plan,
-        None => chosen(input),
+        None => plan_part(input).or_else(|refusal| plan_chosen(input, refusal)),
     }
 }
 
-fn chosen(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
+/// Plans all fixes, and chooses.
+pub(super) fn plan_part(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
     if input.minimal && !input.only.is_empty() { plan_least(input) } else { plan_once(input, true) }
 }
 
@@ -31,13 +33,7 @@ fn without_newer(input: &PlanInput<'_>) -> Option<Result<Plan, Refusal>> {
     let fell = |c: &DropCause| matches!(c, DropCause::Without { .. } | DropCause::Held { .. });
     let gone: Vec<Dropped> = first.dropped.into_iter().filter(|d| fell(&d.cause)).collect();
     let is_gone = |id: &FixId| gone.iter().any(|d| d.fix == *id);
-    let mut rest = input.clone();
-    rest.fixes.retain(|c| !is_gone(c.id));
-    rest.without.retain(|id| !is_gone(id));
-    rest.held.retain(|id, _| !is_gone(id));
-    let series: Option<Vec<FixId>> = input.series.map(|s| s.iter().filter(|id| !is_gone(id)).cloned().collect());
-    rest.series = series.as_deref();
-    Some(chosen(&rest).map(|mut plan| {
+    Some(plan_rest(input, is_gone).map(|mut plan| {
         plan.dropped.extend(gone);
         plan.dropped.sort_by(|a, b| a.fix.cmp(&b.fix));
         plan.findings.extend(first.findings.into_iter().filter(|f| f.code == Code::HintLeftBehind));

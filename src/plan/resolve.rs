@@ -292,10 +292,14 @@ impl<'a, 'i> Work<'a, 'i> {
             Ok(hints) => hints,
             Err(error) => return self.refuse(replay, vec![Proof::Unreadable { error }]),
         };
+        let mut findings = std::mem::take(&mut self.findings);
         let kept = |id: &FixId| self.number(id).and_then(|i| place.get(&i)).is_some_and(|k| choice.keep.has(*k));
         let left = left_behind(&hints, |h| (kept(&h.fix), kept(&h.on)));
         let hints = hints.into_iter().filter(|h| kept(&h.fix) && kept(&h.on)).collect();
-        self.findings.extend(left);
+        // That a fix is cut off matters to nobody who leaves it out.
+        findings.retain(|f| f.code != Code::EmptyFix || kept(&FixId(f.subject.clone())));
+        findings.extend(left);
+        self.findings = findings;
         let kept_order: Vec<usize> = choice.keep.iter().map(|k| order[k]).collect();
         let merged = replay.path_merges(&kept_order);
         let contested = self.every_order(replay, &kept_order, &merged);

@@ -161,6 +161,8 @@ codes! {
     HookNotUndone = "hook-not-undone", Warn;
     /// A local edit of a config file was kept.
     ConfigKept = "config-kept", Warn;
+    /// A new file cannot have all extended attributes of the one that it replaces.
+    AttributesLost = "attributes-lost", Warn;
 }
 
 impl Serialize for Code {
