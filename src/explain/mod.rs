@@ -18,6 +18,8 @@ pub use page::html;
 pub use render::text;
 pub use sarif::sarif;
 pub use unsat::{Because, CoreView, RepairView, member};
-pub use view::{EdgeView, FixView, HintView, MatrixRow, MergeView, PairView, PlanView, TrackView};
+pub use view::{
+    ClassPart, ClassView, EdgeView, FixView, HintView, MatrixRow, MergeView, PairView, PlanView, TrackView,
+};
 pub use why::{LinkView, PairParts, PartView, StandView, TouchView, WhyView, why_text};
 pub use words::{drop_cause, hint, proof, reason, reason_json, refusal_error, refusal_findings, reject};

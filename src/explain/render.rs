@@ -2,7 +2,7 @@
 
 use super::beside;
 use super::unsat::CoreView;
-use super::view::{PlanView, TrackView};
+use super::view::{ClassView, PlanView, TrackView};
 use crate::report::safe;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -27,6 +27,10 @@ fn one(track: &TrackView, out: &mut String) {
         out.push_str("there is no plan:\n");
         track.cores.iter().for_each(|c| core(c, out));
         track.beside.iter().for_each(|b| beside::text(b, out));
+        for c in &track.classes {
+            let _ = writeln!(out, "  {}: {}", safe(&c.fix), safe(&c.text));
+            class_parts(c, out);
+        }
         return;
     }
     let _ = writeln!(out, "{} fixes in order, {} edges\n", track.order.len(), track.edges.len());
@@ -34,6 +38,7 @@ fn one(track: &TrackView, out: &mut String) {
     let hints = by(&track.hints, |h| &h.fix);
     let pairs = by(&track.order_pairs, |p| &p.then);
     let merged = by(&track.merged, |m| &m.fix);
+    let classes = by(&track.classes, |c| &c.fix);
     for (i, id) in track.order.iter().enumerate() {
         let fix = track.fixes.get(id);
         let cves =
@@ -60,6 +65,9 @@ fn one(track: &TrackView, out: &mut String) {
             let _ =
                 writeln!(out, "        joins {} in '{}': {}", safe(&m.with.join(", ")), safe(&m.path), safe(&m.text));
         }
+        for c in classes.get(id.as_str()).into_iter().flatten() {
+            let _ = writeln!(out, "        {}: {}", c.class, safe(&c.text));
+        }
         if let Some(by) = track.selected.get(id).filter(|by| by.as_slice() != [id.as_str()]) {
             let _ = writeln!(out, "        chosen by {}", safe(&by.join(", ")));
         }
@@ -74,6 +82,10 @@ fn one(track: &TrackView, out: &mut String) {
     }
     for (id, why) in &track.dropped {
         let _ = writeln!(out, "   -  {}: {}", safe(id), safe(why));
+        for c in classes.get(id.as_str()).into_iter().flatten().filter(|c| !c.parts.is_empty()) {
+            let _ = writeln!(out, "        {}: {}", c.class, safe(&c.text));
+            class_parts(c, out);
+        }
     }
 }
 
@@ -82,6 +94,15 @@ fn by<'a, T>(all: &'a [T], fix: impl Fn(&'a T) -> &'a String) -> BTreeMap<&'a st
     let mut out: BTreeMap<&str, Vec<&T>> = BTreeMap::new();
     all.iter().for_each(|t| out.entry(fix(t).as_str()).or_default().push(t));
     out
+}
+
+fn class_parts(c: &ClassView, out: &mut String) {
+    for p in &c.parts {
+        let _ = writeln!(out, "          '{}' (line {} of its patch)", safe(&p.path), p.line);
+        for line in &p.lines {
+            let _ = writeln!(out, "            {}", safe(line));
+        }
+    }
 }
 
 /// Of longer lists only the beginning is printed.

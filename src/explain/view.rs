@@ -2,9 +2,9 @@
 
 use super::beside::BesideView;
 use super::unsat::{CoreView, cores};
-use super::words::{drop_cause, hint, reason, reason_json, refusal_findings};
+use super::words::{class, drop_cause, hint, reason, reason_json, refusal_findings};
 use crate::fix::{FixId, Meta, Payload};
-use crate::plan::{Hint, HintKind, PathMerge, Plan, Refusal};
+use crate::plan::{Classed, Hint, HintKind, Lost, PathMerge, Plan, Refusal};
 use crate::report::{Finding, distinct};
 use crate::tree::Digest;
 use serde::Serialize;
@@ -68,6 +68,9 @@ pub struct TrackView {
     pub selected: BTreeMap<String, Vec<String>>,
     /// Fix to the chain from a fix that was named.
     pub came_along: BTreeMap<String, Vec<String>>,
+    /// What the fixes are to each other, and to the base, by content.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassView>,
     /// Where the least change was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least: Option<LeastView>,
@@ -110,6 +113,40 @@ impl HintView {
             HintKind::Names { .. } => Vec::new(),
         };
         Self { fix: h.fix.0.clone(), on: h.on.0.clone(), kind: h.kind.as_str(), words, proved: h.proved, text: hint(h) }
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ClassView {
+    pub fix: String,
+    /// `empty`, `duplicate`, `subset`, `superset`, `superseded`, `contained`, `partly-contained`, `reverted`, `revert-of`.
+    pub class: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
+    /// The first parts of a superseded fix that the newer one lacks, or of one that the base has a part of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<ClassPart>,
+    pub text: String,
+}
+
+/// A part of the fix's patch.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClassPart {
+    pub path: String,
+    pub line: u32,
+    pub lines: Vec<String>,
+}
+
+impl ClassView {
+    fn new(c: &Classed) -> Self {
+        let part = |l: &Lost| ClassPart { path: l.path.to_string(), line: l.line, lines: l.lines.clone() };
+        Self {
+            fix: c.fix.0.clone(),
+            class: c.class.as_str(),
+            other: c.other.as_ref().map(|o| o.0.clone()),
+            parts: c.lost.iter().map(part).collect(),
+            text: class(c),
+        }
     }
 }
 
@@ -207,11 +244,14 @@ impl TrackView {
             dropped: BTreeMap::new(),
             selected: BTreeMap::new(),
             came_along: BTreeMap::new(),
+            classes: Vec::new(),
             least: None,
             findings: findings.to_vec(),
             cores: Vec::new(),
             files: BTreeMap::new(),
         };
+        let classes = outcome.map_or_else(|r| &r.classes, |p| &p.classes);
+        view.classes = classes.iter().map(ClassView::new).collect();
         match outcome {
             Ok(plan) => view.fill(plan, metas),
             Err(refusal) => {

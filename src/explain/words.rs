@@ -2,7 +2,9 @@
 
 use crate::fix::FixId;
 use crate::patch::Reject;
-use crate::plan::{Blocker, DropCause, Hint, HintKind, OrderPair, PairKind, Proof, Reason, Refusal, Settled};
+use crate::plan::{
+    Blocker, Class, Classed, DropCause, Hint, HintKind, OrderPair, PairKind, Proof, Reason, Refusal, Settled,
+};
 use crate::report::{Code, Error, ErrorCode, Finding};
 use serde_json::{Value, json};
 
@@ -49,6 +51,23 @@ pub fn hint(h: &Hint) -> String {
             )
         }
         HintKind::Names { commit } => format!("a trailer says that it repairs or completes {} ({commit})", h.on),
+    }
+}
+
+/// What a fix is by its content.
+pub fn class(c: &Classed) -> String {
+    let other = c.other.as_ref().map(ToString::to_string).unwrap_or_default();
+    match c.class {
+        Class::Empty => "it changes nothing".into(),
+        Class::Duplicate => format!("it does the same as {other}"),
+        Class::Subset => format!("{other} does all that it does, and more"),
+        Class::Superset => format!("it does all that {other} does, and more"),
+        Class::Superseded if c.lost.is_empty() => format!("{other} replaces it"),
+        Class::Superseded => format!("{other} replaces it, and does not have all that it does"),
+        Class::Contained => "the base has all of it".into(),
+        Class::Partly => "the base has a part of it".into(),
+        Class::Reverted => format!("{other} takes back all that it does"),
+        Class::RevertOf => format!("it takes back all that {other} does"),
     }
 }
 

@@ -132,7 +132,9 @@ impl<'a, 'i> Choosing<'a, 'i> {
         for proof in &refusal.proofs {
             let named: Vec<&FixId> = match proof {
                 Proof::DoesNotApply { fix, .. } | Proof::Missing { fix: Some(fix), .. } => vec![fix],
-                Proof::Cycle { fixes } => fixes.iter().collect(),
+                Proof::Cycle { fixes } | Proof::LinesCycle { fixes } | Proof::SupersedesCycle { fixes } => {
+                    fixes.iter().collect()
+                }
                 Proof::SeriesContradicts { fix: a, needs: b } | Proof::Excluded { fix: a, other: b } => vec![a, b],
                 _ => Vec::new(),
             };

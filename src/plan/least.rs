@@ -39,6 +39,16 @@ pub(super) fn lines(payload: &Payload) -> u64 {
     all.max(1)
 }
 
+/// How much a plan changes that was asked to change the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeastChange {
+    /// Lines that its fixes add or remove; a line for every started 64 bytes of a whole or binary file, and one for
+    /// anything else that is done to a path.
+    pub lines: u64,
+    /// Whether it was proved that no smaller set applies; else the search was too long.
+    pub proved: bool,
+}
+
 /// What has to hold, by place in the order.
 pub(super) struct Wanted<'a, 'r> {
     pub(super) along: &'a Along<'a, 'r>,

@@ -3,12 +3,12 @@
 use super::along::Along;
 use super::bits::Bits;
 use super::hints::{hints, left_behind};
-use super::least::{Least, Wanted, lines};
+use super::least::{Least, LeastChange, Wanted, lines};
 use super::needs::needs;
 use super::replay::Replay;
 use super::resolve::{Work, plan_once};
 use super::select::{Choice, select};
-use super::types::{CameAlong, Candidate, DropCause, Dropped, LeastChange, Plan, PlanInput, Refusal};
+use super::types::{CameAlong, Candidate, DropCause, Dropped, Plan, PlanInput, Refusal};
 use crate::fix::FixId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

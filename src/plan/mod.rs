@@ -12,6 +12,7 @@ mod blame;
 mod brought;
 mod cell;
 mod chosen;
+mod classes;
 mod content;
 mod cores;
 mod edges;
@@ -34,12 +35,15 @@ mod settle;
 mod shrink;
 mod stuck;
 mod types;
+mod units;
 mod why;
 
+pub use classes::{Class, Classed, Lost};
 pub use cores::{Core, Member, Repair};
+pub use least::LeastChange;
 pub use newer::plan;
 pub use types::{
-    Beside, Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, LeastChange, OrderPair,
-    PairKind, PathMerge, Place, Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,
+    Beside, Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, OrderPair, PairKind,
+    PathMerge, Place, Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,
 };
 pub use why::{Link, Part, Stand, Touch, Trial, Why, why};

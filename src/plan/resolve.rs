@@ -104,7 +104,8 @@ impl<'a, 'i> Work<'a, 'i> {
     fn refuse<T>(&mut self, replay: &Replay<'a>, mut proofs: Vec<Proof>) -> Result<T, Refusal> {
         proofs.dedup();
         let cores = self.cores(replay, &proofs);
-        Err(Refusal { proofs, cores, findings: std::mem::take(&mut self.findings) })
+        let classes = self.classes(replay, None, &proofs);
+        Err(Refusal { proofs, cores, classes, findings: std::mem::take(&mut self.findings) })
     }
 
     /// Notes who supersedes whom. A selection that names only the old one gets the old one.
@@ -322,6 +323,8 @@ impl<'a, 'i> Work<'a, 'i> {
             self.dropped.push(Dropped { fix: name(k), cause });
         }
         self.dropped.sort_by(|a, b| a.fix.cmp(&b.fix));
+        let classes = self.classes(replay, Some(&kept_order), &[]);
+        self.findings.extend(self.class_findings(&classes));
         Ok(Plan {
             order: keep.iter().map(name).collect(),
             edges,
@@ -333,6 +336,7 @@ impl<'a, 'i> Work<'a, 'i> {
                 .into_iter()
                 .map(|(k, c)| super::types::CameAlong { fix: name(k), chain: chain(c) })
                 .collect(),
+            classes,
             least: None,
             findings: self.findings,
         })

@@ -1,7 +1,9 @@
 //! What goes into a plan, and what comes out.
 
 use super::bits::Bits;
+use super::classes::Classed;
 use super::cores::Core;
+use super::least::LeastChange;
 use crate::fix::{FixId, Meta, Payload, Resolution};
 use crate::patch::{Mode, Reject};
 use crate::report::Finding;
@@ -74,6 +76,8 @@ pub struct Plan {
     pub dropped: Vec<Dropped>,
     /// Fixes that a selection pulled in without naming them.
     pub came_along: Vec<CameAlong>,
+    /// What the fixes are to each other by content, by fix.
+    pub classes: Vec<Classed>,
     /// Where the least change was asked for.
     pub least: Option<LeastChange>,
     pub findings: Vec<Finding>,
@@ -332,22 +336,14 @@ pub struct CameAlong {
     pub chain: Vec<FixId>,
 }
 
-/// How much a plan changes that was asked to change the least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeastChange {
-    /// Lines that its fixes add or remove; a line for every started 64 bytes of a whole or binary file, and one for
-    /// anything else that is done to a path.
-    pub lines: u64,
-    /// Whether it was proved that no smaller set applies; else the search was too long.
-    pub proved: bool,
-}
-
 /// Why there is no plan: every proof, in a stable order, never empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Refusal {
     pub proofs: Vec<Proof>,
     /// The same, each cut down to what it takes, with what mends it.
     pub cores: Vec<Core>,
+    /// What the fixes are to each other by content, by fix.
+    pub classes: Vec<Classed>,
     /// What was found on the way.
     pub findings: Vec<Finding>,
 }
@@ -355,7 +351,7 @@ pub struct Refusal {
 impl Refusal {
     /// What is refused before there is anything to try.
     pub(super) fn of(proofs: Vec<Proof>) -> Self {
-        Self { proofs, cores: Vec::new(), findings: Vec::new() }
+        Self { proofs, cores: Vec::new(), classes: Vec::new(), findings: Vec::new() }
     }
 }
 

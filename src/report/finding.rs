@@ -111,6 +111,10 @@ codes! {
     Duplicate = "duplicate", Warn;
     /// Another fix replaces this one, so it is left out.
     Superseded = "superseded", Allow;
+    /// A newer fix replaces this one and does not have all that it does.
+    SupersededLoses = "superseded-loses", Warn;
+    /// A later fix takes back all that this one does.
+    Reverted = "reverted", Warn;
     /// The fix's changes are in the base already.
     Contained = "contained", Warn;
     /// The fix changes nothing.

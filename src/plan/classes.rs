@@ -1,0 +1,275 @@
+//! What fixes are to each other by their content: the same, a part, the reverse; and what a newer one leaves out of an older.
+
+use super::replay::{Cells, Replay, Step};
+use super::resolve::Work;
+use super::types::{DropCause, Proof};
+use super::units::{Unit, units};
+use crate::fix::{Change, FixId};
+use crate::patch::{Body, FilePatch, LineKind, apply_all};
+use crate::report::{Code, Finding};
+use crate::tree::TreePath;
+use std::collections::{BTreeMap, HashMap};
+
+/// What more fixes do is too common to mean anything.
+const MOST: usize = 64;
+/// Lines and parts of what is lost that are kept.
+const SHOWN: usize = 8;
+
+type Counts<'a> = HashMap<Unit<'a>, usize>;
+
+/// What a fix is by its content, where it is something to others or to the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Classed {
+    pub fix: FixId,
+    pub class: Class,
+    pub other: Option<FixId>,
+    /// Parts of a superseded fix that the newer one does not have; parts of one that is partly contained which the base
+    /// has. The first few.
+    pub lost: Vec<Lost>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// It changes nothing.
+    Empty,
+    /// It does what the other does.
+    Duplicate,
+    /// The other does all that it does, and more.
+    Subset,
+    Superset,
+    /// The other says that it replaces it.
+    Superseded,
+    /// The tree has all of it.
+    Contained,
+    /// The start tree has a part of it, and it does not apply.
+    Partly,
+    /// The other, later, takes back all that it does.
+    Reverted,
+    RevertOf,
+}
+
+impl Class {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Duplicate => "duplicate",
+            Self::Subset => "subset",
+            Self::Superset => "superset",
+            Self::Superseded => "superseded",
+            Self::Contained => "contained",
+            Self::Partly => "partly-contained",
+            Self::Reverted => "reverted",
+            Self::RevertOf => "revert-of",
+        }
+    }
+}
+
+/// A part of a patch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    pub path: TreePath,
+    /// Line in the patch file, from 1; 0 for an overlay.
+    pub line: u32,
+    /// The first lines that it takes out and puts in, with their signs.
+    pub lines: Vec<String>,
+}
+
+impl<'a> Work<'a, '_> {
+    /// All classes, by fix, then by class; `order` where there is a plan.
+    pub(super) fn classes(&self, replay: &Replay<'a>, order: Option<&[usize]>, proofs: &[Proof]) -> Vec<Classed> {
+        let mut out = self.alike(order);
+        let of = |fix: &FixId, class, other: Option<&FixId>, lost| Classed {
+            fix: fix.clone(),
+            class,
+            other: other.cloned(),
+            lost,
+        };
+        for d in self.dropped.iter().filter(|_| order.is_some()) {
+            match &d.cause {
+                DropCause::Superseded { by } => {
+                    let lost = self.lost(replay, order.unwrap_or_default(), &d.fix, by);
+                    out.push(of(&d.fix, Class::Superseded, Some(by), lost));
+                }
+                DropCause::Contained => out.push(of(&d.fix, Class::Contained, None, Vec::new())),
+                _ => {}
+            }
+        }
+        for p in proofs {
+            if let Proof::DoesNotApply { fix, .. } = p {
+                let there = self.number(fix).map(|i| there_already(replay, i)).unwrap_or_default();
+                if !there.is_empty() {
+                    out.push(of(fix, Class::Partly, None, there));
+                }
+            }
+        }
+        out.sort_by(|a, b| (&a.fix, a.class, &a.other).cmp(&(&b.fix, b.class, &b.other)));
+        out
+    }
+
+    /// What people have to know of them.
+    pub(super) fn class_findings(&self, classes: &[Classed]) -> Vec<Finding> {
+        let mut out = Vec::new();
+        for c in classes {
+            let Some(other) = &c.other else { continue };
+            let cves = self.number(&c.fix).map(|i| self.fixes[i].meta.cves.join(", ")).unwrap_or_default();
+            let so = if cves.is_empty() { String::new() } else { format!(", so it does not fix {cves}") };
+            match c.class {
+                Class::Reverted => {
+                    let what = format!("'{other}' takes back all that it does{so}");
+                    out.push(
+                        Finding::new(Code::Reverted, &c.fix, what)
+                            .next(format!("leave both out, or take '{other}' out where the fix is still wanted")),
+                    );
+                }
+                Class::Superseded => {
+                    let Some(first) = c.lost.first() else { continue };
+                    let what = format!(
+                        "'{other}' supersedes it and does not have what it does at '{}' (line {} of its patch){so}",
+                        first.path, first.line
+                    );
+                    let next = format!("put it into '{other}', or take back that this one is superseded");
+                    let parts: Vec<_> = c
+                        .lost
+                        .iter()
+                        .map(|l| serde_json::json!({"path": l.path, "line": l.line, "lines": l.lines}))
+                        .collect();
+                    out.push(Finding::new(Code::SupersededLoses, &c.fix, what).next(next).details(parts.into()));
+                }
+                _ => {}
+            }
+        }
+        out
+    }
+
+    /// Empty ones, and pairs of which one does what the other does, or its reverse.
+    fn alike(&self, order: Option<&[usize]>) -> Vec<Classed> {
+        let counts: Vec<Counts<'_>> = self.fixes.iter().map(|c| units(c.payload)).collect();
+        let mut holders: HashMap<&Unit<'_>, Vec<usize>> = HashMap::new();
+        for (i, mine) in counts.iter().enumerate() {
+            mine.keys().for_each(|unit| holders.entry(unit).or_default().push(i));
+        }
+        let place: BTreeMap<usize, usize> = order.into_iter().flatten().enumerate().map(|(k, i)| (*i, k)).collect();
+        let mut out = Vec::new();
+        let mut say = |fix: usize, class, other: Option<usize>| {
+            let other = other.map(|o| self.id(o));
+            out.push(Classed { fix: self.id(fix), class, other, lost: Vec::new() });
+        };
+        for (i, mine) in counts.iter().enumerate() {
+            if mine.is_empty() {
+                say(i, Class::Empty, None);
+                continue;
+            }
+            for j in holding(mine, &holders).filter(|j| *j != i) {
+                let (same, in_it) =
+                    (counts[j].len() == mine.len() && within(&counts[j], mine), within(mine, &counts[j]));
+                if in_it && same {
+                    say(i, Class::Duplicate, Some(j));
+                } else if in_it {
+                    say(i, Class::Subset, Some(j));
+                    say(j, Class::Superset, Some(i));
+                }
+            }
+            let back: Counts<'_> = mine.iter().map(|(unit, n)| (unit.back(), *n)).collect();
+            for j in holding(&back, &holders).filter(|j| *j != i && within(&back, &counts[*j])) {
+                if let (Some(first), Some(then)) = (place.get(&i), place.get(&j))
+                    && first < then
+                {
+                    say(i, Class::Reverted, Some(j));
+                    say(j, Class::RevertOf, Some(i));
+                }
+            }
+        }
+        out
+    }
+
+    /// Parts of an older fix that still apply to what the plan makes: nothing of the newer one has them.
+    fn lost(&self, replay: &Replay<'a>, order: &[usize], old: &FixId, new: &FixId) -> Vec<Lost> {
+        let (Some(old), Some(new)) = (self.number(old), self.number(new)) else { return Vec::new() };
+        if !order.contains(&new) {
+            return Vec::new();
+        }
+        let mut out = Vec::new();
+        for &g in &replay.of_fix[old] {
+            let Ok(state) = replay.walk(g, 0, order.iter().copied()) else { continue };
+            out.extend(parts(replay, g, old, &replay.cells(g, state), false));
+        }
+        out.truncate(SHOWN);
+        out
+    }
+}
+
+/// Parts of a fix that the start tree has, where it has not all of them.
+fn there_already(replay: &Replay<'_>, fix: usize) -> Vec<Lost> {
+    let mut out: Vec<Lost> =
+        replay.of_fix[fix].iter().flat_map(|g| parts(replay, *g, fix, &replay.cells(*g, 0), true)).collect();
+    out.truncate(SHOWN);
+    out
+}
+
+/// Every part of a fix, hunk by hunk, that applies to a state by itself; or whose reverse does.
+fn parts(replay: &Replay<'_>, g: usize, fix: usize, cells: &Cells, back: bool) -> Vec<Lost> {
+    let group = &replay.groups[g];
+    let mut out = Vec::new();
+    let mut test = |part: FilePatch| {
+        let mut way = part.clone();
+        if back && way.reverse().is_err() {
+            return;
+        }
+        if apply_all(std::slice::from_ref(&way), |p| replay.read(group, cells, p)).is_ok()
+            && let Some(path) = part.new.as_ref().or(part.old.as_ref())
+        {
+            out.push(shown(&part, path));
+        }
+    };
+    for file in replay.patches(g, fix) {
+        match &file.body {
+            Body::Text(hunks) if file.old == file.new => {
+                for hunk in hunks {
+                    test(FilePatch { body: Body::Text(vec![hunk.clone()]), mail: 0, ..file.clone() });
+                }
+            }
+            _ => test(FilePatch { mail: 0, ..file.clone() }),
+        }
+    }
+    if let (Some(Step::Overlay(changes)), false) = (group.steps.get(&fix), back) {
+        let start = replay.cells(g, 0);
+        for change in changes {
+            let Change::Put { path, digest, .. } = change else { continue };
+            let Ok(at) = group.paths.binary_search(&path) else { continue };
+            let of = |cells: &Cells| cells[at].as_ref().map(|c| c.digest);
+            if of(cells) == of(&start) && of(cells) != Some(*digest) {
+                out.push(Lost { path: path.clone(), line: 0, lines: Vec::new() });
+            }
+        }
+    }
+    out
+}
+
+fn shown(part: &FilePatch, path: &TreePath) -> Lost {
+    let hunks: &[crate::patch::Hunk] = if let Body::Text(hunks) = &part.body { hunks } else { &[] };
+    let sign = |kind| if kind == LineKind::Add { '+' } else { '-' };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(bytes)).into_owned();
+    let changed = hunks.iter().flat_map(|h| &h.lines).filter(|l| l.kind != LineKind::Context);
+    let lines = changed.take(SHOWN).map(|l| format!("{}{}", sign(l.kind), text(&l.bytes))).collect();
+    Lost { path: path.clone(), line: hunks.first().map_or(part.line, |h| h.line), lines }
+}
+
+/// Fixes that may have all of these units: those that have the rarest.
+fn holding<'h>(
+    units: &Counts<'h>,
+    holders: &'h HashMap<&'h Unit<'h>, Vec<usize>>,
+) -> impl Iterator<Item = usize> + use<'h> {
+    let mut rarest: Option<&'h Vec<usize>> = None;
+    for unit in units.keys() {
+        let Some(with) = holders.get(unit) else { return [].iter().copied() };
+        if rarest.is_none_or(|r| (with.len(), with) < (r.len(), r)) {
+            rarest = Some(with);
+        }
+    }
+    rarest.filter(|r| r.len() <= MOST).map_or([].iter(), |r| r.iter()).copied()
+}
+
+/// Whether the other does at least so much.
+fn within(some: &Counts<'_>, all: &Counts<'_>) -> bool {
+    some.iter().all(|(unit, n)| all.get(unit).is_some_and(|m| m >= n))
+}

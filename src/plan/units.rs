@@ -1,0 +1,93 @@
+//! The single changes of a fix, comparable across fixes: which lines take which lines' place, between which.
+
+use crate::fix::{Change, Payload};
+use crate::patch::{BinaryHunk, Body, FilePatch, Hunk, LineKind, Mode};
+use crate::tree::TreePath;
+use std::collections::HashMap;
+
+/// Something before and after.
+type Both<T> = (Option<T>, Option<T>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Unit<'a> {
+    /// Lines that stand together and change, with the line of the hunk on either side.
+    Lines {
+        path: &'a TreePath,
+        old: Vec<&'a [u8]>,
+        new: Vec<&'a [u8]>,
+        beside: Both<&'a [u8]>,
+    },
+    /// What happens to a path beyond its lines.
+    Path {
+        paths: Both<&'a TreePath>,
+        modes: Both<Mode>,
+        data: Both<&'a BinaryHunk>,
+    },
+    Whole(&'a Change),
+}
+
+impl<'a> Unit<'a> {
+    /// What takes it back; nothing takes back a whole file, whose old content it does not have.
+    pub(super) fn back(&self) -> Self {
+        fn turned<T: Clone>((a, b): &Both<T>) -> Both<T> {
+            (b.clone(), a.clone())
+        }
+        match self {
+            Self::Lines { path, old, new, beside } => {
+                Self::Lines { path, old: new.clone(), new: old.clone(), beside: *beside }
+            }
+            Self::Path { paths, modes, data } => {
+                Self::Path { paths: turned(paths), modes: turned(modes), data: turned(data) }
+            }
+            Self::Whole(change) => Self::Whole(change),
+        }
+    }
+
+    fn of_file(file: &'a FilePatch) -> impl Iterator<Item = Self> {
+        let data = match &file.body {
+            Body::Binary(b) => (b.backward.as_ref(), Some(&b.forward)),
+            Body::Text(_) | Body::Nothing => (None, None),
+        };
+        let moved = file.old != file.new || file.old_mode != file.new_mode && file.new_mode.is_some();
+        let part = (moved || data.1.is_some()).then_some(Self::Path {
+            paths: (file.old.as_ref(), file.new.as_ref()),
+            modes: (file.old_mode, file.new_mode),
+            data,
+        });
+        let hunks: &[Hunk] = if let Body::Text(hunks) = &file.body { hunks } else { &[] };
+        let path = file.new.as_ref().or(file.old.as_ref());
+        let lines = path.into_iter().flat_map(move |p| hunks.iter().flat_map(move |h| Self::of_hunk(p, h)));
+        part.into_iter().chain(lines)
+    }
+
+    fn of_hunk(path: &'a TreePath, hunk: &'a Hunk) -> Vec<Self> {
+        let mut out = Vec::new();
+        let mut before: Option<&[u8]> = None;
+        let context = |l: &crate::patch::Line| l.kind == LineKind::Context;
+        for run in hunk.lines.chunk_by(|a, b| context(a) == context(b)) {
+            if run.first().is_some_and(context) {
+                let edge = |l: Option<&'a crate::patch::Line>| l.map(|l| &*l.bytes);
+                if let Some(Self::Lines { beside, .. }) = out.last_mut() {
+                    beside.1 = edge(run.first());
+                }
+                before = edge(run.last());
+            } else {
+                let of = |kind| run.iter().filter(|l| l.kind == kind).map(|l| &*l.bytes).collect();
+                let (old, new) = (of(LineKind::Remove), of(LineKind::Add));
+                out.push(Self::Lines { path, old, new, beside: (before, None) });
+            }
+        }
+        out
+    }
+}
+
+/// How often a fix does what.
+pub(super) fn units(payload: &Payload) -> HashMap<Unit<'_>, usize> {
+    let mut out = HashMap::new();
+    let mut add = |unit| *out.entry(unit).or_default() += 1;
+    match payload {
+        Payload::Patch(files) => files.iter().flat_map(Unit::of_file).for_each(&mut add),
+        Payload::Overlay(changes) => changes.iter().map(Unit::Whole).for_each(&mut add),
+    }
+    out
+}
