@@ -201,3 +201,218 @@ fn capabilities_that_this_user_may_not_give_are_told_before_anything_is_written(
         assert!(found["next"].as_str().unwrap().contains("setcap"), "{found}");
     }
 }
+
+/// One fix of `doc`; `config` goes into `[release]`.
+fn simple(dir: &Path, config: &str) {
+    release(dir, "");
+    let old = lines();
+    patch(dir, "A", "doc", &old, &with(&old, "line 5", "A was here"));
+    let text = fs::read_to_string(dir.join("r/cumulate.toml")).unwrap();
+    write(dir, "r/cumulate.toml", &text.replace("sequence = 7\n", &format!("sequence = 7\n{config}")));
+}
+
+fn codes(said: &Value) -> Vec<&str> {
+    said["findings"].as_array().into_iter().flatten().map(|f| f["code"].as_str().unwrap()).collect()
+}
+
+fn edit(dir: &Path, path: &str, change: impl Fn(String) -> String) {
+    let text = fs::read_to_string(dir.join(path)).unwrap();
+    write(dir, path, &change(text));
+}
+
+#[test]
+fn a_number_of_threads_that_cannot_be_meant_is_a_usage_error() {
+    let dir = tempfile::tempdir().unwrap();
+    simple(dir.path(), "");
+    for (threads, exit) in [("99999", 2), ("513", 2), ("0", 2), ("many", 2), ("3", 0)] {
+        let said = cumulate(dir.path(), &["build", "r", "-o", "c.cup", "--threads", threads]).expect(exit);
+        assert_eq!(said.stderr.contains("--threads"), exit == 2, "{}", said.stderr);
+    }
+}
+
+#[test]
+fn what_pull_advises_keeps_the_fix_out_and_the_withdrawn_bundle_away() {
+    let dir = tempfile::tempdir().unwrap();
+    simple(dir.path(), "");
+    let old = lines();
+    patch(dir.path(), "B", "other", &old, &with(&old, "line 5", "B was here"));
+    cumulate(dir.path(), &["build", "r", "-o", "old.cup"]).expect(0);
+    let pull = |new: &str| run(dir.path(), &["pull", "A", "old.cup", "--release", "r", "-o", new], 0)["next"].clone();
+    let next = pull("same.cup");
+    let said = |n: usize| next[n].as_str().unwrap().rsplit_once(": ").unwrap().1.to_owned();
+    assert!(next[0].as_str().unwrap().contains("the next build takes it in again"), "{next}");
+    // To the letter.
+    let hold = next[0].as_str().unwrap().split_once("cumulate.toml: ").unwrap().1.to_owned();
+    edit(dir.path(), "r/cumulate.toml", |t| format!("{hold}\n{}", t.replace("sequence = 7", &said(1))));
+    assert_eq!(run(dir.path(), &["plan", "r"], 0)["order"], json!(["B"]));
+    assert_eq!(pull("new.cup"), json!([]));
+    common::copy(&dir.path().join("r/base"), &dir.path().join("inst"));
+    cumulate(dir.path(), &["apply", "new.cup", "inst", "--allow-unsigned"]).expect(0);
+    assert_eq!(run(dir.path(), &["apply", "old.cup", "inst", "--allow-unsigned"], 4)["error"]["code"], "downgrade");
+}
+
+fn git(repo: &Path, args: &[&str]) -> String {
+    let name = ["-c", "user.name=x", "-c", "user.email=x@x", "-c", "init.defaultBranch=main"];
+    let out = std::process::Command::new("git").current_dir(repo).args(name).args(args).output().unwrap();
+    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_rename_alone_is_exported_for_git_am() {
+    let dir = tempfile::tempdir().unwrap();
+    release(dir.path(), "");
+    let moved = "diff --git a/doc b/new/doc\nsimilarity index 100%\nrename from doc\nrename to new/doc\n";
+    write(dir.path(), "r/fixes/A.patch", &format!("Subject: moved\n\n{moved}"));
+    cumulate(dir.path(), &["export", "git-am", "r", "-o", "out"]).expect(0);
+    common::copy(&dir.path().join("r/base"), &dir.path().join("git"));
+    let git = |args: &[&str]| git(&dir.path().join("git"), args);
+    for args in [&["init", "-q"][..], &["add", "."], &["commit", "-qm", "base"], &["am", "-q", "../out/0001-A.patch"]] {
+        git(args);
+    }
+    assert_eq!(fs::read_to_string(dir.path().join("git/new/doc")).unwrap(), lines());
+}
+
+#[test]
+fn inspect_and_apply_name_the_same_room_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    simple(dir.path(), "");
+    edit(dir.path(), "r/cumulate.toml", |t| t + "[[paths]]\nmatch = \"other\"\nclass = \"config\"\n");
+    cumulate(dir.path(), &["build", "r", "-o", "c.cup"]).expect(0);
+    common::copy(&dir.path().join("r/base"), &dir.path().join("inst"));
+    let shown = run(dir.path(), &["inspect", "c.cup"], 0)["bases"][0]["disk"].clone();
+    let asked = run(dir.path(), &["apply", "c.cup", "inst", "--allow-unsigned", "--dry-run"], 0)["disk"].clone();
+    assert_eq!(shown, asked);
+}
+
+#[test]
+fn the_way_back_to_an_older_release_is_told_in_the_order_in_which_it_works() {
+    let dir = tempfile::tempdir().unwrap();
+    simple(dir.path(), "");
+    cumulate(dir.path(), &["build", "r", "-o", "old.cup"]).expect(0);
+    let old = lines();
+    patch(dir.path(), "B", "other", &old, &with(&old, "line 5", "B was here"));
+    edit(dir.path(), "r/cumulate.toml", |t| t.replace("sequence = 7", "sequence = 8").replace("\"2\"", "\"3\""));
+    cumulate(dir.path(), &["build", "r", "-o", "new.cup"]).expect(0);
+    common::copy(&dir.path().join("r/base"), &dir.path().join("inst"));
+    let apply = |bundle: &str, more: &[&str], exit: i32| {
+        run(dir.path(), &[&["apply", bundle, "inst", "--allow-unsigned"], more].concat(), exit)
+    };
+    apply("new.cup", &[], 0);
+    let next = apply("old.cup", &[], 4)["error"]["next"].as_str().unwrap().to_owned();
+    assert!(next.contains("cumulate rollback ") && next.contains("take 3 back"), "{next}");
+    cumulate(dir.path(), &["rollback", "inst"]).expect(0);
+    let next = apply("old.cup", &[], 4)["error"]["next"].as_str().unwrap().to_owned();
+    assert_eq!(next, "get a newer bundle, or insist with --allow-downgrade");
+    apply("old.cup", &["--allow-downgrade"], 0);
+}
+
+#[test]
+fn days_that_have_passed_when_something_is_signed_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    simple(dir.path(), "best-before = 2020-03-31\n");
+    let on = |seconds: Option<&str>, args: &[&str]| {
+        let mut command = common::command(dir.path());
+        if let Some(seconds) = seconds {
+            command.env("SOURCE_DATE_EPOCH", seconds);
+        }
+        let out = command.args(args).output().unwrap();
+        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap())
+    };
+    // 2020-01-01: a build that states its time is judged on that day.
+    for (time, passed) in [(None, true), (Some("1577836800"), false)] {
+        for args in [&["plan", "r"][..], &["build", "r", "-o", "c.cup", "--force"]] {
+            assert_eq!(on(time, args).0.contains("warning[date-passed]"), passed, "{args:?}");
+        }
+    }
+    cumulate(dir.path(), &["keygen", "--out", "k"]).expect(0);
+    for (time, passed) in [(None, true), (Some("1577836800"), false)] {
+        let file = if passed { "one" } else { "two" };
+        let delegate =
+            ["trust", "delegate", "--role", "vetter", "--component", "c", "--to", "k.pub", "--until", "2020-03-31"];
+        let said = on(time, &[&delegate[..], &["--key", "k.key", "-o", file]].concat()).1;
+        assert_eq!(said.contains("warning[date-passed]"), passed, "{said}");
+    }
+}
+
+#[test]
+fn a_base_that_is_no_version_is_refused_and_the_disk_is_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    simple(dir.path(), "");
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    let before = common::listing(dir.path());
+    for from in ["r", ".", "empty"] {
+        let said = run(dir.path(), &["base", "add", "1.1", "--dir", "r", "--from", from], 2);
+        assert!(said["error"]["next"].as_str().unwrap().contains("as it was shipped"), "{said}");
+    }
+    assert_eq!(common::listing(dir.path()), before);
+}
+
+#[test]
+fn a_base_of_a_bundle_that_nobody_checked_is_replaced_as_the_warning_says() {
+    let dir = tempfile::tempdir().unwrap();
+    simple(dir.path(), "");
+    cumulate(dir.path(), &["keygen", "--out", "k"]).expect(0);
+    cumulate(dir.path(), &["build", "r", "-o", "c.cup", "--key", "k.key"]).expect(0);
+    edit(dir.path(), "r/cumulate.toml", |t| t.replace("sequence = 7\n", "sequence = 7\nfrom = \"1\"\n"));
+    let add = |more: &[&str], exit: i32| {
+        run(dir.path(), &[&["base", "add", "2", "--dir", "r", "--from", "c.cup"], more].concat(), exit)
+    };
+    let first = add(&[], 0);
+    let next = first["findings"][0]["next"].as_str().unwrap();
+    assert!(next.contains("--replace") && next.contains("--pub"), "{next}");
+    edit(dir.path(), "r/cumulate.toml", |t| t + "# about the budget\n[budget]\n# none yet\n");
+    assert!(add(&["--pub", "k.pub"], 3)["error"]["next"].as_str().unwrap().contains("--replace"));
+    write(dir.path(), "r/bases/2/stray", "not of the bundle");
+    add(&["--pub", "k.pub", "--replace"], 0);
+    let config = fs::read_to_string(dir.path().join("r/cumulate.toml")).unwrap();
+    assert_eq!(config.matches("version = \"2\"").count(), 2, "the release's and the base's: {config}");
+    assert!(config.contains("# about the budget\n[budget]\n# none yet\n"), "{config}");
+    assert!(!dir.path().join("r/bases/2/stray").exists() && dir.path().join("r/bases/2/doc").exists());
+    assert_eq!(run(dir.path(), &["plan", "r"], 0)["order"], json!(["A"]));
+}
+
+#[test]
+fn commits_that_do_not_start_where_the_range_says_are_told_with_where_they_do() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "git/doc", &lines());
+    let git = |args: &[&str]| git(&dir.path().join("git"), args);
+    let commit = |line: &str, new: &str| {
+        write(dir.path(), "git/doc", &with(&lines(), line, new));
+        git(&["commit", "-qam", new]);
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "start"]);
+    let start = git(&["rev-parse", "HEAD"]);
+    git(&["checkout", "-qb", "maint"]);
+    commit("line 5", "on maint");
+    git(&["checkout", "-q", "main"]);
+    commit("line 15", "on main");
+    let import = |range: &str, out: &str, exit: i32| {
+        run(dir.path(), &["import", "git", range, "--repo", "git", "-o", out], exit)
+    };
+    let said = import("main..maint", "one", 0);
+    assert_eq!(codes(&said), ["range-diverges"]);
+    assert!(said["findings"][0]["message"].as_str().unwrap().contains(&start), "{said}");
+    assert_eq!(codes(&import(&format!("{start}..maint"), "two", 0)), Vec::<&str>::new());
+    assert_eq!(import("main...maint", "three", 2)["error"]["code"], "usage");
+}
+
+#[test]
+fn vectors_that_come_to_nothing_and_roles_that_nobody_can_have_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    simple(dir.path(), "");
+    let whole = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+    for (vector, told) in [("CVSS:3.1/AV:N", true), (whole, false), ("CVSS:4.0/AV:N/AC:L", false)] {
+        write(dir.path(), "r/fixes/A.toml", &format!("severity = \"{vector}\""));
+        assert_eq!(codes(&run(dir.path(), &["plan", "r"], 0)).contains(&"bad-metadata"), told, "{vector}");
+    }
+    let text = cumulate(dir.path(), &["plan", "r"]).expect(0).stdout;
+    assert!(text.contains("1 fix in order, 0 edges"), "{text}");
+    cumulate(dir.path(), &["keygen", "--out", "k"]).expect(0);
+    for (role, exit) in [("../x y", 2), ("Release", 2), ("", 2), ("qa-2", 0)] {
+        cumulate(dir.path(), &["build", "r", "-o", "c.cup", "--force", "--key", "k.key", "--role", role]).expect(exit);
+    }
+}

@@ -106,9 +106,9 @@ pub enum Command {
         /// What to spend on small deltas; the configuration's by default.
         #[arg(long, value_enum)]
         profile: Option<ProfileArg>,
-        /// Worker threads; all cores by default. The bytes are the same.
-        #[arg(long, value_name = "N")]
-        threads: Option<usize>,
+        /// Worker threads, 1 to 512; all cores by default. The bytes are the same.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+        threads: Option<u16>,
         /// Where finished deltas are remembered; `.cumulate-cache` in the release folder by default.
         #[arg(long, value_name = "DIR")]
         cache: Option<PathBuf>,
@@ -273,6 +273,9 @@ pub enum BaseCommand {
         /// The track, where the release has several.
         #[arg(long)]
         track: Option<String>,
+        /// Take the place of this version's [[base]], and of its folder in bases/, where they are there already.
+        #[arg(long)]
+        replace: bool,
         #[command(flatten)]
         trust: Trust,
         #[command(flatten)]

@@ -13,7 +13,7 @@ use crate::disk::Disk;
 use crate::release;
 use crate::report::{Error, ErrorCode, Result};
 use crate::trust::{KeySource, Place};
-use crate::verb::{self, Built, DeltaResult, Output, Request};
+use crate::verb::{self, Built, DeltaResult, NewBase, Output, Request};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -29,9 +29,9 @@ pub fn init(dir: &Path, out: Out) -> Result<u8> {
     Ok(0)
 }
 
-pub fn base_add(dir: &Path, version: &str, from: &Path, track: Option<&str>, trust: &Trust, out: Out) -> Result<u8> {
+pub fn base_add(dir: &Path, new: &NewBase<'_>, trust: &Trust, out: Out) -> Result<u8> {
     let policy = policy(trust)?;
-    let added = verb::base_add(&Disk::real(), dir, version, from, track, policy.as_ref().map(|p| (p, now())))?;
+    let added = verb::base_add(&Disk::real(), dir, new, policy.as_ref().map(|p| (p, now())))?;
     out.result("base-add", &added, |a| {
         let made = a.made_from.as_ref().map_or(String::new(), |b| format!(", made from base {b} and the bundle"));
         done(format!(
@@ -144,7 +144,7 @@ pub struct BuildArgs {
     pub passphrase: Option<OsString>,
     pub role: String,
     pub profile: Option<ProfileArg>,
-    pub threads: Option<usize>,
+    pub threads: Option<u16>,
     pub cache: Option<PathBuf>,
     pub no_cache: bool,
     pub with_repair: bool,
@@ -164,7 +164,7 @@ pub fn build(a: &BuildArgs) -> Result<u8> {
 /// Builds, and warns where the bundle carries no signature.
 pub fn built(a: &BuildArgs) -> Result<Built> {
     if let Some(n) = a.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n.into()).build_global();
         pool.map_err(|e| Error::new(ErrorCode::Usage, "--threads", e).next("give a small number"))?;
     }
     let output = match (&a.output, &a.layout) {

@@ -4,6 +4,7 @@ use super::making::{BuildArgs, build_text, built};
 use super::out::{Out, heading};
 use super::plan_args::{Pull as PullArgs, Selection};
 use super::render::{safe, table};
+use crate::release::Config;
 use crate::report::Result;
 use crate::verb::{self, Built, Pull, Rebuilt};
 use serde::Serialize;
@@ -40,18 +41,50 @@ struct Said {
     rebuilt: Option<Rebuilt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     built: Option<Built>,
+    /// What keeps the fix out, where that is not done yet.
+    next: Vec<String>,
+}
+
+/// What keeps a withdrawn fix from coming back, and the bundle that had it from being taken for the new one.
+fn next(pull: &Pull, rebuilt: Option<&Rebuilt>, config: Option<&Config>) -> Vec<String> {
+    let mut out = Vec::new();
+    let holds = config.map_or(&[][..], |c| &c.hold);
+    if !holds.iter().any(|h| h.id == pull.fix) {
+        out.push(match holds.is_empty() {
+            true => format!(
+                "hold it back, or the next build takes it in again; at the top of cumulate.toml: hold = [{}]",
+                pull.hold
+            ),
+            false => {
+                format!("hold it back, or the next build takes it in again; in hold of cumulate.toml: {}", pull.hold)
+            }
+        });
+    }
+    let higher = rebuilt.is_some_and(|r| r.sequence.is_some() && r.sequence > pull.sequence);
+    if !higher {
+        let (had, wanted) = match pull.sequence {
+            Some(n) => (format!("the withdrawn bundle has sequence {n}"), n.saturating_add(1)),
+            None => ("the withdrawn bundle states no sequence".into(), 1),
+        };
+        out.push(format!(
+            "give the bundle without it a higher one, and a version of its own, so that installations refuse the              withdrawn one: {had}; in [release] of cumulate.toml: sequence = {wanted}"
+        ));
+    }
+    out
 }
 
 /// `rebuild` holds how the new bundle is built, where one is wanted.
 pub fn pull(bundle: &Path, fix: &str, rebuild: Option<BuildArgs>, out: Out) -> Result<u8> {
     let pull = verb::pull(bundle, fix)?;
+    let config = rebuild.as_ref().map(|r| Config::read(&r.dir.join("cumulate.toml"))).transpose()?;
     let built = rebuild.map(|r| built(&BuildArgs { with_repair: pull.repair, ..r })).transpose()?;
     let rebuilt = match built.as_ref().and_then(|b| b.output.as_ref()) {
         Some(new) => Some(verb::pulled(bundle, &pull, new)?),
         None => None,
     };
     let denied = built.as_ref().is_some_and(Built::denied);
-    out.result("pull", &Said { pull, rebuilt, built }, text)?;
+    let next = next(&pull, rebuilt.as_ref(), config.as_ref());
+    out.result("pull", &Said { pull, rebuilt, built, next }, text)?;
     Ok(u8::from(denied))
 }
 
@@ -92,5 +125,12 @@ fn text(said: &Said) -> String {
             }
         }
     }
-    said.built.as_ref().map_or(text.clone(), |b| format!("{text}\n{}", build_text(b, None)))
+    if let Some(b) = &said.built {
+        text += &format!("\n{}", build_text(b, None));
+    }
+    if !said.next.is_empty() {
+        text += "\nNext:\n";
+        said.next.iter().for_each(|n| text += &format!("  {}\n", safe(n)));
+    }
+    text
 }

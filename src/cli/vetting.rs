@@ -1,9 +1,10 @@
 //! `cumulate vet`: tests, waivers, and what a change did not touch.
 
 use super::checking::base_source;
-use super::making::key_source;
-use super::out::{Out, done};
+use super::making::{key_source, source_date_epoch};
+use super::out::{Out, done, say};
 use super::render::{count, safe};
+use super::using::now;
 use super::vet_args::Vet;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{SourceOptions, read_source};
@@ -45,9 +46,15 @@ pub fn run(a: &Vet) -> Result<u8> {
 
 /// A day, which counts until its end, or a time.
 pub fn date(option: &str, text: &str) -> Result<u64> {
-    parse_time(text).ok_or_else(|| {
+    let time = parse_time(text).ok_or_else(|| {
         Error::new(ErrorCode::Usage, option, "it is no date such as 2027-12-31, or before 1970").next("correct it")
-    })
+    })?;
+    if time < source_date_epoch()?.unwrap_or_else(now) {
+        say(&format!(
+            "warning[date-passed] {option}: {text} has passed: nobody will count what is signed until then\n  next: sign it again with a later day"
+        ));
+    }
+    Ok(time)
 }
 
 fn text(v: &Vetted) -> String {

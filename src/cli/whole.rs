@@ -5,7 +5,7 @@ use super::out::Out;
 use super::plan_args::{Export, Import};
 use super::{checking, exchange, finish, inspecting, making, planning, pulling, trusting, using, vetting};
 use crate::report::{Error, ErrorCode};
-use crate::verb::Taker;
+use crate::verb::{NewBase, Taker};
 use clap::{CommandFactory as _, Parser as _};
 use std::process::ExitCode;
 
@@ -17,8 +17,9 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> crate::report::Result<u8> {
     match command {
         Command::Init { dir, output } => making::init(&dir, Out::new(output.format)),
-        Command::Base(BaseCommand::Add { version, from, dir, track, trust, output }) => {
-            making::base_add(&dir, &version, &from, track.as_deref(), &trust, Out::new(output.format))
+        Command::Base(BaseCommand::Add { version, from, dir, track, replace, trust, output }) => {
+            let new = NewBase { version: &version, from: &from, track: track.as_deref(), replace };
+            making::base_add(&dir, &new, &trust, Out::new(output.format))
         }
         Command::Keygen { out, passphrase, output } => {
             making::keygen(&out, passphrase.as_deref(), Out::new(output.format))

@@ -33,7 +33,9 @@ fn one(track: &TrackView, out: &mut String) {
         }
         return;
     }
-    let _ = writeln!(out, "{} fixes in order, {} edges\n", track.order.len(), track.edges.len());
+    let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let (fixes, edges) = (track.order.len(), track.edges.len());
+    let _ = writeln!(out, "{} in order, {}\n", count(fixes, "fix", "fixes"), count(edges, "edge", "edges"));
     let edges = by(&track.edges, |e| &e.fix);
     let hints = by(&track.hints, |h| &h.fix);
     let pairs = by(&track.order_pairs, |p| &p.then);

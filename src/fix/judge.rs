@@ -36,6 +36,11 @@ pub(super) fn judge(id: &FixId, meta: &mut Meta) -> Result<Vec<Finding>> {
         );
         word.clear();
     }
+    let severity = &meta.severity;
+    if severity.vector.starts_with("CVSS:3.") && severity.known().is_none() {
+        let what = format!("severity '{}' is no complete CVSS vector, so it counts as unknown", severity.vector);
+        bad(what, "state all of AV, AC, PR, UI, S, C, I and A");
+    }
     if !meta.date.is_empty() && !meta.date.get(..10).is_some_and(is_day) {
         bad(format!("date '{}' is no day", meta.date), "write it as 2024-01-31, or as an RFC 3339 time");
     }

@@ -13,7 +13,7 @@ use super::scan::{Scan, scan};
 use super::stage::{back_up, keep_pristine, stage};
 use super::state::{Doing, Generation, Installed, Journal, State};
 use super::steps::{self, EditedConfig, Here, Op, What, Work};
-use crate::bundle::{self, Action, Class, FixState, Hook};
+use crate::bundle::{self, Action, FixState, Hook};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, TreePath};
@@ -125,7 +125,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     };
     let installed = state.installed()?;
     let current = state.current(&installed)?;
-    check_memory(release, &installed, current.as_ref(), options)?;
+    check_memory(dir, release, &installed, current.as_ref(), options)?;
 
     let seen = look(dir, release)?;
     let release = &release.completed(&seen);
@@ -157,9 +157,8 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     if !drifted {
         route.must_end_here()?;
     }
-    let config = route.after.entries.iter().filter(|(p, _)| route.class(p) == Class::Config);
-    let pristine = config.fold(0u64, |sum, (_, e)| sum.saturating_add(e.size()));
-    let space = preflight::space(&work.ops, pristine.saturating_add(route.after.len() as u64 * 256));
+    let files = work.ops.iter().filter(|op| matches!(op.what, What::Put | What::Keep));
+    let space = preflight::space(files.filter_map(|op| op.after.as_ref()), route);
     let mut applied = Applied {
         schema: "cumulate.apply/1",
         outcome: Outcome::NothingToDo,
@@ -249,6 +248,7 @@ pub fn real(dir: &Path) -> Result<PathBuf> {
 }
 
 fn check_memory(
+    dir: &Path,
     release: &Release<'_>,
     installed: &Installed,
     current: Option<&Generation>,
@@ -274,7 +274,16 @@ fn check_memory(
         &release.version,
         format!("the bundle {own}, but this installation has seen sequence {seen}"),
     )
-    .next("get a newer bundle, or insist with --allow-downgrade"))
+    .next(match current.filter(|c| c.sequence.is_some_and(|s| release.sequence.is_none_or(|own| own < s))) {
+        // An older bundle does not start from what is newer than itself.
+        Some(newer) => format!(
+            "get a newer bundle; to go back all the same, take {} back with 'cumulate rollback {}' first, then insist \
+             with --allow-downgrade",
+            newer.version,
+            dir.display()
+        ),
+        None => "get a newer bundle, or insist with --allow-downgrade".into(),
+    }))
 }
 
 /// One look at every path that recognising and planning need.

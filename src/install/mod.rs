@@ -54,6 +54,7 @@ pub use apply::{Applied, Options, Outcome, StepDone, apply};
 pub use doctor::{Diagnosis, Health, doctor};
 pub use in_use::{InUse, in_use};
 pub use mend::{Ailment, Mending, TARGET};
+pub use preflight::space_of;
 pub use recognise::{AllowDrift, Difference};
 pub use release::{Decode, Release, Route};
 pub use resume::Resumed;

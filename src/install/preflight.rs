@@ -1,10 +1,12 @@
 //! Whatever can be known to fail is found before the first byte is written.
 
+use super::release::Route;
 use super::scan::{self, Scan, gone};
 use super::steps::{Op, What, Work};
+use crate::bundle::Class;
 use crate::disk::{self, Disk};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
-use crate::tree::{STATE_DIR, TreePath};
+use crate::tree::{Entry, STATE_DIR, TreePath};
 use rustix::fs::Access;
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,10 +16,18 @@ use std::path::Path;
 /// Room for folders, records and the file system's own blocks beside the new files' bytes.
 const OVERHEAD: u64 = 1 << 20;
 
-/// Bytes on disk that the operations take at most while both versions are there.
-pub fn space(ops: &[Op], listing: u64) -> u64 {
-    let files = ops.iter().filter(|op| matches!(op.what, What::Put | What::Keep)).filter_map(|op| op.after.as_ref());
-    files.fold(OVERHEAD.saturating_add(listing), |sum, e| sum.saturating_add(e.size().div_ceil(4096) * 4096 + 4096))
+/// Bytes on disk that an apply of the whole route takes at most while both versions are there.
+pub fn space_of(route: &Route) -> u64 {
+    let ours = route.steps.iter().filter(|s| matches!(s.class, Class::Code | Class::Config));
+    space(ours.filter_map(|s| s.after.as_ref()).filter(|e| **e != Entry::Folder), route)
+}
+
+/// The same for these new or copied files, with the target's listing and its config files as they are shipped.
+pub fn space<'a>(files: impl Iterator<Item = &'a Entry>, route: &Route) -> u64 {
+    let config = route.after.entries.iter().filter(|(p, _)| route.class(p) == Class::Config);
+    let fixed = OVERHEAD.saturating_add(route.after.len() as u64 * 256);
+    let fixed = config.fold(fixed, |sum, (_, e)| sum.saturating_add(e.size()));
+    files.fold(fixed, |sum, e| sum.saturating_add((e.size().div_ceil(4096).saturating_mul(4096)).saturating_add(4096)))
 }
 
 /// Checks that the operations can be done at all.

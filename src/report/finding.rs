@@ -125,6 +125,8 @@ codes! {
     BadMetadata = "bad-metadata", Warn;
     /// A patch file holds several mails, which are one fix together.
     SeveralMails = "several-mails", Warn;
+    /// The commits of a range do not start from where the range says.
+    RangeDiverges = "range-diverges", Warn;
     /// A link of an overlay leads out of the tree.
     LinkLeaves = "link-leaves", Warn;
     /// A path of a base that is not in the target and that no fix deletes.
@@ -155,6 +157,8 @@ codes! {
     Held = "held", Warn;
     /// The day until which a fix was held has passed.
     HoldExpired = "hold-expired", Warn;
+    /// The best-before of a release has passed already when it is planned or built.
+    DatePassed = "date-passed", Warn;
     /// A selection leaves out a fix that text suggests another needs, or that repairs it.
     HintLeftBehind = "hint-left-behind", Warn;
     /// A file of the installation differs from what is recorded.

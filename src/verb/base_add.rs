@@ -1,10 +1,10 @@
 //! `base add`: one more supported version in `cumulate.toml`.
 
-use super::lay::lay;
+use super::lay::{lay, lay_over};
 use crate::bundle::{self, Action, Bundle};
 use crate::disk::Disk;
 use crate::install::{Release as Installable, Route};
-use crate::release::Config;
+use crate::release::{BaseConfig, Config};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, Entry, Source, SourceOptions, Tree, read_source};
 use crate::trust::Policy;
@@ -26,6 +26,17 @@ pub struct BaseAdded {
     pub findings: Vec<Finding>,
 }
 
+/// What is to be recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct NewBase<'a> {
+    pub version: &'a str,
+    /// A folder, an archive or a bundle.
+    pub from: &'a Path,
+    pub track: Option<&'a str>,
+    /// Whether it may take the place of the base of this version and track.
+    pub replace: bool,
+}
+
 /// Records a folder, an archive, or a bundle's target as a base. A bundle holds deltas only, so its target
 /// is made in `bases/VERSION` from a base of this release that the bundle knows; `policy` says at which time whose
 /// signatures it needs.
@@ -33,20 +44,16 @@ pub struct BaseAdded {
 /// # Errors
 /// `config` if the version is there already, `usage` where one of several tracks has to be named, `no-base` if no base of the release fits the bundle, `exists`; as
 /// [`bundle::Unverified::verify`] with a policy, `usage` where there is nothing signed to hold it against.
-pub fn base_add(
-    disk: &Disk,
-    dir: &Path,
-    version: &str,
-    from: &Path,
-    track: Option<&str>,
-    policy: Option<(&Policy, u64)>,
-) -> Result<BaseAdded> {
+pub fn base_add(disk: &Disk, dir: &Path, new: &NewBase<'_>, policy: Option<(&Policy, u64)>) -> Result<BaseAdded> {
+    let NewBase { version, from, track, replace } = *new;
     let file = dir.join("cumulate.toml");
-    let config = Config::read(&file)?;
-    if config.bases.iter().any(|b| b.version == version && b.track.as_deref() == track) {
+    let mut config = Config::read(&file)?;
+    let same = |b: &BaseConfig| b.version == version && b.track.as_deref() == track;
+    if !replace && config.bases.iter().any(same) {
         return Err(Error::new(ErrorCode::Config, version, "the release has this base already")
-            .next("remove its [[base]] first"));
+            .next("say --replace, or choose another version"));
     }
+    config.bases.retain(|b| !same(b));
     if track.is_none() && config.tracks.len() > 1 {
         let names: Vec<&str> = config.tracks.iter().map(|t| t.name.as_str()).collect();
         return Err(Error::new(
@@ -61,20 +68,35 @@ pub fn base_add(
         let bundle = believe(from, policy, &mut findings)?;
         let (made, name) = target_of(dir, &config, from, &bundle, track)?;
         let place = PathBuf::from("bases").join(version);
+        let lay = if replace { lay_over } else { lay };
         lay(disk, &dir.join(&place), &made)?;
         (place, made.tree, Some(name))
     } else if policy.is_some() {
         return Err(Error::new(ErrorCode::Usage, from.display(), "this is no bundle, so nothing of it is signed")
             .next("leave --pub and --policy out, or name the bundle"));
     } else {
+        let (release, named) = (real(dir)?, real(from)?);
+        if release.starts_with(&named) {
+            return Err(Error::new(
+                ErrorCode::Usage,
+                from.display(),
+                "the release folder lies in it, which changes with every command: that is no released version",
+            )
+            .next("name the folder or archive of the version as it was shipped"));
+        }
         let options = SourceOptions { version: Some(version), ..SourceOptions::default() };
         let tree = read_source(from, &options)?.tree;
+        if tree.is_empty() {
+            return Err(Error::new(ErrorCode::Usage, from.display(), "there is no file in it: that is no version")
+                .next("name the folder or archive of the version as it was shipped"));
+        }
         (relative(dir, from)?, tree, None)
     };
     findings.iter_mut().for_each(|f| f.level = config.level(f.code));
     let digest = tree.digest();
     let old = std::fs::read_to_string(&file).map_err(|e| Error::io(file.display(), &e))?;
-    let text = old.trim_end().to_owned() + &entry(version, &source, track, &digest)?;
+    let kept = if replace { without(&old, version, track) } else { old };
+    let text = kept.trim_end().to_owned() + &entry(version, &source, track, &digest)?;
     Config::parse(&text, &file.display().to_string())?;
     disk.write_atomic(&file, text.as_bytes(), 0o644)?;
     Ok(BaseAdded {
@@ -86,6 +108,36 @@ pub fn base_add(
         made_from,
         findings,
     })
+}
+
+/// The configuration without the `[[base]]` of this version and track; comments behind it stay.
+fn without(text: &str, version: &str, track: Option<&str>) -> String {
+    let mut starts = vec![0];
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim_start().starts_with('[') && at > 0 {
+            starts.push(at);
+        }
+        at += line.len();
+    }
+    starts.push(text.len());
+    let mut out = String::new();
+    for part in starts.windows(2).map(|w| &text[w[0]..w[1]]) {
+        let is = |t: &toml::Table| {
+            let base = t.get("base").and_then(|b| b.as_array()).and_then(|b| b.first()).and_then(|b| b.as_table());
+            let word = |name: &str| base.and_then(|b| b.get(name)).and_then(|v| v.as_str());
+            word("version") == Some(version) && word("track") == track
+        };
+        if !part.parse::<toml::Table>().is_ok_and(|t| is(&t)) {
+            out += part;
+            continue;
+        }
+        let mut rest = part.split_inclusive('\n').collect::<Vec<_>>();
+        let said = |l: &&str| !l.trim().is_empty() && !l.trim_start().starts_with('#');
+        let end = rest.iter().rposition(said).map_or(0, |n| n + 1);
+        out.extend(rest.drain(end..));
+    }
+    out
 }
 
 fn entry(version: &str, source: &Path, track: Option<&str>, tree: &Digest) -> Result<String> {
@@ -117,7 +169,8 @@ fn believe(path: &Path, policy: Option<(&Policy, u64)>, findings: &mut Vec<Findi
         None => {
             let what = "its target is a base now, and nobody checked who signed it";
             findings.push(
-                Finding::new(Code::UnsignedBundle, path.display(), what).next("give --pub or --policy with the bundle"),
+                Finding::new(Code::UnsignedBundle, path.display(), what)
+                    .next("add it again with --replace and --pub or --policy"),
             );
             opened.accept_unsigned()
         }
@@ -184,10 +237,6 @@ fn rebuild(bundle: &Bundle, release: &Installable<'_>, name: &str, base: &Source
 
 /// The source as seen from the release folder, where it lies below it or beside it; else absolute.
 fn relative(dir: &Path, from: &Path) -> Result<PathBuf> {
-    let real = |p: &Path| {
-        let p = if p.as_os_str().is_empty() { Path::new(".") } else { p };
-        p.canonicalize().map_err(|e| Error::io(p.display(), &e))
-    };
     let (dir, from) = (real(dir)?, real(from)?);
     if let Ok(inside) = from.strip_prefix(&dir) {
         return Ok(inside.to_path_buf());
@@ -198,4 +247,9 @@ fn relative(dir: &Path, from: &Path) -> Result<PathBuf> {
         }
         _ => Ok(from),
     }
+}
+
+fn real(p: &Path) -> Result<PathBuf> {
+    let p = if p.as_os_str().is_empty() { Path::new(".") } else { p };
+    p.canonicalize().map_err(|e| Error::io(p.display(), &e))
 }

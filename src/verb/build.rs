@@ -4,6 +4,7 @@ use super::described::{fix_entries, graph, hooks, provenance, state_of};
 use super::planned::{PlannedTrack, planned};
 use super::provenance::statements;
 use super::selection::Selection;
+use super::sign::check_role;
 use super::target::{Target, target_of};
 use crate::bundle::{BaseDraft, Blobs, Draft, FixEntry, State, TrackDraft, write_file, write_layout};
 use crate::delta::Profile;
@@ -114,7 +115,13 @@ pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &P
         return Err(Error::new(ErrorCode::Config, name, "the repair base needs this name for itself")
             .next("give that base another name, or build without --with-repair"));
     }
-    let key = request.key.as_ref().map(|(k, role)| Ok::<_, Error>((SecretKey::read(k.clone())?, role))).transpose()?;
+    let key = match &request.key {
+        Some((key, role)) => {
+            check_role(role)?;
+            Some((SecretKey::read(key.clone())?, role))
+        }
+        None => None,
+    };
     progress("planning", 0, 1);
     let tracks = planned(release, &request.selection)?;
     let mut findings = release.findings.clone();

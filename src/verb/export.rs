@@ -111,8 +111,9 @@ fn original(fix: &Fix, payload: &Payload, file: &Path) -> Result<(Vec<u8>, Strin
     };
     let bytes = std::fs::read(file).map_err(|e| Error::io(file.display(), &e))?;
     for reverse in [false, true] {
-        // Levels beyond these are not seen in the wild; 0 comes first, since a name without folders reads alike at any.
-        for strip in [0, 1, 2, 3, 4] {
+        // Levels beyond these are not seen in the wild; a name without folders, and a rename of git, read alike at several.
+        let prefixed = bytes.split(|b| *b == b'\n').any(|l| l.starts_with(b"diff --git a/"));
+        for strip in if prefixed { [1, 0, 2, 3, 4] } else { [0, 1, 2, 3, 4] } {
             let options = ParseOptions { strip, reverse, ..ParseOptions::default() };
             if parse(&bytes, &options).is_ok_and(|found| found == *wanted) {
                 let level = if strip == 1 { String::new() } else { format!("-p{strip}") };

@@ -2,7 +2,7 @@
 
 use crate::disk::Disk;
 use crate::fix::read_fixes;
-use crate::report::{Error, ErrorCode, Finding, Result};
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -35,7 +35,7 @@ pub struct Imported {
 /// added to; `bad-source` where git fails.
 pub fn import_git(disk: &Disk, repo: &Path, range: &str, out: &Path, append: bool) -> Result<Imported> {
     // A single name means all of the history up to it.
-    if range.starts_with('-') || !range.contains("..") {
+    if range.starts_with('-') || !range.contains("..") || range.contains("...") {
         return Err(Error::new(ErrorCode::Usage, range, "this is no range of commits").next("say FROM..TO"));
     }
     let listed = git(repo, &["rev-list", "--reverse", "--first-parent", "--parents", "--end-of-options", range, "--"])
@@ -80,7 +80,30 @@ pub fn import_git(disk: &Disk, repo: &Path, range: &str, out: &Path, append: boo
     let series = files.iter().fold(series.clone(), |all, (name, _)| all + name + "\n");
     write(disk, out, files, &series)?;
     made.findings = read_fixes(out)?.findings;
+    made.findings.extend(diverges(repo, range)?);
     Ok(made)
+}
+
+/// Where the beginning of a range is no ancestor of its end, the commits start from where the two parted.
+fn diverges(repo: &Path, range: &str) -> Result<Option<Finding>> {
+    let (from, to) = range.split_once("..").unwrap_or((range, ""));
+    let name = |end: &str| if end.is_empty() { "HEAD".to_owned() } else { end.to_owned() };
+    let commit = |end: &str| -> Result<String> {
+        let found = git(repo, &["rev-parse", "--verify", "--end-of-options", &format!("{}^{{commit}}", name(end))])?;
+        Ok(String::from_utf8_lossy(&found).trim().to_owned())
+    };
+    let (first, last) = (commit(from)?, commit(to)?);
+    let Ok(parted) = git(repo, &["merge-base", &first, &last]) else {
+        let what = format!("{} and {} have no common history", name(from), name(to));
+        return Ok(Some(Finding::new(Code::RangeDiverges, range, what).next("check the names of the range")));
+    };
+    let parted = String::from_utf8_lossy(&parted).trim().to_owned();
+    let what = || {
+        format!("{} is no ancestor of {}: these fixes start from {parted}, where the two parted", name(from), name(to))
+    };
+    let next =
+        || format!("take that commit as the base: git archive {parted}; or rebase the commits onto {}", name(from));
+    Ok((parted != first).then(|| Finding::new(Code::RangeDiverges, range, what()).next(next())))
 }
 
 /// What a commit changes against its first parent; the whole tree for one without parents.

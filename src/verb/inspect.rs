@@ -4,6 +4,7 @@ use crate::bundle::{
     self, Action, Bundle, FixEntry, FixState, GraphEdge, GraphMerge, GraphPair, Hook, Limits, TreeRef,
 };
 use crate::disk::Disk;
+use crate::install::{self, Release};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry};
 use crate::trust::{Envelope, Said, show_time};
@@ -126,7 +127,10 @@ pub fn inspect(path: &Path, base: Option<&str>) -> Result<Inspect> {
         Some(name) => vec![bundle.base(name)?.name.clone()],
         None => bundle.bases().map(|b| b.name.clone()).collect(),
     };
-    let bases: Vec<BaseView> = names.iter().map(|n| view(&bundle, n, base.is_some())).collect::<Result<_>>()?;
+    let bases: Vec<BaseView> = {
+        let release = Release::of(&bundle)?;
+        names.iter().map(|n| view(&bundle, &release, n, base.is_some())).collect::<Result<_>>()?
+    };
     let graph = bundle.graph().clone();
     let track = base.and_then(|_| bases.first()).map(|b| b.track.as_str());
     let tracks: Vec<TrackView> = root
@@ -165,7 +169,7 @@ pub fn inspect(path: &Path, base: Option<&str>) -> Result<Inspect> {
     })
 }
 
-fn view(bundle: &Bundle, name: &str, every_path: bool) -> Result<BaseView> {
+fn view(bundle: &Bundle, release: &Release<'_>, name: &str, every_path: bool) -> Result<BaseView> {
     let base = bundle.base(name)?;
     let steps = bundle.steps(name)?.steps;
     let touched: BTreeMap<_, _> = match every_path {
@@ -195,7 +199,7 @@ fn view(bundle: &Bundle, name: &str, every_path: bool) -> Result<BaseView> {
         files: base.before.files,
         bytes: base.before.bytes,
         download: bundle.download(name)?,
-        disk: base.disk,
+        disk: release.routes.iter().find(|r| r.name == name).map_or(base.disk, install::space_of),
         memory: base.memory,
         fixes: base.fixes.clone(),
         hooks: base.hooks.clone(),

@@ -26,6 +26,22 @@ pub fn lay(disk: &Disk, dir: &Path, source: &Source) -> Result<()> {
     laid
 }
 
+/// The same in place of a folder that may be there already, which stays until the new one is whole.
+///
+/// # Errors
+/// As [`lay`], but for `exists`.
+pub fn lay_over(disk: &Disk, dir: &Path, source: &Source) -> Result<()> {
+    if dir.symlink_metadata().is_err() {
+        return lay(disk, dir, source);
+    }
+    let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let new = dir.with_file_name(format!("{TEMP_PREFIX}{name}-new"));
+    let _ = disk.remove_all(&new);
+    lay(disk, &new, source)?;
+    disk.remove_all(dir)?;
+    disk.rename(&new, dir)
+}
+
 fn fill(disk: &Disk, dir: &Path, source: &Source) -> Result<()> {
     disk.mkdir_all(dir)?;
     for (path, entry) in &source.tree.entries {

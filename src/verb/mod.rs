@@ -66,7 +66,7 @@ mod why;
 
 pub use apply::{Belief, apply};
 #[cfg(feature = "build")]
-pub use base_add::{BaseAdded, base_add};
+pub use base_add::{BaseAdded, NewBase, base_add};
 #[cfg(feature = "build")]
 pub use build::{Built, BuiltBase, Output, Progress, Request, build};
 #[cfg(feature = "build")]

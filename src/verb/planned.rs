@@ -96,6 +96,7 @@ fn plan_track<'a>(release: &'a Release, chosen: Chosen<'a>, selection: &Selectio
         resolutions: &release.fixes.resolutions,
     });
     findings.extend(never_written(release, &candidates, outcome.as_ref().ok()));
+    findings.extend(passed(release, selection));
     findings.extend(held(&holds, outcome.as_ref().ok(), selection));
     PlannedTrack { track, candidates, not_for, store, selected, outcome, findings }
 }
@@ -119,6 +120,13 @@ pub fn nothing_written(classes: &Classes, payload: &Payload) -> Option<String> {
 fn held_because(hold: &Hold) -> String {
     let until = hold.until.as_ref().map_or(String::new(), |d| format!(" until {}", d.0));
     format!("{} ({}{until})", hold.reason, hold.owner)
+}
+
+/// A best-before that was over on the day of the plan: nobody will install the release.
+fn passed(release: &Release, selection: &Selection) -> Option<Finding> {
+    let (day, today) = (release.config.release.best_before.as_ref()?, selection.today.as_ref()?);
+    let what = || format!("best-before {} has passed: installations will refuse the release as stale", day.0);
+    (day < today).then(|| Finding::new(Code::DatePassed, "best-before", what()).next("set a later day in [release]"))
 }
 
 /// What holds leave out, and those whose day has passed.

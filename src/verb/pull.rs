@@ -12,6 +12,9 @@ pub struct Pull {
     pub component: String,
     pub version: String,
     pub fix: String,
+    pub sequence: Option<u64>,
+    /// What `hold` in cumulate.toml has to have, or else the next build takes the fix in again.
+    pub hold: String,
     /// The fix itself, then what needs it, in the order of the plan.
     pub goes: Vec<Gone>,
     /// Fixes that the ones that go stand for; with the release folder, those that it has come back.
@@ -55,6 +58,7 @@ pub struct PulledBase {
 /// What the new bundle has, beside what the old one's edges led to expect.
 #[derive(Debug, Clone, Serialize)]
 pub struct Rebuilt {
+    pub sequence: Option<u64>,
     /// Gone as well, although no recorded edge says so.
     pub gone_too: Vec<String>,
     /// There, and the old bundle had it not: what was superseded, or came to the release since.
@@ -85,6 +89,12 @@ pub fn pull(path: &Path, fix: &str) -> Result<Pull> {
         component: root.component.clone(),
         version: root.release.version.clone(),
         fix: fix.to_owned(),
+        sequence: root.release.sequence,
+        hold: format!(
+            "{{ id = {}, reason = {}, owner = \"WHO\" }}",
+            toml::Value::String(fix.to_owned()),
+            toml::Value::String(format!("withdrawn from {}", root.release.version))
+        ),
         goes: goes.collect(),
         superseded: gone.iter().flat_map(|f| f.supersedes.iter().cloned()).collect(),
         repair: bundle.bases().any(BaseManifest::is_repair),
@@ -157,12 +167,12 @@ fn on_base(bundle: &Bundle, name: &str, gone: &BTreeMap<String, Vec<String>>) ->
 /// # Errors
 /// Whatever opening a bundle gives.
 pub fn pulled(old: &Path, pull: &Pull, new: &Path) -> Result<Rebuilt> {
-    let fixes = |path: &Path| -> Result<BTreeSet<String>> {
-        Ok(bundle::open(path)?.accept_unsigned()?.root().fixes.iter().map(|f| f.id.clone()).collect())
-    };
-    let (before, after) = (fixes(old)?, fixes(new)?);
+    let fixes = |bundle: &Bundle| -> BTreeSet<String> { bundle.root().fixes.iter().map(|f| f.id.clone()).collect() };
+    let (old, new) = (bundle::open(old)?.accept_unsigned()?, bundle::open(new)?.accept_unsigned()?);
+    let (before, after) = (fixes(&old), fixes(&new));
     let expected: BTreeSet<String> = pull.goes.iter().map(|g| g.fix.clone()).collect();
     Ok(Rebuilt {
+        sequence: new.root().release.sequence,
         gone_too: before.difference(&after).filter(|f| !expected.contains(*f)).cloned().collect(),
         new: after.difference(&before).cloned().collect(),
     })

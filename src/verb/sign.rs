@@ -72,11 +72,11 @@ pub fn attach(path: &Path, role: &str, public: &Path, signature: &[u8]) -> Resul
 }
 
 pub(super) fn check_role(role: &str) -> Result<()> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !role.is_empty() && role.len() <= 64 && role.chars().all(plain) {
         return Ok(());
     }
-    Err(Error::new(ErrorCode::Usage, role.escape_debug(), "a role is 1 to 64 letters, digits, '-', '_' or '.'")
+    Err(Error::new(ErrorCode::Usage, role.escape_debug(), "a role is 1 to 64 of a-z, 0-9 and '-'")
         .next("for example --role release"))
 }
 
