@@ -47,6 +47,9 @@ fn one(track: &TrackView, out: &mut String) {
             fix.map(|f| f.cves.join(" ")).filter(|c| !c.is_empty()).map(|c| format!("  [{c}]")).unwrap_or_default();
         let title = fix.map(|f| f.title.as_str()).unwrap_or_default();
         let _ = writeln!(out, "{:4}  {}  {}{cves}", i + 1, safe(id), safe(title));
+        if let Some(ids) = fix.map(|f| &f.realises).filter(|r| !r.is_empty()) {
+            let _ = writeln!(out, "        realises {}: one payload, chosen as a whole", safe(&ids.join(", ")));
+        }
         for e in edges.get(id.as_str()).into_iter().flatten() {
             let _ = writeln!(out, "        needs {} ({}): {}", safe(&e.needs), e.kind, safe(&e.text));
         }

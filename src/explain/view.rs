@@ -160,6 +160,9 @@ pub struct LeastView {
 #[derive(Debug, Clone, Serialize)]
 pub struct FixView {
     pub title: String,
+    /// Fixes that its payload brings at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub realises: Vec<String>,
     pub cves: Vec<String>,
     /// `critical` to `none`; empty where it is not known.
     pub severity: &'static str,
@@ -284,6 +287,7 @@ impl TrackView {
             let meta = metas.get(id);
             let fix = FixView {
                 title: meta.map(|m| m.0.title.clone()).unwrap_or_default(),
+                realises: meta.map(|m| names(&m.0.realises)).unwrap_or_default(),
                 cves: meta.map(|m| m.0.cves.clone()).unwrap_or_default(),
                 severity: meta.and_then(|m| m.0.severity.known()).unwrap_or_default(),
                 paths: meta.map(|m| paths(m.1)).unwrap_or_default(),
@@ -303,7 +307,12 @@ impl TrackView {
             })
             .collect();
         self.merged = plan.merged.iter().map(MergeView::new).collect();
-        self.dropped = plan.dropped.iter().map(|d| (d.fix.0.clone(), drop_cause(&d.cause))).collect();
+        let with_it = |fix: &FixId| match metas.get(fix).map(|m| names(&m.0.realises)) {
+            Some(ids) if !ids.is_empty() => format!("; with it goes what it realises: {}", ids.join(", ")),
+            _ => String::new(),
+        };
+        self.dropped =
+            plan.dropped.iter().map(|d| (d.fix.0.clone(), drop_cause(&d.cause) + &with_it(&d.fix))).collect();
         self.came_along = plan.came_along.iter().map(|c| (c.fix.0.clone(), names(&c.chain))).collect();
         self.least = plan.least.map(|l| LeastView { lines: l.lines, proved: l.proved });
         self.findings.extend(plan.findings.iter().cloned());

@@ -24,6 +24,7 @@ pub struct FixToml {
     pub supersedes: Option<Vec<FixId>>,
     pub conflicts: Option<Vec<FixId>>,
     pub after: Option<Vec<FixId>>,
+    pub realises: Option<Vec<FixId>>,
     pub commit: Option<String>,
     pub restart: Option<bool>,
     pub affects: Option<Vec<String>>,
@@ -31,11 +32,29 @@ pub struct FixToml {
     pub hooks: Option<Vec<FixHook>>,
     pub strip: Option<u32>,
     pub reverse: Option<bool>,
+    /// What patches are for whose names do not say it.
+    pub variant: Vec<VariantToml>,
     /// Paths that the overlay deletes.
     pub delete: Vec<TreePath>,
     pub rename: Vec<RenameToml>,
     /// The pre-image's digest by path.
     pub built_on: BTreeMap<TreePath, Digest>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VariantToml {
+    /// File in the folder of the fix.
+    pub patch: String,
+    pub when: WhenToml,
+}
+
+/// What is not stated is any.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhenToml {
+    pub branch: Option<String>,
+    pub platform: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,6 +91,7 @@ impl FixToml {
             supersedes,
             conflicts,
             after,
+            realises,
             commit,
             restart,
             affects,

@@ -5,10 +5,12 @@ mod header;
 mod judge;
 mod manifest;
 mod read;
+mod realised;
 mod resolutions;
 mod series;
 mod severity;
 mod types;
+mod variants;
 
 pub use date::is_day;
 pub use read::{FixSet, read_fixes};

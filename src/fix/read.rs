@@ -3,9 +3,11 @@
 use super::header::{encoded_mail, read_header, subjects};
 use super::judge::{judge, strangers, stray_links};
 use super::manifest::FixToml;
+use super::realised::realised;
 use super::resolutions::{Resolution, read_resolutions};
 use super::series::{SeriesLine, read_series};
 use super::types::{Change, Fix, FixId, Meta, Payload, Variant};
+use super::variants::varied;
 use crate::patch::{Mode, ParseOptions, parse};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use crate::tree::{Entry, PathError, STATE_DIR, SourceOptions, Store, TreePath, read_source};
@@ -20,6 +22,8 @@ pub struct FixSet {
     pub fixes: Vec<Fix>,
     /// The order where it is known.
     pub series: Option<Vec<FixId>>,
+    /// By fix that another's payload realises: that one.
+    pub realised: BTreeMap<FixId, FixId>,
     /// What was decided where two of them change the same lines.
     pub resolutions: Vec<Resolution>,
     /// Contents of the overlays and of the resolutions.
@@ -65,6 +69,7 @@ pub fn read_fixes(dir: &Path) -> Result<FixSet> {
         set.store.absorb(store);
         set.findings.extend(findings);
     }
+    set.realised = realised(&mut set.fixes)?;
     set.findings.extend(strangers(&set.fixes));
     set.findings.extend(strays.iter().map(|path| stray(dir, path)));
     set.resolutions = read_resolutions(&dir.join("resolutions"), &mut set.store)?;
@@ -262,7 +267,8 @@ fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
         reverse: found.reverse || toml.reverse.unwrap_or(false),
         ..ParseOptions::default()
     };
-    for (file, branch, platform) in &found.patches {
+    let patches = varied(&id, found.patches, &toml.variant)?;
+    for (file, branch, platform) in &patches {
         let bytes = std::fs::read(file).map_err(|e| Error::io(file.display(), &e))?;
         let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let header = read_header(&bytes, name);
@@ -304,7 +310,7 @@ fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
             }),
         }
     }
-    if found.patches.is_empty() {
+    if patches.is_empty() {
         let changes = overlay(tree.as_deref(), &toml, &mut store)?;
         let file = tree.or(found.folder).unwrap_or_default();
         variants.push(Variant { branch: None, platform: None, file, payload: Payload::Overlay(changes) });

@@ -38,6 +38,8 @@ pub struct Meta {
     pub conflicts: Vec<FixId>,
     /// Order without need.
     pub after: Vec<FixId>,
+    /// Fixes that this payload brings at once, and that cannot be chosen apart.
+    pub realises: Vec<FixId>,
     /// Commits that this fix names in `Fixes:` or `Stable-dep-of:` trailers.
     pub fixes_commits: Vec<String>,
     /// The upstream commit that this fix is, where a header says so.

@@ -2,7 +2,7 @@
 
 use super::config::{BaseConfig, Config, DEFAULT_TRACK, TrackConfig};
 use super::paths::{Classes, deletes_nothing, unused_names, unused_patterns};
-use crate::fix::{Fix, FixSet, Variant, read_fixes};
+use crate::fix::{Fix, FixId, FixSet, Variant, read_fixes};
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Source, SourceOptions, read_source};
 use rayon::prelude::*;
@@ -82,10 +82,17 @@ fn config_file(path: &Path) -> PathBuf {
 }
 
 /// `all`: every tree that the configuration names is read, so that rules which fit no path are known to be unused.
-fn assemble(file: &Path, config: Config, all: bool) -> Result<Release> {
+fn assemble(file: &Path, mut config: Config, all: bool) -> Result<Release> {
     let dir = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let classes = Classes::new(&config)?;
     let fixes = read_fixes(&dir.join(config.release.fixes.as_deref().unwrap_or(Path::new("fixes"))))?;
+    // Who holds back what a payload realises holds back the payload.
+    let named = config.hold.iter_mut().map(|h| &mut h.id).chain(config.not_for.iter_mut().map(|n| &mut n.fix));
+    for id in named {
+        if let Some(carrier) = fixes.realised.get(&FixId(id.clone())) {
+            id.clone_from(&carrier.0);
+        }
+    }
     let declared = if config.tracks.is_empty() { vec![default_track()] } else { config.tracks.clone() };
     let tracks: Vec<Track> = declared.into_iter().map(|t| load_track(&dir, &config, t)).collect::<Result<_>>()?;
     let mut findings = fixes.findings.clone();

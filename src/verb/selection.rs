@@ -71,7 +71,7 @@ impl Pick {
     /// `out` where the word says what to leave out.
     fn fits(&self, c: &Candidate<'_>, out: bool) -> bool {
         match &self.by {
-            By::Id(id) => c.id == id,
+            By::Id(id) => c.id == id || c.meta.realises.contains(id),
             By::Cve(cve) => c.meta.cves.contains(cve),
             // Nobody who leaves out the low ones means the critical ones too.
             By::Severity(word) if out => {
