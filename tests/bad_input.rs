@@ -47,7 +47,8 @@ fn every_wrong_input_is_told_with_its_code_and_the_fix_that_it_is_about() {
         vec![("A.patch", format!("diff --git a/f b/f\n--- a/{old}\n+++ b/{new}\n@@ -1 +1 @@\n-1\n+one\n"))]
     };
     // What is wrong, the files, exit code, code, what it is about, a part of the sentence.
-    let table: Vec<(&str, Vec<(&str, String)>, i32, &str, &str, &str)> = vec![
+    type Line<'a> = (&'a str, Vec<(&'a str, String)>, i32, &'a str, &'a str, &'a str);
+    let table: Vec<Line<'_>> = vec![
         ("a requirement on itself", two("requires = [\"A\"]", ""), 3, "config", "A", "names itself"),
         ("it supersedes itself", two("supersedes = [\"A\"]", ""), 3, "config", "A", "names itself"),
         (

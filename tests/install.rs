@@ -190,6 +190,72 @@ impl Line {
     }
 }
 
+/// Extended attributes of a file, for file systems that have them.
+fn attribute(file: &Path, name: &str) -> Option<Vec<u8>> {
+    let mut value = [0; 256];
+    let read = rustix::fs::lgetxattr(file, name, &mut value[..]).ok()?;
+    Some(value[..read].to_vec())
+}
+
+/// What a file has beside its content survives its replacement and comes back with it.
+#[test]
+fn attributes_access_lists_and_holes_are_kept() {
+    use std::os::unix::fs::MetadataExt as _;
+    let big = |text: &str| {
+        let mut bytes = vec![0u8; 512 << 10];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        bytes.extend(text.as_bytes());
+        bytes
+    };
+    let [old, new] = ["one", "two"].map(|text| {
+        let mut w = world(&[&format!("plain = {text}")]);
+        w.insert("big".into(), Node::File(big(text), 0o640));
+        w
+    });
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path();
+    lay(dir, &old);
+    let (plain, large) = (dir.join("plain"), dir.join("big"));
+    let none = rustix::fs::XattrFlags::empty();
+    rustix::fs::lsetxattr(&plain, "user.owner", b"dana", none).expect("a file system with attributes");
+    // One named user beside owner, group and others (posix_acl_xattr.h): rw for user 1234.
+    let entries: [(u16, u16, u32); 5] =
+        [(1, 6, u32::MAX), (2, 6, 1234), (4, 4, u32::MAX), (0x10, 6, u32::MAX), (0x20, 4, u32::MAX)];
+    let mut list = 2u32.to_le_bytes().to_vec();
+    for (tag, perm, id) in entries {
+        list.extend(tag.to_le_bytes());
+        list.extend(perm.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    let lists = rustix::fs::lsetxattr(&plain, "system.posix_acl_access", &list, none).is_ok();
+    let punched = rustix::fs::fallocate(
+        fs::OpenOptions::new().write(true).open(&large).unwrap(),
+        rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE,
+        4096,
+        (512 << 10) - 4096,
+    )
+    .is_ok();
+    let before = (attribute(&plain, "system.posix_acl_access"), fs::metadata(&large).unwrap().blocks());
+    let made = Made::new("2", &[("1", &old)], &new, &[]);
+    let options = Options { release_times: true, ..Options::default() };
+    apply(&Disk::real(), dir, &made.release(), &options).unwrap();
+    assert_eq!(tree_of(dir), tree(&new));
+    assert_eq!(attribute(&plain, "user.owner").as_deref(), Some(&b"dana"[..]));
+    assert_eq!(fs::metadata(&plain).unwrap().mtime(), 1_700_000_000, "the release's time");
+    if lists {
+        assert!(before.0.is_some());
+        assert_eq!(attribute(&plain, "system.posix_acl_access"), before.0);
+    }
+    if punched {
+        let blocks = fs::metadata(&large).unwrap().blocks();
+        assert!(blocks * 512 < 64 << 10, "{blocks} blocks of a file of half a megabyte, {} before", before.1);
+    }
+    println!("access lists: {lists}, holes: {punched}");
+    rollback(&Disk::real(), dir).unwrap();
+    assert_eq!((tree_of(dir), attribute(&plain, "user.owner")), (tree(&old), Some(b"dana".to_vec())));
+    assert_eq!((attribute(&plain, "system.posix_acl_access"), fs::metadata(&large).unwrap().blocks()), before);
+}
+
 #[test]
 fn situations() {
     for line in lines() {

@@ -90,6 +90,9 @@ pub enum Using {
         /// A folder with intact files of what is installed: what merging starts from.
         #[arg(long, value_name = "FOLDER")]
         from: Option<PathBuf>,
+        /// Give files that are written the time that the release states (SOURCE_DATE_EPOCH of its build) instead of now.
+        #[arg(long)]
+        release_times: bool,
         /// The id of a hook that cannot be undone and may run all the same (as the refusal names it); again for more.
         #[arg(long, value_name = "ID")]
         accept: Vec<String>,

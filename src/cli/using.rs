@@ -60,6 +60,7 @@ pub fn run(command: Using) -> Result<u8> {
             allow_composed,
             edited_config,
             from,
+            release_times,
             accept,
             dry_run,
             output,
@@ -76,6 +77,7 @@ pub fn run(command: Using) -> Result<u8> {
                 base,
                 edited: edited_config.into(),
                 intact: from,
+                release_times,
                 accept,
                 ..Options::default()
             };
@@ -325,6 +327,14 @@ fn status_text(s: &Status, dir: &Path) -> String {
             count(n(State::Added) + n(State::Partly), "fix", "fixes"),
             n(State::Contained)
         );
+    }
+    if let Some(end) = s.best_before {
+        let (day, past) = (crate::trust::show_time(end), now() > end);
+        text += &if past {
+            format!("its best-before has passed ({day}): there should be a newer release by now\n")
+        } else {
+            format!("it is the current release until {day}, if no newer one comes before\n")
+        };
     }
     for d in &s.drift {
         text += &format!("drifted: {} ({})\n", safe(d.path.as_str()), safe(&d.found));

@@ -9,6 +9,7 @@
 
 mod attributes;
 mod fault;
+mod holes;
 mod lock;
 mod ops;
 mod trace;
@@ -16,6 +17,7 @@ mod writer;
 
 pub use attributes::{attributes, is_roots};
 pub use fault::{Fault, FaultPlan};
+pub use holes::has_holes;
 pub use lock::Lock;
 pub use trace::Trace;
 pub use writer::{AtomicWriter, NewFile, TEMP_PREFIX};

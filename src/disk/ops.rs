@@ -1,5 +1,6 @@
 //! The operations on names: each is one system call, or one and its check.
 
+use super::holes::has_holes;
 use super::trace::{Trace, own};
 use super::writer::folder_of;
 use super::{Disk, error};
@@ -66,6 +67,9 @@ impl Disk {
         }
         self.run(to, || owner(new.file(), &meta))?;
         self.keep_attributes(to, from)?;
+        if has_holes(&meta) {
+            new.dig_holes()?;
+        }
         new.set_mode(meta.mode())?;
         self.set_mtime(to, meta.mtime(), meta.mtime_nsec())?;
         new.sync()

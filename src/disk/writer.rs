@@ -103,6 +103,14 @@ impl NewFile<'_> {
         Ok(())
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn disk(&self) -> &Disk {
+        self.disk
+    }
+
     pub(super) fn file(&self) -> &File {
         &self.file
     }

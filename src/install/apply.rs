@@ -38,6 +38,8 @@ pub struct Options {
     pub edited: EditedConfig,
     /// A folder whose intact files may serve where the installation's are not.
     pub intact: Option<PathBuf>,
+    /// Whether files that are written get the time that the release states, if it does, in the place of now.
+    pub release_times: bool,
     /// Ids of hooks that cannot be undone and may run all the same.
     pub accept: Vec<String>,
     /// Run no hook: for trials on copies.
@@ -199,7 +201,8 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         generation.fixes.clone_from(&applied.fixes);
     }
     generation.hooks = hooks;
-    let lost = run(disk, &state, release, route, &work, &generation, &seen)?;
+    let mtime = release.created.filter(|_| options.release_times).and_then(|t| i64::try_from(t).ok());
+    let lost = run(disk, &state, release, route, &work, (&generation, mtime), &seen)?;
     let told: BTreeSet<String> =
         applied.findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.subject)).collect();
     applied.findings.extend(lost.into_iter().filter(|f| !told.contains(&format!("{} {}", f.code.as_str(), f.subject))));
@@ -304,7 +307,7 @@ fn run(
     release: &Release<'_>,
     route: &Route,
     work: &Work,
-    generation: &Generation,
+    (generation, mtime): (&Generation, Option<i64>),
     seen: &Scan,
 ) -> Result<Vec<Finding>> {
     let number = generation.generation;
@@ -313,7 +316,7 @@ fn run(
         state.prepare(disk)?;
         journal(Doing::Staging)?;
         state.clean(disk, number)?;
-        let lost = stage(disk, state, release, work)?;
+        let lost = stage(disk, state, release, work, mtime)?;
         keep_pristine(disk, state, number, work)?;
         back_up(disk, state, number, &generation.ops)?;
         state.write_generation(disk, generation, &route.after)?;

@@ -35,6 +35,8 @@ impl Release<'_> {
             version: self.version.clone(),
             bundle: self.bundle,
             sequence: self.sequence,
+            created: self.created,
+            best_before: self.best_before,
             limits: self.limits,
             routes,
             absent: self.absent.clone(),

@@ -41,6 +41,8 @@ impl<'a> Release<'a> {
             version: root.release.version.clone(),
             bundle: bundle.package().subject().digest,
             sequence: root.release.sequence,
+            created: root.release.created,
+            best_before: root.release.best_before,
             limits,
             absent: bundle.missing().into_iter().map(str::to_owned).collect(),
             routes,

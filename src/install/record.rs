@@ -45,6 +45,7 @@ pub fn generation(
         base: route.name.clone(),
         bundle: release.bundle,
         sequence: release.sequence,
+        best_before: release.best_before,
         before: route.from,
         after: route.to,
         fixes: route.fixes.clone(),

@@ -17,6 +17,9 @@ pub struct Release<'a> {
     /// SHA-256 of the root manifest: the bundle's identity.
     pub bundle: Digest,
     pub sequence: Option<u64>,
+    /// Seconds since 1970 that the release states as its time, and as the last at which it is the current one.
+    pub created: Option<u64>,
+    pub best_before: Option<u64>,
     pub limits: Limits,
     pub routes: Vec<Route>,
     /// Names of bases that the release has but this copy of the bundle does not hold.

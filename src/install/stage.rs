@@ -8,7 +8,7 @@ use super::scan::{self, gone};
 use super::state::State;
 use super::steps::{Making, Op, Pristine, What, Work};
 use crate::bundle::Action;
-use crate::disk::{Disk, NewFile};
+use crate::disk::{Disk, NewFile, has_holes};
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, Entry, Hasher, TreePath};
 use std::fs::{self, Metadata};
@@ -24,12 +24,18 @@ pub fn slot(folder: &Path, n: usize) -> PathBuf {
 /// From how many new files on the whole file system is synced once, instead of each file.
 const MANY: usize = 512;
 
-/// Makes every new file and link, durable, with its final mode, owner and extended attributes; returns which of those
-/// this user may not give.
+/// Makes every new file and link, durable, with its final mode, owner, extended attributes and holes, and of this time if
+/// one is given; returns which attributes this user may not give.
 ///
 /// # Errors
 /// `bad-delta` if a content is not what the bundle promises, `source-changed`, `no-space`, `io`.
-pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, work: &Work) -> Result<Vec<Finding>> {
+pub fn stage(
+    disk: &Disk,
+    state: &State,
+    release: &Release<'_>,
+    work: &Work,
+    mtime: Option<i64>,
+) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let folder = state.stage();
     disk.mkdir(&folder, 0o700)?;
@@ -45,7 +51,7 @@ pub fn stage(disk: &Disk, state: &State, release: &Release<'_>, work: &Work) -> 
                 }
             }
             (Some(Entry::File { digest, size, exec }), Some(making)) => {
-                let (new, lost) = file(disk, state, release, (op, making), &to, (*digest, *size, *exec))?;
+                let (new, lost) = file(disk, state, release, (op, making), &to, (*digest, *size, *exec), mtime)?;
                 findings.extend(preflight::lost(&op.path, lost));
                 if !many {
                     new.sync()?;
@@ -68,6 +74,7 @@ fn file<'a>(
     (op, making): (&Op, &Making),
     to: &Path,
     (digest, size, exec): (Digest, u64, bool),
+    mtime: Option<i64>,
 ) -> Result<(NewFile<'a>, Vec<String>)> {
     let like_at = making.like.as_ref().map(|path| path.under(&state.dir));
     let like = match &like_at {
@@ -116,6 +123,9 @@ fn file<'a>(
         )
         .next("get the bundle again from where it was published"));
     }
+    if like.as_ref().is_some_and(has_holes) {
+        new.dig_holes()?;
+    }
     match &like {
         Some(old) => disk.keep_owner(to, old)?,
         None => {
@@ -137,6 +147,9 @@ fn file<'a>(
         None => with_exec(0o644, exec),
     };
     new.set_mode(mode)?;
+    if let Some(seconds) = mtime {
+        disk.set_mtime(to, seconds, 0)?;
+    }
     Ok((new, lost))
 }
 

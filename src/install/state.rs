@@ -53,6 +53,9 @@ pub struct Generation {
     pub bundle: Digest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
+    /// Seconds since 1970 until which the release is the current one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_before: Option<u64>,
     /// Tree digests.
     pub before: Digest,
     pub after: Digest,

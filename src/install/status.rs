@@ -37,6 +37,9 @@ pub struct Status {
     pub installed: Option<Release>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
+    /// Seconds since 1970 until which what is installed is the current release, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_before: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub track: Option<String>,
     /// Tree digest of what is installed.
@@ -85,6 +88,7 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
         interrupted: None,
         installed: None,
         sequence: None,
+        best_before: None,
         track: None,
         tree: None,
         fixes: Vec::new(),
@@ -115,6 +119,7 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
         }
         status.installed = Some(Release::of(&current));
         status.sequence = current.sequence;
+        status.best_before = current.best_before;
         status.track = Some(current.track.clone());
         status.tree = Some(current.after);
         status.fixes.clone_from(&current.fixes);

@@ -218,6 +218,8 @@ impl Made {
             version: self.version.clone(),
             bundle: Digest::of(self.version.as_bytes()),
             sequence: self.sequence,
+            created: Some(1_700_000_000),
+            best_before: None,
             limits: self.limits,
             routes: self.routes.clone(),
             absent: Vec::new(),
