@@ -111,11 +111,16 @@ pub fn assert_same(found: &Path, wanted: &Path) {
 
 /// One unified hunk with three lines of context that turns `old` into `new`.
 pub fn diff(file: &str, old: &str, new: &str) -> String {
+    narrow_diff(file, old, new, 3)
+}
+
+/// The same with as many lines of context as are wanted.
+pub fn narrow_diff(file: &str, old: &str, new: &str, around: usize) -> String {
     let (a, b): (Vec<&str>, Vec<&str>) = (old.split_inclusive('\n').collect(), new.split_inclusive('\n').collect());
     let head = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
     let most = a.len().min(b.len()) - head;
     let tail = a.iter().rev().zip(b.iter().rev()).take(most).take_while(|(x, y)| x == y).count();
-    let (from, end) = (head.saturating_sub(3), (a.len() - tail + 3).min(a.len()));
+    let (from, end) = (head.saturating_sub(around), (a.len() - tail + around).min(a.len()));
     let after = end - (a.len() - tail);
     let count = |n: usize| n - from - tail + after;
     let mut out = format!("diff --git a/{file} b/{file}\n--- a/{file}\n+++ b/{file}\n");
