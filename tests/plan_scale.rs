@@ -98,3 +98,57 @@ fn ten_thousand_fixes_have_exactly_the_needs_that_were_generated() {
         println!("{}", exact(fixes, fixes * 4));
     }
 }
+
+#[test]
+#[ignore = "long: 47 MB of patch"]
+fn a_patch_of_47_megabytes_and_one_of_1900_files_are_ordinary_input() {
+    const ROWS: usize = 700_000;
+    let table = |year: &str| -> String { (0..ROWS).map(|k| format!("row {k:07} of the table in {year}\n")).collect() };
+    let (old, new) = (table("2023"), table("2024"));
+    let mut table = String::with_capacity(2 * old.len() + 4 * ROWS);
+    let _ = write!(table, "diff --git a/table b/table\n--- a/table\n+++ b/table\n@@ -1,{ROWS} +1,{ROWS} @@\n");
+    for (sign, text) in [('-', &old), ('+', &new)] {
+        text.lines().for_each(|l| drop(writeln!(table, "{sign}{l}")));
+    }
+    assert!(table.len() >= 47_000_000, "{}", table.len());
+    let row = |k: usize| format!("row {k:07} of the table in 2024");
+    let after = format!(
+        "diff --git a/table b/table\n--- a/table\n+++ b/table\n@@ -500001,3 +500001,3 @@\n {}\n-{}\n+mended\n {}\n",
+        row(500_000),
+        row(500_001),
+        row(500_002)
+    );
+    let (mut tree, mut store) = (Tree::default(), Store::default());
+    let mut put = |path: &str, text: &str| {
+        let digest = store.put(text.as_bytes().to_vec());
+        tree.entries
+            .insert(TreePath::parse(path).unwrap(), Entry::File { digest, size: text.len() as u64, exec: false });
+    };
+    put("table", &old);
+    let (mut years, mut one) = (String::new(), String::new());
+    for f in 0..1_900 {
+        let path = format!("src/f{f}.c");
+        let text = format!("/* Copyright 2023 */\nint f{f}(void);\n\nint f{f}(void) {{ return {f}; }}\n");
+        put(&path, &text);
+        let newer = text.replace("2023", "2024");
+        years += &common::diff(&path, &text, &newer);
+        if f == 1_000 {
+            one = common::diff(&path, &newer, &newer.replace("return 1000", "return 1001"));
+        }
+    }
+    let texts = [("TABLE", &table), ("ROW", &after), ("YEARS", &years), ("ONE", &one)];
+    let began = std::time::Instant::now();
+    let payload = |text: &String| Payload::Patch(parse(text.as_bytes(), &ParseOptions::default()).unwrap());
+    let fixes: Vec<(FixId, Payload)> =
+        texts.iter().map(|(id, text)| (FixId((*id).to_owned()), payload(text))).collect();
+    let read = began.elapsed();
+    let meta = Meta::default();
+    let candidates = fixes.iter().map(|(id, payload)| Candidate { id, meta: &meta, payload }).collect();
+    let plan = plan(&PlanInput::new(candidates, &tree, &store)).unwrap_or_else(|p| panic!("{:#?}", p.proofs));
+    let edges: Vec<(&str, &str)> = plan.edges.iter().map(|e| (e.fix.0.as_str(), e.needs.0.as_str())).collect();
+    assert_eq!(edges, [("ROW", "TABLE"), ("ONE", "YEARS")], "{:?}", plan.order);
+    println!(
+        "47 MB in one patch, 1,900 files in another: read in {read:.2?}, read and planned in {:.2?}",
+        began.elapsed()
+    );
+}
