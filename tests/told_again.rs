@@ -416,3 +416,54 @@ fn vectors_that_come_to_nothing_and_roles_that_nobody_can_have_are_told() {
         cumulate(dir.path(), &["build", "r", "-o", "c.cup", "--force", "--key", "k.key", "--role", role]).expect(exit);
     }
 }
+
+#[test]
+fn a_commit_that_no_release_can_have_is_refused_with_nothing_written_and_the_way_around_it_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = dir.path().join("git");
+    let commit = |path: &str, text: &str| {
+        write(dir.path(), &format!("git/{path}"), text);
+        git(&repo, &["add", "-A"]);
+        git(&repo, &["commit", "-qm", "change"]);
+        git(&repo, &["rev-parse", "HEAD"])
+    };
+    write(dir.path(), "git/doc", &lines());
+    git(&repo, &["init", "-q"]);
+    let start = commit("other", &lines());
+    let first = commit("doc", &with(&lines(), "line 5", "one"));
+    let odd = commit("a\tb", "odd");
+    let last = commit("doc", &with(&lines(), "line 5", "two"));
+    let import = |range: String, more: &[&str], exit: i32| {
+        run(dir.path(), &[&["import", "git", &range, "--repo", "git", "-o", "fixes"], more].concat(), exit)
+    };
+    let said = import(format!("{start}..{last}"), &[], 3);
+    assert_eq!(said["error"]["code"], "bad-patch");
+    assert!(!dir.path().join("fixes").exists());
+    let next = said["error"]["next"].as_str().unwrap();
+    assert!(next.contains(&format!("FROM..{odd}^")) && next.contains(&format!("{odd}..TO")), "{next}");
+    assert_eq!(import(format!("{start}..{odd}^"), &[], 0)["ids"], json!([&first[..12]]));
+    assert_eq!(import(format!("{odd}..{last}"), &["--append"], 0)["ids"], json!([&last[..12]]));
+}
+
+#[test]
+fn metadata_that_contradict_themselves_are_told_in_the_words_that_were_written() {
+    for (meta, wrong) in [
+        ("requires = [\"B\"]\nsupersedes = [\"B\"]", Some(["requires", "supersedes"])),
+        ("requires = [\"B\"]\nconflicts = [\"B\"]", Some(["requires", "conflicts"])),
+        ("after = [\"B\"]\nsupersedes = [\"B\"]", None),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        simple(dir.path(), "");
+        let old = lines();
+        patch(dir.path(), "B", "doc", &old, &with(&old, "line 5", "B was here"));
+        write(dir.path(), "r/fixes/A.toml", meta);
+        let said = run(dir.path(), &["plan", "r"], if wrong.is_some() { 3 } else { 0 });
+        match wrong {
+            Some(words) => {
+                let message = said["error"]["message"].as_str().unwrap();
+                assert!(words.iter().all(|w| message.contains(w)), "{message}");
+            }
+            None => assert_eq!(said["order"], json!(["A"]), "{said}"),
+        }
+    }
+}

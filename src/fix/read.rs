@@ -293,7 +293,7 @@ fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
         }
         let mut patches = parse(&bytes, &options).map_err(|e| {
             Error::new(ErrorCode::BadPatch, format!("{}:{}", file.display(), e.line), e.reason)
-                .next("correct the patch, or make it again with 'git format-patch'")
+                .next("correct the patch; what is about a path that no release can have has to be taken out of it")
         })?;
         match variants.iter_mut().find(|v: &&mut Variant| v.branch == *branch && v.platform == *platform) {
             Some(Variant { payload: Payload::Patch(all), .. }) => {

@@ -158,8 +158,9 @@ impl<'a, 'i> Work<'a, 'i> {
                 if !self.alive.contains(&i) {
                     return BTreeSet::new();
                 }
-                let after =
-                    self.fixes[i].meta.after.iter().filter_map(|a| self.number(a)).filter_map(|a| self.stands(a));
+                // What comes after a fix whose place it takes itself has nothing to wait for.
+                let after = self.fixes[i].meta.after.iter().filter_map(|a| self.number(a));
+                let after = after.filter_map(|a| self.stands(a)).filter(|a| *a != i);
                 after.chain(self.requires(i)).collect()
             })
             .collect()

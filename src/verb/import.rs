@@ -2,6 +2,7 @@
 
 use crate::disk::Disk;
 use crate::fix::read_fixes;
+use crate::patch::{ParseOptions, parse};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -71,6 +72,7 @@ pub fn import_git(disk: &Disk, repo: &Path, range: &str, out: &Path, append: boo
         }
         let mut mail = head_of(repo, commit)?;
         mail.extend(diff);
+        readable(&mail, &id, commit)?;
         files.push((format!("{id}.patch"), mail));
         if parents.len() > 1 {
             made.merges.push(id.clone());
@@ -82,6 +84,15 @@ pub fn import_git(disk: &Disk, repo: &Path, range: &str, out: &Path, append: boo
     made.findings = read_fixes(out)?.findings;
     made.findings.extend(diverges(repo, range)?);
     Ok(made)
+}
+
+/// Refuses what could not be read back as a fix, before anything is written.
+fn readable(mail: &[u8], id: &str, commit: &str) -> Result<()> {
+    parse(mail, &ParseOptions::default()).map(|_| ()).map_err(|e| {
+        Error::new(ErrorCode::BadPatch, id, format!("commit {commit} cannot be a fix: {}", e.reason)).next(format!(
+            "import the commits before it (FROM..{commit}^) and, with --append, those behind it ({commit}..TO), without what is named"
+        ))
+    })
 }
 
 /// Where the beginning of a range is no ancestor of its end, the commits start from where the two parted.
