@@ -5,8 +5,8 @@ use super::replay::{Replay, Step};
 use crate::patch::{Body, FilePatch, Hunk, LineKind, split_lines};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// A line, or two that stand one after the other.
-type Unit<'a> = (&'a [u8], Option<&'a [u8]>);
+/// A line, or two that stand one after the other, by the numbers of the lines.
+type Unit = (u32, Option<u32>);
 
 /// By fix: sets of fixes, of each of which it needs one at least.
 pub(super) type Brought = BTreeMap<usize, Vec<Vec<usize>>>;
@@ -47,17 +47,19 @@ impl Replay<'_> {
         let Some(start) = cells.iter().flatten().map(|c| self.bytes(c)).collect::<Option<Vec<_>>>() else {
             return Brought::new();
         };
-        let mut by: HashMap<Unit<'_>, Vec<usize>> = HashMap::new();
+        // Every line is looked at once; what is compared from there on are numbers.
+        let mut numbers = Numbers::default();
+        let mut by: HashMap<Unit, Vec<usize>> = HashMap::new();
         let mut edges = Edges::default();
-        let mut wants: Vec<(usize, HashSet<Unit<'_>>)> = Vec::new();
+        let mut wants: Vec<(usize, HashSet<Unit>)> = Vec::new();
         for (fix, files) in &patches {
             let first = files.first().map_or(0, |f| f.mail);
-            let mut old: HashSet<Unit<'_>> = HashSet::new();
-            hunks(files, |f| f.mail == first).for_each(|(_, h)| old.extend(units(h, LineKind::Add)));
+            let mut old: HashSet<Unit> = HashSet::new();
+            hunks(files, |f| f.mail == first).for_each(|(_, h)| old.extend(numbers.units(h, LineKind::Add)));
             for (file, hunk) in hunks(files, |_| true) {
-                edges.note(file, hunk);
+                edges.note(file, hunk, &mut numbers);
                 // Who has it in a hunk needs it before and does not bring it first.
-                for unit in units(hunk, LineKind::Remove).filter(|u| !old.contains(u)) {
+                for unit in numbers.units(hunk, LineKind::Remove).into_iter().filter(|u| !old.contains(u)) {
                     let from = by.entry(unit).or_default();
                     if from.last() != Some(fix) {
                         from.push(*fix);
@@ -68,15 +70,18 @@ impl Replay<'_> {
         }
         by.retain(|unit, from| from.len() <= MOST && !edges.may_bring(unit));
         for bytes in &start {
-            let lines = split_lines(bytes);
-            for (k, line) in lines.iter().enumerate() {
-                by.remove(&(bare(line), None));
-                if let Some(next) = lines.get(k + 1) {
-                    by.remove(&(bare(line), Some(bare(next))));
+            let mut before: Option<u32> = None;
+            for line in split_lines(bytes) {
+                // A line without a number is in no hunk.
+                let number = numbers.0.get(bare(line)).copied();
+                if let Some(number) = number {
+                    by.remove(&(number, None));
+                    before.and_then(|before| by.remove(&(before, Some(number))));
                 }
+                before = number;
             }
         }
-        let sets = |wants: HashSet<Unit<'_>>| {
+        let sets = |wants: HashSet<Unit>| {
             let sets: BTreeSet<&Vec<usize>> = wants.iter().filter_map(|unit| by.get(unit)).collect();
             sets.into_iter().cloned().collect::<Vec<_>>()
         };
@@ -86,17 +91,18 @@ impl Replay<'_> {
 
 /// Lines that come to stand beside others which no hunk shows: where it has no context at an end.
 #[derive(Default)]
-struct Edges<'a> {
-    before: HashSet<&'a [u8]>,
-    after: HashSet<&'a [u8]>,
+struct Edges {
+    before: HashSet<u32>,
+    after: HashSet<u32>,
     any: bool,
 }
 
-impl<'a> Edges<'a> {
-    fn note(&mut self, file: &FilePatch, hunk: &'a Hunk) {
+impl Edges {
+    fn note<'a>(&mut self, file: &FilePatch, hunk: &'a Hunk, numbers: &mut Numbers<'a>) {
         let open = |line: Option<&crate::patch::Line>| line.is_some_and(|l| l.kind != LineKind::Context);
         let mut new = hunk.lines.iter().filter(|l| l.kind != LineKind::Remove).map(|l| bare(&l.bytes));
         let (first, last) = (new.next(), new.next_back());
+        let [first, last] = [first, last].map(|line| line.map(|l| numbers.of(l)));
         // What is deleted as a whole has nothing beside it.
         self.any |= first.is_none() && file.new.is_some();
         if open(hunk.lines.first()) {
@@ -107,8 +113,8 @@ impl<'a> Edges<'a> {
         }
     }
 
-    fn may_bring(&self, (line, next): &Unit<'_>) -> bool {
-        next.is_some_and(|next| self.any || self.after.contains(line) || self.before.contains(next))
+    fn may_bring(&self, (line, next): &Unit) -> bool {
+        next.is_some_and(|next| self.any || self.after.contains(line) || self.before.contains(&next))
     }
 }
 
@@ -120,10 +126,23 @@ fn hunks(files: &[FilePatch], wanted: impl Fn(&FilePatch) -> bool) -> impl Itera
     texts.flat_map(|(f, hunks)| hunks.iter().map(move |h| (f, h)))
 }
 
-/// The units of one side of a hunk: without the lines of the other.
-fn units(hunk: &Hunk, other: LineKind) -> impl Iterator<Item = Unit<'_>> {
-    let lines = move || hunk.lines.iter().filter(move |l| l.kind != other).map(|l| bare(&l.bytes));
-    lines().map(|l| (l, None)).chain(lines().zip(lines().skip(1)).map(|(l, next)| (l, Some(next))))
+/// A number for every line of a hunk.
+#[derive(Default)]
+struct Numbers<'a>(HashMap<&'a [u8], u32>);
+
+impl<'a> Numbers<'a> {
+    fn of(&mut self, line: &'a [u8]) -> u32 {
+        let next = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        *self.0.entry(line).or_insert(next)
+    }
+
+    /// The units of one side of a hunk: without the lines of the other.
+    fn units(&mut self, hunk: &'a Hunk, other: LineKind) -> Vec<Unit> {
+        let side = hunk.lines.iter().filter(|l| l.kind != other).map(|l| self.of(bare(&l.bytes)));
+        let lines: Vec<u32> = side.collect();
+        let pairs = lines.windows(2).map(|w| (w[0], Some(w[1])));
+        lines.iter().map(|l| (*l, None)).chain(pairs).collect()
+    }
 }
 
 /// A last line without its end is the same one where more follow.
