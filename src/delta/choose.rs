@@ -47,7 +47,7 @@ pub(super) fn best_at(old: Option<&[u8]>, new: &[u8], profile: Profile, depth: u
         {
             best = code(Codec::Containers, old, new, profile).ok();
             // What is opened and came out small has no rival among the closed.
-            if let Some(made) = best.take_if(|b| b.bytes.len() * CLOSED < new.len()) {
+            if let Some(made) = best.take_if(|b| b.bytes.len() * CLOSED < new.len() && !containers::is_plain(new)) {
                 prove(&made, old, new, depth)?;
                 return Ok(made);
             }

@@ -27,7 +27,15 @@ const LEAST_CONTAINER: usize = 512;
 
 /// Whether a file begins like one that this codec opens.
 pub fn is_container(file: &[u8]) -> bool {
-    file.starts_with(b"PK\x03\x04") || file.starts_with(&[0x1f, 0x8b, 8]) || tar::is_tar(file)
+    file.starts_with(b"PK\x03\x04")
+        || file.starts_with(&[0x1f, 0x8b, 8])
+        || tar::is_tar(file)
+        || tar::slices(file).is_some()
+}
+
+/// Whether what lies in it lies there as it is, so that other codecs see it too.
+pub fn is_plain(file: &[u8]) -> bool {
+    tar::is_tar(file) || tar::slices(file).is_some()
 }
 
 /// Bytes of memory that decoding takes beyond the result: both sides opened, each once as streams and once joined,

@@ -1,4 +1,5 @@
-//! Where the streams of a file lie: behind zip's local headers and gzip's, wherever those stand, and in tar files.
+//! Where the streams of a file lie: behind zip's local headers and gzip's, wherever those stand, in tar files, and in universal
+//! Mach-O files.
 //!
 //! A stream is deflated or, if it is an executable or a container itself, stored. Encoder and decoder look at the old
 //! file in the same way, so nothing about its streams is in a delta. What looks like a deflated stream but does not
@@ -53,6 +54,10 @@ pub fn streams(file: &[u8]) -> Vec<Stream<'_>> {
     let mut found = Vec::new();
     if super::tar::is_tar(file) {
         found.extend(members(file).filter_map(|(name, at)| stored(file, name, at)));
+        return found;
+    }
+    if let Some(slices) = super::tar::slices(file) {
+        found.extend(slices.into_iter().filter_map(|(name, at)| stored(file, name, at)));
         return found;
     }
     let mut budget = most_plain(file.len());

@@ -1,4 +1,4 @@
-//! Where the members of a tar file lie (POSIX ustar, and GNU tar's variant of it).
+//! Where the members of a tar file lie (POSIX ustar, and GNU tar's variant of it), and those of a universal Mach-O file.
 
 use std::ops::Range;
 
@@ -29,4 +29,18 @@ pub fn members(file: &[u8]) -> impl Iterator<Item = (Range<usize>, Range<usize>)
 fn octal(digits: &[u8]) -> Option<usize> {
     let digits = digits.trim_ascii().split(|&b| b == 0 || b == b' ').next()?;
     usize::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
+}
+
+/// Processor (as a name) and place of the executables of a universal Mach-O file, in order of place (Apple's `mach-o/fat.h`; numbers are big-endian).
+pub fn slices(file: &[u8]) -> Option<Vec<(Range<usize>, Range<usize>)>> {
+    let big = |at: usize| file.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
+    // A Java class begins alike; its version, which stands here, is 45 at least.
+    let count = big(4).filter(|n| big(0) == Some(0xCAFE_BABE) && (1..=16).contains(n))?;
+    let mut slices = Vec::with_capacity(count);
+    for i in 0..count {
+        let (at, len) = (big(16 + 20 * i)?, big(20 + 20 * i)?);
+        slices.push((8 + 20 * i..12 + 20 * i, at..at.checked_add(len).filter(|&end| end <= file.len())?));
+    }
+    slices.sort_by_key(|(_, at)| at.start);
+    slices.windows(2).all(|pair| pair[0].1.end <= pair[1].1.start).then_some(slices)
 }

@@ -186,3 +186,25 @@ fn tar_files_that_lie_are_read_as_far_as_they_hold() {
         }
     }
 }
+
+#[test]
+fn the_slices_of_a_universal_file_have_deltas_of_their_own() {
+    let (old, new) = executables();
+    let universal = |exe: &[u8]| {
+        let mut out = 0xCAFE_BABEu32.to_be_bytes().to_vec();
+        let at = 4096u32;
+        // Two entries: type, subtype, place, size, alignment.
+        for number in [2, 7, 3, at, exe.len() as u32, 12, 0, 0, at + exe.len() as u32, 5000, 0, 0] {
+            out.extend(number.to_be_bytes());
+        }
+        out.resize(at as usize, 0);
+        out.extend(exe);
+        out.extend(&exe[..5000]);
+        out
+    };
+    let alone = best(Some(&old), &new, Profile::Fast).unwrap().bytes.len();
+    let (before, after) = (universal(&old), universal(&new));
+    let made = encode(Codec::Containers, Some(&before), &after, Profile::Fast).unwrap();
+    assert_eq!(decode(&made.bytes, &before, limits(&made)).unwrap(), after);
+    assert!(made.bytes.len() < alone + 1500, "{} to {alone}", made.bytes.len());
+}

@@ -55,6 +55,11 @@ pub struct Content<'a> {
     history: u32,
     last_jump: i64,
     blocks: u32,
+    /// By how much the last changed bytes grew, the latest lowest, and how often in a row the next grew alike.
+    grown: u32,
+    alike: u32,
+    /// By how much a byte grew after the same growths at the same distance, and how often in a row.
+    after: Vec<(u8, u8)>,
 }
 
 fn log2_ceil(n: usize) -> u32 {
@@ -89,6 +94,9 @@ impl<'a> Content<'a> {
             history: 0,
             last_jump: 0,
             blocks: 0,
+            grown: 0,
+            alike: 0,
+            after: vec![(0, 0); 1 << 16],
         }
     }
 
@@ -265,8 +273,11 @@ impl<'a> Content<'a> {
             let o = |k: i64| self.old.get((old as i64 + i as i64 + k) as usize).map_or(0, |&b| u32::from(b));
             let n = |k: usize| (base + i).checked_sub(k).and_then(|p| out.get(p)).map_or(0, |&b| u32::from(b));
             let differs = u32::from(C::ENCODING && want.get(place) != out.get(place));
+            let slot = (hash2(self.grown & 0xFFFF | run.trailing_zeros().min(15) << 16, 0x91) >> 16) as usize;
+            let (next, trusted) = self.after[slot];
+            let by = if trusted > 0 { u32::from(next) } else { self.grown & 0xFF };
             let contexts = [
-                hash2(run & 0xFF, 0x51 + salt),
+                hash2(hash2(run & 0xFF, by), 0x51 + salt),
                 hash2(o(0) << 16 | o(-1) << 8 | o(-2), 0x52 + salt),
                 hash2(hash2(o(0) << 16 | n(1) << 8 | n(2), o(-1)), 0x53 + (run & 1)),
                 hash2(hash2(o(1) << 16 | o(0) << 8 | o(-1), run & 3), 0x54 + salt),
@@ -287,11 +298,20 @@ impl<'a> Content<'a> {
                     hash2(o(1) << 16 | n(1) << 8 | o(2), 0x806),
                     hash2(n(1), 0x807 + salt),
                 ],
-                expected: 0,
-                trust: 0,
+                expected: (o(0) + by) as u8,
+                trust: if trusted > 0 { 15 + u32::from(trusted) } else { 1 + self.alike },
                 mode,
             };
-            out[place] = self.literals.code(c, want.get(place).copied().unwrap_or(0), &around);
+            let byte = self.literals.code(c, want.get(place).copied().unwrap_or(0), &around);
+            out[place] = byte;
+            let grown = u32::from(byte).wrapping_sub(o(0)) & 0xFF;
+            self.after[slot] = match (next, trusted) {
+                (n, t) if t > 0 && u32::from(n) == grown => (n, (t + 1).min(15)),
+                (n, t) if t > 1 => (n, t / 2),
+                _ => (grown as u8, 1),
+            };
+            self.alike = if grown == self.grown & 0xFF { (self.alike + 1).min(14) } else { self.alike / 2 };
+            self.grown = self.grown << 8 | grown;
         }
     }
 
@@ -325,7 +345,7 @@ impl<'a> Content<'a> {
         if sure && by_map == was && by_memory == was && (local || !has || known.trust() > 2) && k != kind::ABS64 {
             return Coded::Not;
         }
-        // Arm64: the instruction around the field must be the same, else these are plain bytes.
+        // Where instructions are words, the one around the field must be the same, else these are plain bytes.
         let now = field::raw(want, place, k);
         let bits_of = field::field_bits(k, raw as u32);
         let kind_class = u32::from(if k >= 0x20 { k & 0xF0 } else { k });

@@ -1,4 +1,4 @@
-//! Where an executable's bytes lie in memory: the section tables of ELF64, PE and Mach-O 64.
+//! Where an executable's bytes lie in memory: the section tables of ELF, PE and Mach-O 64.
 //!
 //! Own and minimal, because every byte of a delta depends on what is found: it is part of the format. What
 //! lies, overlaps or is cut is skipped; then fewer references are found, and the delta is larger, never wrong.
@@ -9,7 +9,17 @@ use super::bytes::{u16_at, u32_at, u64_at};
 pub enum Arch {
     X64,
     Arm64,
+    X86,
+    Arm,
+    RiscV,
     Other,
+}
+
+impl Arch {
+    /// Bytes of an address.
+    pub fn pointer(self) -> usize {
+        if matches!(self, Arch::X86 | Arch::Arm) { 4 } else { 8 }
+    }
 }
 
 /// What a section's bytes are read as.
@@ -18,6 +28,8 @@ pub enum Class {
     Code,
     Data,
     Rela,
+    /// Relocations without addends.
+    Rel,
     Symbols,
     EhFrame,
     EhFrameHdr,
@@ -60,8 +72,11 @@ fn fnv(name: &[u8]) -> u64 {
 impl Image {
     /// The file's sections, or none if it is no executable that is known.
     pub fn parse(file: &[u8]) -> Image {
-        let (arch, base, mut sections) =
-            elf(file).or_else(|| pe(file)).or_else(|| macho(file)).unwrap_or((Arch::Other, 0, Vec::new()));
+        let (arch, base, mut sections) = elf(file)
+            .or_else(|| pe(file))
+            .or_else(|| macho(file))
+            .or_else(|| bare(file))
+            .unwrap_or((Arch::Other, 0, Vec::new()));
         let len = file.len() as u64;
         sections.retain(|s| {
             s.addr.checked_add(s.mem).is_some_and(|e| e < 1 << 62)
@@ -132,27 +147,37 @@ fn class_of(name: &[u8], loaded: bool, code: bool) -> Class {
 type Parsed = Option<(Arch, u64, Vec<Section>)>;
 
 fn elf(f: &[u8]) -> Parsed {
-    if f.get(..6)? != b"\x7FELF\x02\x01" {
-        return None;
-    }
-    let arch = match u16_at(f, 18)? {
-        62 => Arch::X64,
-        183 => Arch::Arm64,
+    let wide = match f.get(..6)? {
+        b"\x7FELF\x02\x01" => true,
+        b"\x7FELF\x01\x01" => false,
         _ => return None,
     };
-    let table = usize::try_from(u64_at(f, 40)?).ok()?;
-    let (count, names) = (usize::from(u16_at(f, 60)?), usize::from(u16_at(f, 62)?));
-    let header = |i: usize| table.checked_add(i * 64);
-    let strings = header(names).and_then(|h| u64_at(f, h + 24)).unwrap_or(0);
+    let arch = match (u16_at(f, 18)?, wide) {
+        (62, true) => Arch::X64,
+        (183, true) => Arch::Arm64,
+        (243, true) => Arch::RiscV,
+        (3, false) => Arch::X86,
+        (40, false) => Arch::Arm,
+        _ => return None,
+    };
+    // A number of the file's own width: its place in 64 bits and in 32.
+    let number = |at: usize, wide_at: usize, narrow_at: usize| {
+        if wide { u64_at(f, at.checked_add(wide_at)?) } else { u32_at(f, at.checked_add(narrow_at)?).map(u64::from) }
+    };
+    let (row, counts) = if wide { (64, 60) } else { (40, 48) };
+    let table = usize::try_from(number(0, 40, 32)?).ok()?;
+    let (count, names) = (usize::from(u16_at(f, counts)?), usize::from(u16_at(f, counts + 2)?));
+    let header = |i: usize| table.checked_add(i * row);
+    let strings = header(names).and_then(|h| number(h, 24, 16)).unwrap_or(0);
     let mut sections = Vec::new();
     for i in 0..count.min(MAX_SECTIONS) {
         let h = header(i)?;
-        let Some(align_end) = h.checked_add(64) else { break };
+        let Some(align_end) = h.checked_add(row) else { break };
         if align_end > f.len() {
             break;
         }
-        let (kind, flags) = (u32_at(f, h + 4)?, u64_at(f, h + 8)?);
-        let (addr, off, size) = (u64_at(f, h + 16)?, u64_at(f, h + 24)?, u64_at(f, h + 32)?);
+        let (kind, flags) = (u32_at(f, h + 4)?, number(h, 8, 8)?);
+        let (addr, off, size) = (number(h, 16, 12)?, number(h, 24, 16)?, number(h, 32, 20)?);
         let name_at = usize::try_from(strings.checked_add(u64::from(u32_at(f, h)?))?).ok()?;
         let name = f.get(name_at..).unwrap_or(&[]);
         let name = &name[..name.iter().take(64).position(|&b| b == 0).unwrap_or(0)];
@@ -162,6 +187,7 @@ fn elf(f: &[u8]) -> Parsed {
         }
         let class = match kind {
             4 => Class::Rela,
+            9 => Class::Rel,
             2 | 11 => Class::Symbols,
             _ => class_of(name, loaded, flags & 4 != 0),
         };
@@ -184,10 +210,12 @@ fn pe(f: &[u8]) -> Parsed {
     let arch = match u16_at(f, h + 4)? {
         0x8664 => Arch::X64,
         0xAA64 => Arch::Arm64,
+        0x014C => Arch::X86,
         _ => return None,
     };
     let (count, optional) = (usize::from(u16_at(f, h + 6)?), usize::from(u16_at(f, h + 20)?));
-    let base = u64_at(f, h + 24 + 24)? & ((1 << 61) - 1);
+    let base = if arch == Arch::X86 { u64::from(u32_at(f, h + 24 + 28)?) } else { u64_at(f, h + 24 + 24)? };
+    let base = base & ((1 << 61) - 1);
     let mut sections = Vec::new();
     for i in 0..count.min(MAX_SECTIONS) {
         let s = h + 24 + optional + i * 40;
@@ -199,6 +227,32 @@ fn pe(f: &[u8]) -> Parsed {
         sections.push(Section { addr, mem: mem.max(1), off, size, class, name: fnv(name) });
     }
     Some((arch, base, sections))
+}
+
+/// Smaller files without a header are not looked at.
+const LEAST_BARE: usize = 1 << 14;
+/// One word of so many calls something in the file, at least, where it is code: by chance it is one of 2,000.
+const CALLS: usize = 100;
+
+/// Code without a header, as firmware has it: one section from address 0. Calls are relative, so that is enough.
+fn bare(f: &[u8]) -> Parsed {
+    if f.len() < LEAST_BARE {
+        return None;
+    }
+    let (mut arm, mut arm64) = (0usize, 0usize);
+    for (i, word) in f.chunks_exact(4).enumerate() {
+        let w = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+        let inside = |words: i64| (0..f.len() as i64 / 4).contains(&(i as i64 + words));
+        arm += usize::from(w >> 24 == 0xEB && inside(2 + i64::from((w << 8) as i32 >> 8)));
+        arm64 += usize::from(w >> 26 == 0x25 && inside(i64::from((w << 6) as i32 >> 6)));
+    }
+    let arch = match (arm.max(arm64) * CALLS >= f.len() / 4, arm >= arm64) {
+        (false, _) => return None,
+        (true, true) => Arch::Arm,
+        (true, false) => Arch::Arm64,
+    };
+    let size = f.len() as u64;
+    Some((arch, 0, vec![Section { addr: 0, mem: size, off: 0, size, class: Class::Code, name: 0 }]))
 }
 
 fn macho(f: &[u8]) -> Parsed {

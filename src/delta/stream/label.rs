@@ -20,7 +20,10 @@ fn write(file: &[u8], image: &Image, refs: &Refs, name: impl Fn(u64) -> u64) -> 
         let raw = field::raw(file, at, k);
         let value = match k {
             kind::ABS64 => target,
-            kind::B26 | kind::B19 | kind::B14 => target >> 2,
+            kind::B26 | kind::B19 | kind::B14 | kind::B24 => target >> 2,
+            kind::J20 => target >> 1,
+            kind::HIGH20 => target >> 12,
+            kind::LOW12 => target & 4095,
             k if k & 0xF0 == kind::PAGE => target >> 12,
             k if k & 0xF0 == kind::LOW => (target & 4095) >> field::unit(k, raw as u32),
             _ => target,

@@ -16,6 +16,7 @@ mod literal;
 mod map;
 mod model;
 mod refs;
+mod signature;
 mod suffix;
 mod words;
 mod x86;
@@ -30,7 +31,7 @@ use refs::Refs;
 pub(super) use suffix::common;
 
 /// The version of the stream, its first byte; any change of the model is another version.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Bytes of memory that decoding takes beyond the old bytes, the result included.
 fn need(old: usize, refs: Option<&Refs>, copies: usize, fresh: usize, new: usize) -> u64 {
@@ -45,6 +46,14 @@ pub fn is_image(bytes: &[u8]) -> bool {
 
 /// The stream that turns `old` into `new`.
 pub fn encode(old: &[u8], new: &[u8], profile: Profile) -> Vec<u8> {
+    match signature::strip(new) {
+        Some(stripped) => encode_as(old, &stripped, profile, true),
+        None => encode_as(old, new, profile, false),
+    }
+}
+
+/// `signed`: the hashes of the new file's code signature are left out.
+fn encode_as(old: &[u8], new: &[u8], profile: Profile, signed: bool) -> Vec<u8> {
     let (old_image, new_image) = (Image::parse(old), Image::parse(new));
     let gain = if old_image.is_known() { align::GAIN_LABELLED } else { align::GAIN_PLAIN };
     let first = align::align(old, new, gain);
@@ -55,12 +64,12 @@ pub fn encode(old: &[u8], new: &[u8], profile: Profile) -> Vec<u8> {
             Profile::Balanced | Profile::Small => &[Order::Bytes, Order::Little, Order::Big],
         };
         let none = Refs::scan(old, &old_image);
-        let tries = orders.iter().map(|&o| write(old, new, (&old_image, &there), &none, &first, o));
+        let tries = orders.iter().map(|&o| write(old, new, (&old_image, &there), &none, &first, o, signed));
         // The first of the smallest.
         return tries.min_by_key(Vec::len).unwrap_or_default();
     }
     let refs = Refs::scan(old, &old_image);
-    let mut best = write(old, new, (&old_image, &there), &refs, &first, Order::Little);
+    let mut best = write(old, new, (&old_image, &there), &refs, &first, Order::Little, signed);
     if profile == Profile::Fast {
         return best;
     }
@@ -71,7 +80,7 @@ pub fn encode(old: &[u8], new: &[u8], profile: Profile) -> Vec<u8> {
         let old_labels = label::old(old, &old_image, &refs, &map);
         let new_labels = label::new(new, &new_image, &new_refs);
         copies = align::align(&old_labels, &new_labels, gain);
-        let again = write(old, new, (&old_image, &there), &refs, &copies, Order::Little);
+        let again = write(old, new, (&old_image, &there), &refs, &copies, Order::Little, signed);
         if again.len() >= best.len() {
             break;
         }
@@ -87,10 +96,11 @@ fn write(
     refs: &Refs,
     copies: &[Copy],
     order: Order,
+    signed: bool,
 ) -> Vec<u8> {
     let mut c = Encoder::new(vec![VERSION]);
     let mut bits = Bits::new(12, 255);
-    let given = Preamble { count: copies.len() as u64, order: order as u64, image: there.clone() };
+    let given = Preamble { count: copies.len() as u64, order: order as u64, signed, image: there.clone() };
     preamble(&mut c, &mut bits, image, Some(&given));
     let _ = control::copies(&mut c, copies, copies.len(), old.len() as u64, new.len() as u64);
     let map = Map::new(image, there, copies);
@@ -137,7 +147,7 @@ pub fn decode(stream: &[u8], old: &[u8], new_size: u64, limits: DecodeLimits) ->
         return Err(over(needed, limits.memory));
     }
     let map = Map::new(&image, &head.image, &copies);
-    let out = Content::new(old, (&image, &head.image), &refs, map, order, fresh).run(&mut c, &copies, size, &[]);
+    let mut out = Content::new(old, (&image, &head.image), &refs, map, order, fresh).run(&mut c, &copies, size, &[]);
     if c.overrun() {
         return Err(DeltaError::Truncated);
     }
@@ -146,6 +156,9 @@ pub fn decode(stream: &[u8], old: &[u8], new_size: u64, limits: DecodeLimits) ->
     }
     if out.len() != size {
         return Err(DeltaError::Damaged("the wrong number of bytes"));
+    }
+    if head.signed {
+        signature::fill(&mut out);
     }
     Ok(out)
 }
@@ -164,6 +177,8 @@ struct Preamble {
     count: u64,
     /// An [`Order`].
     order: u64,
+    /// Whether the hashes of the new file's code signature follow from the rest.
+    signed: bool,
     /// The old file's sections where they lie in the new one.
     image: Image,
 }
@@ -172,6 +187,7 @@ fn preamble<C: Coder>(c: &mut C, bits: &mut Bits<3>, old: &Image, given: Option<
     let count = bits.number(c, given.map_or(0, |g| g.count), 1, &[0; 3]);
     let order = bits.number(c, given.map_or(0, |g| g.order), 7, &[0; 3]);
     let image = given.map_or(old, |g| &g.image);
+    let signed = bits.number(c, given.map_or(0, |g| u64::from(g.signed)), 8, &[0; 3]) > 0;
     let moved = |a: u64, b: u64| b.wrapping_sub(a) as i64;
     let base = if old.is_known() { bits.signed(c, moved(old.base, image.base), 2, &[0; 3]) } else { 0 };
     let mut shift = [0i64; 3];
@@ -190,5 +206,5 @@ fn preamble<C: Coder>(c: &mut C, bits: &mut Bits<3>, old: &Image, given: Option<
         let (mem, size) = (field(2, o.mem, n.mem), field(3, o.size, n.size));
         sections.push(Section { addr, off, mem, size, ..*o });
     }
-    Preamble { count, order, image: Image::new(old.arch, old.base.wrapping_add_signed(base), sections) }
+    Preamble { count, order, signed, image: Image::new(old.arch, old.base.wrapping_add_signed(base), sections) }
 }

@@ -39,8 +39,13 @@ struct Part {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rows {
     X64,
+    X86,
     Arm64,
+    Arm,
+    RiscV,
     Pointers,
+    /// Of four bytes.
+    Pointers4,
     Frames,
     /// Rows of so many bytes, after so many others, with these fields.
     Even(usize, usize, &'static [(usize, u8)]),
@@ -58,8 +63,15 @@ impl Rows {
     fn of(s: &Section, arch: Arch) -> Option<Rows> {
         Some(match (s.class, arch) {
             (Class::Code, Arch::X64) => Rows::X64,
+            (Class::Code, Arch::X86) => Rows::X86,
             (Class::Code, Arch::Arm64) => Rows::Arm64,
+            (Class::Code, Arch::Arm) => Rows::Arm,
+            (Class::Code, Arch::RiscV) => Rows::RiscV,
+            (Class::Data, _) if arch.pointer() == 4 => Rows::Pointers4,
             (Class::Data, _) => Rows::Pointers,
+            (Class::Rel, Arch::X86 | Arch::Arm) => Rows::Even(8, 0, &[(0, ABS32)]),
+            (Class::Symbols, Arch::X86 | Arch::Arm) => Rows::Even(16, 0, &[(4, ABS32)]),
+            (Class::Rela, Arch::X86 | Arch::Arm) => Rows::Even(12, 0, &[(0, ABS32), (8, ABS32)]),
             (Class::Rela, _) => Rows::Even(24, 0, &[(0, ABS64), (16, ABS64)]),
             (Class::Symbols, _) => Rows::Even(24, 0, &[(8, ABS64)]),
             (Class::Pdata, _) => Rows::Even(4, 0, &[(0, RVA32)]),
@@ -90,7 +102,10 @@ impl<'a> Refs<'a> {
             let Some(rows) = Rows::of(s, image.arch) else { continue };
             let mut part = Part { from, to, addr: s.addr, rows, starts: Vec::new() };
             match rows {
-                Rows::X64 => refs.walk(&mut part, &mut jumps),
+                Rows::X64 | Rows::X86 => refs.walk(&mut part, &mut jumps),
+                Rows::RiscV => {
+                    starts(&mut part, |at| riscv_length(file, at));
+                }
                 Rows::Frames => frames(file, &mut part),
                 Rows::Even(4, 12, _) => {
                     refs.tables.push(Table { at: from as u32, count: ((to - from) / 4) as u32, base: s.addr });
@@ -106,15 +121,17 @@ impl<'a> Refs<'a> {
     /// Notes where each block's first instruction is, and the addresses that may be jump tables.
     fn walk(&self, part: &mut Part, jumps: &mut Vec<u64>) {
         let code = &self.file[part.from..part.to];
+        let wide = part.rows == Rows::X64;
         let mut room = 2 * jumps.len().max(ROOM);
         let mut i = 0;
         while i < code.len() {
             if part.starts.len() * BLOCK <= i {
                 part.starts.push((i - part.starts.len() * BLOCK) as u32);
             }
-            let (len, field) = x86::instruction(&code[i..code.len().min(i + 16)]);
+            let (len, field) = x86::instruction(&code[i..code.len().min(i + 16)], wide);
             // LEA of something aligned: perhaps a jump table.
             if let x86::Field::Rel32(f) = field
+                && wide
                 && f >= 2
                 && code[i + f - 2] == 0x8D
                 && f + 4 == len
@@ -207,12 +224,19 @@ impl<'a> Refs<'a> {
         let end = part.to.min(begin + BLOCK);
         let start = || part.starts.get(block).filter(|&&s| s != u32::MAX).map(|&s| begin + s as usize);
         match part.rows {
-            Rows::X64 => {
+            Rows::X64 | Rows::X86 => {
                 if let Some(start) = start() {
-                    self.x64(part, start, end, found);
+                    self.x86(part, start, end, found);
                 }
             }
             Rows::Arm64 => self.arm64(part, begin, end, found),
+            Rows::Arm => self.arm(part, begin, end, found),
+            Rows::RiscV => {
+                if let Some(start) = start() {
+                    self.riscv(part, start, end, found);
+                }
+            }
+            Rows::Pointers4 => self.pointers4(part, begin, end, found),
             Rows::Pointers => self.pointers(part, begin, end, found),
             Rows::Frames => {
                 if let Some(start) = start() {
@@ -233,10 +257,13 @@ impl<'a> Refs<'a> {
         }
     }
 
-    fn x64(&self, part: &Part, mut at: usize, end: usize, found: &mut Vec<(u32, u8)>) {
+    fn x86(&self, part: &Part, mut at: usize, end: usize, found: &mut Vec<(u32, u8)>) {
         let (file, image) = (self.file, self.image);
+        let wide = part.rows == Rows::X64;
+        let absolute = !wide || image.base == 0 && image.is_low();
+        let least = if wide { 0x10_0000 } else { 0x1_0000 };
         while at < end {
-            let (len, field) = x86::instruction(&file[at..part.to.min(at + 16)]);
+            let (len, field) = x86::instruction(&file[at..part.to.min(at + 16)], wide);
             let after = part.addr.wrapping_add((at + len - part.from) as u64);
             match field {
                 x86::Field::Rel8 => found.push(((at + len - 1) as u32, REL8)),
@@ -249,13 +276,55 @@ impl<'a> Refs<'a> {
                 }
                 x86::Field::Abs32(f) => {
                     let v = u64::from(u32_at(file, at + f).unwrap_or(0));
-                    if v >= 0x10_0000 && image.base == 0 && image.is_low() && image.at_addr(v).is_some() {
+                    if v >= least && absolute && image.at_addr(v).is_some() {
                         found.push(((at + f) as u32, ABS32));
                     }
                 }
                 x86::Field::None => {}
             }
             at += len;
+        }
+    }
+
+    /// Branches, and the addresses that lie between functions.
+    fn arm(&self, part: &Part, begin: usize, end: usize, found: &mut Vec<(u32, u8)>) {
+        for at in (begin..end.min(part.to.saturating_sub(3))).step_by(4) {
+            let w = u32_at(self.file, at).unwrap_or(0);
+            if w & 0x0E00_0000 == 0x0A00_0000 && w >> 28 != 15 {
+                found.push((at as u32, B24));
+            } else if w >= 0x1_0000 && part.addr > 0 && self.image.at_addr(u64::from(w)).is_some() {
+                found.push((at as u32, ABS32));
+            }
+        }
+    }
+
+    /// Jumps, and AUIPC where the next instruction adds the lower bits.
+    fn riscv(&self, part: &Part, mut at: usize, end: usize, found: &mut Vec<(u32, u8)>) {
+        let word = |at: usize| if at + 4 <= part.to { u32_at(self.file, at) } else { None };
+        while at < end {
+            let len = riscv_length(self.file, at);
+            let w = if len == 4 { word(at).unwrap_or(0) } else { 0 };
+            if w & 0x7F == 0x6F {
+                found.push((at as u32, J20));
+            } else if w & 0x7F == 0x17
+                && let Some(next) = word(at + 4)
+                && matches!(next & 0x7F, 0x03 | 0x07 | 0x13 | 0x1B | 0x23 | 0x27 | 0x67)
+                && next >> 15 & 31 == w >> 7 & 31
+            {
+                found.push((at as u32, HIGH20));
+                found.push((at as u32 + 4, LOW12));
+                at += 4;
+            }
+            at += len;
+        }
+    }
+
+    fn pointers4(&self, part: &Part, begin: usize, end: usize, found: &mut Vec<(u32, u8)>) {
+        for at in (begin.next_multiple_of(4)..end.min(part.to.saturating_sub(3))).step_by(4) {
+            let v = u32_at(self.file, at).unwrap_or(0);
+            if v >= 0x1000 && self.image.at_addr(u64::from(v)).is_some() {
+                found.push((at as u32, ABS32));
+            }
         }
     }
 
@@ -383,15 +452,26 @@ fn record(file: &[u8], at: usize, to: usize) -> Option<usize> {
     (length != 0 && length < 0xFFFF_FFF0 && length <= to - at - 4).then_some(length)
 }
 
-/// Notes where each block's first record is.
-fn frames(file: &[u8], part: &mut Part) {
+/// Notes where each block's first instruction or record is, given how long the one at a place is.
+fn starts(part: &mut Part, length: impl Fn(usize) -> usize) {
     let mut at = part.from;
-    while let Some(length) = record(file, at, part.to) {
+    while at < part.to {
         while part.starts.len() * BLOCK <= at - part.from {
             part.starts.push((at - part.from - part.starts.len() * BLOCK) as u32);
         }
-        at += 4 + length;
+        at += length(at);
     }
+}
+
+/// Where the unwind table's records are.
+fn frames(file: &[u8], part: &mut Part) {
+    let end = part.to;
+    starts(part, |at| record(file, at, end).map_or(end, |length| 4 + length));
+}
+
+/// Instructions of two bytes end in other bits than `11`.
+fn riscv_length(file: &[u8], at: usize) -> usize {
+    if file.get(at).is_some_and(|b| b & 3 == 3) { 4 } else { 2 }
 }
 
 /// Walks references in order of place.

@@ -1,4 +1,4 @@
-//! How long an x86-64 instruction is, and which of its bytes hold an address. Enough of the encoding to walk code
+//! How long an x86 instruction is, of 64 or 32 bits, and which of its bytes hold an address. Enough of the encoding to walk code
 //! in order (Intel SDM volume 2, appendix A); what is not known counts as one byte, and the walk goes on.
 
 /// Where an instruction refers to something.
@@ -133,11 +133,12 @@ static ONE: [u8; 256] = one_byte();
 static TWO: [u8; 256] = two_byte();
 
 /// The length of the instruction at the start of `code` (at least 1) and its reference.
-pub fn instruction(code: &[u8]) -> (usize, Field) {
-    walk(code).unwrap_or((1, Field::None))
+#[inline]
+pub fn instruction(code: &[u8], wide: bool) -> (usize, Field) {
+    if wide { walk::<true>(code) } else { walk::<false>(code) }.unwrap_or((1, Field::None))
 }
 
-fn walk(c: &[u8]) -> Option<(usize, Field)> {
+fn walk<const WIDE: bool>(c: &[u8]) -> Option<(usize, Field)> {
     let mut i = 0;
     let (mut wide, mut short) = (false, false);
     let mut op = *c.first()?;
@@ -146,14 +147,17 @@ fn walk(c: &[u8]) -> Option<(usize, Field)> {
         i += 1;
         op = *c.get(i)?;
     }
-    if op & 0xF0 == 0x40 {
+    if WIDE && op & 0xF0 == 0x40 {
         wide = op & 8 != 0;
         i += 1;
         op = *c.get(i)?;
     }
     i += 1;
     let mut what = ONE[usize::from(op)];
+    // LES, LDS and BOUND, where 64 bits have vectors.
+    let vector = WIDE || c.get(i).is_some_and(|m| m & 0xC0 == 0xC0);
     match op {
+        0xC4 | 0xC5 | 0x62 if !vector => what = MODRM,
         0x0F => {
             op = *c.get(i)?;
             i += 1;
@@ -186,7 +190,9 @@ fn walk(c: &[u8]) -> Option<(usize, Field)> {
             };
         }
         0xB8..=0xBF if wide => return (i + 8 <= c.len()).then_some((i + 8, Field::None)),
-        0xA0..=0xA3 => return (i + 8 <= c.len()).then_some((i + 8, Field::None)),
+        0xA0..=0xA3 if WIDE => return (i + 8 <= c.len()).then_some((i + 8, Field::None)),
+        0xA0..=0xA3 => return (i + 4 <= c.len()).then_some((i + 4, Field::Abs32(i))),
+        0x9A | 0xEA if !WIDE => return (i + 6 <= c.len()).then_some((i + 6, Field::None)),
         0xC2 | 0xCA => return (i + 2 <= c.len()).then_some((i + 2, Field::None)),
         0xC8 => return (i + 3 <= c.len()).then_some((i + 3, Field::None)),
         _ => {}
@@ -209,7 +215,7 @@ fn walk(c: &[u8]) -> Option<(usize, Field)> {
             }
         }
         if mode == 0 && rm == 5 {
-            field = Field::Rel32(i);
+            field = if WIDE { Field::Rel32(i) } else { Field::Abs32(i) };
             disp = 4;
         } else if disp == 4 {
             field = Field::Abs32(i);
@@ -264,7 +270,23 @@ mod tests {
             (&[0xE8, 1], 1, Field::None),
         ];
         for (code, len, field) in table {
-            assert_eq!(instruction(code), (*len, *field), "{code:02X?}");
+            assert_eq!(instruction(code, true), (*len, *field), "{code:02X?}");
+        }
+    }
+
+    #[test]
+    fn the_same_bytes_are_other_instructions_in_32_bits() {
+        let table: &[(&[u8], usize, Field)] = &[
+            (&[0x48], 1, Field::None),
+            (&[0xE8, 1, 2, 3, 4], 5, Field::Rel32(1)),
+            (&[0xA1, 1, 2, 3, 4], 5, Field::Abs32(1)),
+            (&[0x8B, 0x0D, 1, 2, 3, 4], 6, Field::Abs32(2)),
+            (&[0xC5, 0x06], 2, Field::None),
+            (&[0xC5, 0xF8, 0x28, 0x05, 1, 2, 3, 4], 8, Field::Abs32(4)),
+            (&[0x68, 1, 2, 3, 4], 5, Field::Abs32(1)),
+        ];
+        for (code, len, field) in table {
+            assert_eq!(instruction(code, false), (*len, *field), "{code:02X?}");
         }
     }
 }
