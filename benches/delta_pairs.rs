@@ -1,4 +1,4 @@
-//! One delta per pair of released files (`shared/corpus/delta-pairs.sh`): the engine beside every peer that this machine
+//! One delta per pair of released files (`shared/corpus/delta-pairs.sh`, `benches/pairs.sh`): the engine beside every peer that this machine
 //! has, on the same inputs in the same run. Every delta is applied and compared.
 //!
 //!     CUMULATE_PAIRS=/work/pairs cargo bench --bench delta_pairs -- [PAIR...]
@@ -14,27 +14,45 @@ use std::process::{Command, Stdio};
 mod measure;
 use measure::{Cost, cost};
 
-/// Smallest patch of bsdiff 4.3, hdiffz, Zucchini, zstd 22, bidiff, bsdiff crate + xz, as measured before this engine.
-const STORED: &[(&str, u64)] = &[
-    ("certifi-pem", 43),
-    ("typescript-js", 517),
-    ("mdi-ttf", 6_644),
-    ("tzdata-tar", 1_164),
-    ("typescript-tgz", 3_955_165),
-    ("closure-jar", 9_518_119),
-    ("numpy-whl", 11_647_757),
-    ("esbuild-x64", 189_388),
-    ("esbuild-arm64", 145_088),
-    ("esbuild-win", 111_232),
-    ("numpy-x64", 78_884),
-    ("cryptography-x64", 646_995),
-    ("ruff-x64", 2_236_104),
-    ("ruff-win", 1_481_812),
-    ("swc-x64", 813_888),
-    ("swc-arm64", 931_656),
-    ("biome-x64", 2_840_016),
-    ("duckdb-x64", 2_197_833),
-    ("bun-x64", 3_601_908),
+/// Pairs, and of some the smallest patch of bsdiff 4.3, hdiffz, Zucchini, zstd 22, bidiff, bsdiff crate + xz, as
+/// measured before this engine.
+const PAIRS: &[(&str, Option<u64>)] = &[
+    ("certifi-pem", Some(43)),
+    ("typescript-js", Some(517)),
+    ("mdi-ttf", Some(6_644)),
+    ("tzdata-tar", Some(1_164)),
+    ("typescript-tgz", Some(3_955_165)),
+    ("closure-jar", Some(9_518_119)),
+    ("numpy-whl", Some(11_647_757)),
+    ("esbuild-x64", Some(189_388)),
+    ("esbuild-arm64", Some(145_088)),
+    ("esbuild-win", Some(111_232)),
+    ("numpy-x64", Some(78_884)),
+    ("cryptography-x64", Some(646_995)),
+    ("ruff-x64", Some(2_236_104)),
+    ("ruff-win", Some(1_481_812)),
+    ("swc-x64", Some(813_888)),
+    ("swc-arm64", Some(931_656)),
+    ("biome-x64", Some(2_840_016)),
+    ("duckdb-x64", Some(2_197_833)),
+    ("bun-x64", Some(3_601_908)),
+    ("esbuild-mac-arm64", None),
+    ("esbuild-x86", None),
+    ("esbuild-arm", None),
+    ("esbuild-riscv64", None),
+    ("esbuild-wasm", None),
+    ("esbuild-tgz", None),
+    ("rollup-mac-arm64", None),
+    ("rollup-mac-x64", None),
+    ("rollup-win-x64", None),
+    ("rollup-win-x86", None),
+    ("rollup-arm", None),
+    ("vips-x64", None),
+    ("vips-win-x64", None),
+    ("lmdb-debug", None),
+    ("fsevents-universal", None),
+    ("ruff-whl", None),
+    ("pydantic-whl", None),
 ];
 
 /// One way from two files to a patch and back.
@@ -175,7 +193,7 @@ fn main() {
     );
     let mut ratios: Vec<(&str, f64)> = Vec::new();
     let mut totals = vec![(Cost::default(), Cost::default()); tools.len()];
-    for (name, stored) in STORED {
+    for (name, stored) in PAIRS {
         if chosen.is_empty() || chosen.iter().any(|c| name.contains(c.as_str())) {
             pair(&folder.join(name), name, *stored, &tools, &mut ratios, &mut totals);
         }
@@ -204,7 +222,7 @@ fn main() {
 fn pair<'t>(
     folder: &Path,
     name: &str,
-    stored: u64,
+    stored: Option<u64>,
     tools: &[&'t Tool],
     ratios: &mut Vec<(&'t str, f64)>,
     totals: &mut [(Cost, Cost)],
@@ -230,8 +248,9 @@ fn pair<'t>(
             (*tool, size, encode, decode)
         })
         .collect();
-    let best = rows.iter().filter(|r| !r.0.ours).map(|r| r.1).chain([stored]).min().unwrap_or(stored);
-    println!("\n{name}: {new_size} B; the best stored peer had {stored} B");
+    let best = rows.iter().filter(|r| !r.0.ours).map(|r| r.1).chain(stored).min().unwrap_or(new_size);
+    let known = stored.map_or(String::new(), |s| format!("; the best stored peer had {s} B"));
+    println!("\n{name}: {new_size} B{known}");
     println!(
         "{:>9} {:>10} {:>7} {:>7} {:>6} {:>7} {:>6} {:>6} {:>7} {:>7} {:>7}",
         "tool", "bytes", "ratio", "enc s", "MiB", "dec s", "MiB", "MB/s", "10", "50", "200"
