@@ -121,7 +121,8 @@ fn inspect_tells_what_each_base_gains_and_costs() {
         [kind("full"), kind("delete"), kind("mode"), kind("link"), kind("folder")],
         [(3, pack), (1, 0), (1, 0), (1, 0), (1, 0)]
     );
-    assert_eq!(base["disk"], 46);
+    // What `apply` asks for: 1 MiB for the state, 256 bytes a path of the target, and the new files' blocks and one more each.
+    assert_eq!(base["disk"], (1 << 20) + 7 * 256 + 9 * 4096);
     assert!(base["paths"].is_null());
     let one = inspect(&path, Some("2.0")).unwrap();
     assert_eq!(one.bases.len(), 1);

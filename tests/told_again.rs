@@ -233,7 +233,7 @@ fn a_number_of_threads_that_cannot_be_meant_is_a_usage_error() {
 #[test]
 fn what_pull_advises_keeps_the_fix_out_and_the_withdrawn_bundle_away() {
     let dir = tempfile::tempdir().unwrap();
-    simple(dir.path(), "");
+    simple(dir.path(), "from = \"1\"\n");
     let old = lines();
     patch(dir.path(), "B", "other", &old, &with(&old, "line 5", "B was here"));
     cumulate(dir.path(), &["build", "r", "-o", "old.cup"]).expect(0);
@@ -245,7 +245,22 @@ fn what_pull_advises_keeps_the_fix_out_and_the_withdrawn_bundle_away() {
     let hold = next[0].as_str().unwrap().split_once("cumulate.toml: ").unwrap().1.to_owned();
     edit(dir.path(), "r/cumulate.toml", |t| format!("{hold}\n{}", t.replace("sequence = 7", &said(1))));
     assert_eq!(run(dir.path(), &["plan", "r"], 0)["order"], json!(["B"]));
+    edit(dir.path(), "r/cumulate.toml", |t| t.replace("version = \"2\"", "version = \"2a\""));
+    let left = pull("first.cup");
+    assert!(left[0].as_str().unwrap().contains("cumulate base add 2 --from") && left[1].is_null(), "{left}");
+    cumulate(dir.path(), &["base", "add", "2", "--from", "old.cup", "--dir", "r"]).expect(0);
     assert_eq!(pull("new.cup"), json!([]));
+    common::copy(&dir.path().join("r/base"), &dir.path().join("had it"));
+    cumulate(dir.path(), &["apply", "old.cup", "had it", "--allow-unsigned"]).expect(0);
+    // Without that base the fix would stay, and nobody would say so.
+    for drift in [&[][..], &["--allow-drift", "untouched"]] {
+        let args = [&["apply", "first.cup", "had it", "--allow-unsigned"], drift].concat();
+        let error = run(dir.path(), &args, 5)["error"].clone();
+        assert_eq!(error["code"], "no-base");
+        assert!(error["next"].as_str().unwrap().contains("cumulate rollback"), "{error}");
+    }
+    cumulate(dir.path(), &["apply", "new.cup", "had it", "--allow-unsigned"]).expect(0);
+    assert_eq!(fs::read_to_string(dir.path().join("had it/doc")).unwrap(), lines(), "the withdrawn fix is gone");
     common::copy(&dir.path().join("r/base"), &dir.path().join("inst"));
     cumulate(dir.path(), &["apply", "new.cup", "inst", "--allow-unsigned"]).expect(0);
     assert_eq!(run(dir.path(), &["apply", "old.cup", "inst", "--allow-unsigned"], 4)["error"]["code"], "downgrade");
@@ -466,4 +481,28 @@ fn metadata_that_contradict_themselves_are_told_in_the_words_that_were_written()
             None => assert_eq!(said["order"], json!(["A"]), "{said}"),
         }
     }
+}
+
+#[test]
+fn a_changed_file_that_some_fix_changes_is_never_a_change_of_the_sites_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    simple(dir, "from = \"1\"\n");
+    let fixed = with(&lines(), "line 5", "A was here");
+    write(dir, "r/fixed/doc", &fixed);
+    write(dir, "r/fixed/other", &lines());
+    patch(dir, "C", "other", &lines(), &with(&lines(), "line 9", "C was here"));
+    edit(dir, "r/cumulate.toml", |t| format!("{t}[[base]]\nversion = \"1.1\"\nsource = \"fixed\"\n"));
+    cumulate(dir, &["build", "r", "-o", "c.cup"]).expect(0);
+    // One path away from either base; the fix A is missing here.
+    common::copy(&dir.join("r/base"), &dir.join("inst"));
+    write(dir, "inst/doc", &with(&lines(), "line 15", "edited here"));
+    let apply = ["apply", "c.cup", "inst", "--allow-unsigned", "--allow-drift", "untouched"];
+    let error = run(dir, &apply, 5)["error"].clone();
+    assert_eq!(error["code"], "no-base");
+    assert!(!error["next"].as_str().unwrap().contains("--allow-drift untouched"), "{error}");
+    // Who knows which base it is says so.
+    write(dir, "inst/doc", &with(&fixed, "line 15", "edited here"));
+    run(dir, &[&apply[..], &["--base", "1.1"]].concat(), 0);
+    assert_eq!(fs::read_to_string(dir.join("inst/doc")).unwrap(), with(&fixed, "line 15", "edited here"));
 }

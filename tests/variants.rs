@@ -190,6 +190,22 @@ fn a_payload_that_realises_several_fixes_is_chosen_and_left_out_as_a_whole() {
 }
 
 #[test]
+fn a_bundle_names_what_its_payloads_realise_and_the_gate_misses_none_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    realising(dir, "", &[]);
+    cumulate(dir, &["build", "-o", "old.cup"]).expect(0);
+    let text = cumulate(dir, &["inspect", "old.cup"]).expect(0).stdout;
+    assert!(text.contains("realises FIX-7, FIX-8"), "{text}");
+    let pulled = cumulate(dir, &["pull", "FIX-8", "old.cup", "--format", "json"]).expect(0).json();
+    assert_eq!(pulled["fix"], "BUILD-9");
+    write(dir, &[("fixes/BUILD-9/fix.toml", "realises = [\"FIX-8\"]"), ("fixes/DOC.toml", "")]);
+    cumulate(dir, &["build", "-o", "new.cup"]).expect(0);
+    let gate = cumulate(dir, &["check", "new.cup", "--against", "old.cup"]).expect(1).stdout;
+    assert!(gate.contains("fix-lost") && gate.contains("FIX-7"), "{gate}");
+}
+
+#[test]
 fn holding_a_realised_fix_holds_its_payload_and_two_payloads_of_one_fix_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     realising(dir.path(), "hold = [{ id = \"FIX-8\", reason = \"crashes\", owner = \"dana\" }]\n", &[]);

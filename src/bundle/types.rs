@@ -95,8 +95,18 @@ pub struct FixEntry {
     pub links: Vec<String>,
     #[serde(default)]
     pub supersedes: Vec<String>,
+    /// Ids of other fixes that its one payload brings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub realises: Vec<String>,
     #[serde(default)]
     pub restart: bool,
+}
+
+impl FixEntry {
+    /// All that it answers for: itself, what it supersedes, and what it realises.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        [&self.id].into_iter().chain(&self.supersedes).chain(&self.realises).map(String::as_str)
+    }
 }
 
 /// Exact bounds that the content of the bundle keeps; a reader enforces them.

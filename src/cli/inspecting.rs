@@ -60,7 +60,11 @@ fn inspect_text(i: &Inspect) -> String {
     let rows = i.fixes.iter().map(|f| {
         let needs: Vec<&str> = i.edges.iter().filter(|e| e.fix == f.id).map(|e| e.needs.as_str()).collect();
         let needs = if needs.is_empty() { String::new() } else { format!("needs {}", needs.join(", ")) };
-        vec![safe(&f.id), f.cves.join(" "), safe(&f.title), safe(&needs)]
+        let title = match f.realises.is_empty() {
+            true => f.title.clone(),
+            false => format!("{} (realises {})", f.title, f.realises.join(", ")),
+        };
+        vec![safe(&f.id), f.cves.join(" "), safe(&title), safe(&needs)]
     });
     text += &table(&rows.collect::<Vec<_>>());
     for p in &i.order_pairs {

@@ -67,7 +67,15 @@ fn next(pull: &Pull, rebuilt: Option<&Rebuilt>, config: Option<&Config>) -> Vec<
             None => ("the withdrawn bundle states no sequence".into(), 1),
         };
         out.push(format!(
-            "give the bundle without it a higher one, and a version of its own, so that installations refuse the              withdrawn one: {had}; in [release] of cumulate.toml: sequence = {wanted}"
+            "give the bundle without it a higher sequence, and a version of its own, so that installations refuse the withdrawn \
+             one: {had}; in [release] of cumulate.toml: sequence = {wanted}"
+        ));
+    }
+    if config.is_none_or(|c| c.bases.iter().all(|b| b.version != pull.version)) {
+        out.push(format!(
+            "where the withdrawn bundle is installed already, the new one has to start from it: cumulate base add {} --from \
+             the withdrawn bundle",
+            pull.version
         ));
     }
     out

@@ -107,7 +107,9 @@ fn execute(state: &State, id: &str, argv: &[String], seconds: u32) -> std::resul
     }
     std::thread::sleep(Duration::from_millis(20));
     let bytes: Vec<u8> = tail.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
-    Err(format!("{} ({})", process::words(status), String::from_utf8_lossy(&bytes).trim()))
+    let said = String::from_utf8_lossy(&bytes);
+    let said = if said.trim().is_empty() { "it said nothing" } else { said.trim() };
+    Err(format!("{} ({said})", process::words(status)))
 }
 
 fn keep_tail(mut from: impl Read, tail: &Mutex<VecDeque<u8>>) {

@@ -110,7 +110,11 @@ pub fn recognise(
     let nothing = scan.values().all(|s| matches!(s.found, Found::Missing | Found::Entry(Entry::Folder)));
     let possible = |r: &Route| chosen(r) && (nothing || !r.is_repair());
     for (i, route) in release.routes.iter().enumerate().filter(|(_, r)| possible(r)) {
-        let differences = differences(route, scan);
+        let mut differences = differences(route, scan);
+        // What a step of any base changes may be a fix that is missing here, so it is never a change of the site's own.
+        for d in &mut differences {
+            d.touched |= release.routes.iter().filter(|r| chosen(r)).any(|r| r.step(&d.path).is_some());
+        }
         if differences.is_empty() && !route.starts_here() {
             unproved = unproved.or(Some(route));
             continue;
@@ -153,7 +157,10 @@ pub fn recognise(
     };
     let mostly = differences.len() * 2 <= route.before.len();
     let touched = differences.iter().any(|d| d.touched);
-    if mostly && !touched && drift == AllowDrift::Untouched {
+    // Another release than this bundle knows is no drifted base.
+    let strange = installed.is_some_and(|tree| release.routes.iter().all(|r| ![r.from, r.to].contains(&tree)));
+    let untouched = mostly && !touched && !strange;
+    if untouched && drift == AllowDrift::Untouched {
         return matched(release, i, base.is_some(), differences);
     }
     if let Some(tree) = installed
@@ -161,7 +168,7 @@ pub fn recognise(
     {
         return Err(drifted_target(release, route, scan));
     }
-    Err(refusal(release, route, scan, &differences, (mostly && !touched, installed)))
+    Err(refusal(release, route, scan, &differences, (untouched, strange)))
 }
 
 /// How a base is recognised although some paths differ: those that are touched weigh most.
@@ -263,7 +270,7 @@ fn refusal(
     route: &Route,
     scan: &Scan,
     differences: &[Difference],
-    (untouched, installed): (bool, Option<Digest>),
+    (untouched, strange): (bool, bool),
 ) -> Error {
     let what = list(differences);
     let n = differences.len();
@@ -298,7 +305,7 @@ fn refusal(
         &route.name,
         format!("no base matches; {n} path(s) differ from the nearest one, {}: {what}", route.name),
     );
-    if installed.is_some_and(|tree| release.routes.iter().all(|r| ![r.from, r.to].contains(&tree))) {
+    if strange {
         return refused.next(format!(
             "this bundle does not know the release that is installed here ('cumulate status'): get one that does, or go back with \
              'cumulate rollback' first; {}",

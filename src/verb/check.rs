@@ -5,7 +5,7 @@ use super::derived::derived;
 use super::planned::{PlannedTrack, planned};
 use super::prove;
 use super::selection::Selection;
-use crate::bundle::{self, Action, Bundle, Class};
+use crate::bundle::{self, Action, Bundle, Class, FixEntry};
 use crate::explain::refusal_findings;
 use crate::fix::FixId;
 use crate::install::Release as Installable;
@@ -301,8 +301,7 @@ fn tracks(bundle: &Bundle, release: &Release, planned: &[PlannedTrack<'_>], held
     }
     // What the folder has must be in the bundle, or be superseded by something that is.
     let root = bundle.root();
-    let shipped: BTreeSet<&str> =
-        root.fixes.iter().flat_map(|f| [&f.id].into_iter().chain(&f.supersedes)).map(String::as_str).collect();
+    let shipped: BTreeSet<&str> = root.fixes.iter().flat_map(FixEntry::ids).collect();
     for fix in release.fixes.fixes.iter().filter(|f| !shipped.contains(f.id.0.as_str()) && !held.contains(&f.id)) {
         if !planned.iter().all(|t| t.not_for.contains_key(&fix.id)) {
             let hold = format!("hold = [{{ id = \"{}\", reason = \"…\", owner = \"…\" }}]", fix.id);
@@ -330,19 +329,19 @@ fn lost(bundle: &Bundle, previous: &Bundle, release: &Release, held: &BTreeSet<F
                 .next("give the previous bundle of this component"),
         );
     }
-    let here: BTreeSet<&str> =
-        bundle.root().fixes.iter().flat_map(|f| [&f.id].into_iter().chain(&f.supersedes)).map(String::as_str).collect();
+    let here: BTreeSet<&str> = bundle.root().fixes.iter().flat_map(FixEntry::ids).collect();
     for track in &old.tracks {
         let start = release.tracks.iter().find(|t| t.name == track.name).or_else(|| release.tracks.first());
         if start.is_some_and(|t| t.bases[t.from].installed().tree.digest() == track.target.tree) {
             continue;
         }
         let gone = |id: &str| !here.contains(id) && !held.contains(&FixId(id.to_owned()));
-        for fix in old.fixes.iter().filter(|f| gone(&f.id)) {
+        let had = old.fixes.iter().flat_map(|f| [&f.id].into_iter().chain(&f.realises).map(move |id| (f, id)));
+        for (fix, id) in had.filter(|(_, id)| gone(id)) {
             findings.push(
                 Finding::new(
                     Code::FixLost,
-                    &fix.id,
+                    id,
                     format!("bundle {} had this fix ({}), and this one has it not", old.release.version, fix.title),
                 )
                 .next("add it again, have another fix supersede it, or hold it back in cumulate.toml"),

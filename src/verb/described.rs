@@ -131,6 +131,7 @@ fn entry(fix: &Fix) -> FixEntry {
         severity: if m.severity.vector.is_empty() { m.severity.word.clone() } else { m.severity.vector.clone() },
         links: m.links.clone(),
         supersedes: m.supersedes.iter().map(|s| s.0.clone()).collect(),
+        realises: m.realises.iter().map(|s| s.0.clone()).collect(),
         restart: m.restart,
     }
 }

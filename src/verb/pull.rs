@@ -72,10 +72,12 @@ pub struct Rebuilt {
 pub fn pull(path: &Path, fix: &str) -> Result<Pull> {
     let bundle = bundle::open(path)?.accept_unsigned()?;
     let root = bundle.root();
-    if !root.fixes.iter().any(|f| f.id == fix) {
+    // Who pulls what a payload realises pulls the payload.
+    let carrier = root.fixes.iter().find(|f| f.id == fix || f.realises.iter().any(|r| r == fix));
+    let Some(fix) = carrier.map(|f| f.id.as_str()) else {
         return Err(Error::new(ErrorCode::Usage, fix, format!("{} has no fix of this id", path.display()))
             .next("'cumulate inspect' lists the fixes of a bundle"));
-    }
+    };
     let chains = chains(bundle.graph(), fix);
     let gone: Vec<&FixEntry> = root.fixes.iter().filter(|f| chains.contains_key(f.id.as_str())).collect();
     let (first, others): (Vec<&FixEntry>, Vec<&FixEntry>) = gone.iter().partition(|f| f.id == fix);

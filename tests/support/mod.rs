@@ -136,6 +136,7 @@ impl Release2<'_> {
             severity: String::new(),
             links: vec![],
             supersedes: vec![],
+            realises: Vec::new(),
             restart: false,
         };
         let bases = self
