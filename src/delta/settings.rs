@@ -3,7 +3,7 @@
 use super::Profile;
 
 /// Part of the key of memoised deltas: the same inputs give the same bytes per version.
-pub const SETTINGS_VERSION: u32 = 8;
+pub const SETTINGS_VERSION: u32 = 9;
 
 const MIB: u64 = 1 << 20;
 
@@ -62,7 +62,7 @@ pub(super) fn of(profile: Profile) -> Settings {
             bsdiff_most: 128 * MIB,
             bsdiff_tried: 2 * MIB,
             stream_tried: 256 * MIB,
-            slower: 8,
+            slower: 14,
         },
     }
 }
