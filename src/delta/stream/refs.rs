@@ -136,7 +136,10 @@ impl<'a> Refs<'a> {
                 && code[i + f - 2] == 0x8D
                 && f + 4 == len
             {
-                let target = part.addr.wrapping_add((i + len) as u64 + u32_at(code, i + f).unwrap_or(0) as i32 as u64);
+                let target = part
+                    .addr
+                    .wrapping_add((i + len) as u64)
+                    .wrapping_add(u32_at(code, i + f).unwrap_or(0) as i32 as u64);
                 if self.leads_into_code(target, 2) == 2 {
                     jumps.push(target);
                 }
