@@ -8,9 +8,9 @@
 
 mod decode;
 mod encode;
+mod members;
 mod scan;
 mod table;
-mod tar;
 
 pub use decode::decode;
 pub use encode::encode;
@@ -29,13 +29,13 @@ const LEAST_CONTAINER: usize = 512;
 pub fn is_container(file: &[u8]) -> bool {
     file.starts_with(b"PK\x03\x04")
         || file.starts_with(&[0x1f, 0x8b, 8])
-        || tar::is_tar(file)
-        || tar::slices(file).is_some()
+        || members::is_tar(file)
+        || members::slices(file).is_some()
 }
 
 /// Whether what lies in it lies there as it is, so that other codecs see it too.
 pub fn is_plain(file: &[u8]) -> bool {
-    tar::is_tar(file) || tar::slices(file).is_some()
+    members::is_tar(file) || members::slices(file).is_some()
 }
 
 /// Bytes of memory that decoding takes beyond the result: both sides opened, each once as streams and once joined,

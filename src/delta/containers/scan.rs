@@ -5,7 +5,7 @@
 //! file in the same way, so nothing about its streams is in a delta. What looks like a deflated stream but does not
 //! inflate stays plain bytes.
 
-use super::tar::members;
+use super::members::{is_tar, members, slices};
 use super::{LEAST_CONTAINER, LEAST_IMAGE, is_container};
 use crate::delta::deflate::inflate;
 use crate::delta::stream::is_image;
@@ -52,11 +52,11 @@ pub fn most_plain(file: usize) -> usize {
 /// All streams in the order of the file; they do not overlap.
 pub fn streams(file: &[u8]) -> Vec<Stream<'_>> {
     let mut found = Vec::new();
-    if super::tar::is_tar(file) {
+    if is_tar(file) {
         found.extend(members(file).filter_map(|(name, at)| stored(file, name, at)));
         return found;
     }
-    if let Some(slices) = super::tar::slices(file) {
+    if let Some(slices) = slices(file) {
         found.extend(slices.into_iter().filter_map(|(name, at)| stored(file, name, at)));
         return found;
     }

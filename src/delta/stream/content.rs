@@ -2,6 +2,7 @@
 
 use super::coder::Coder;
 use super::field::{self, kind};
+use super::growth::Growth;
 use super::image::{Class, Image};
 use super::literal::{Around, Literals, Matches};
 use super::map::{Copy, Map};
@@ -55,11 +56,7 @@ pub struct Content<'a> {
     history: u32,
     last_jump: i64,
     blocks: u32,
-    /// By how much the last changed bytes grew, the latest lowest, and how often in a row the next grew alike.
-    grown: u32,
-    alike: u32,
-    /// By how much a byte grew after the same growths at the same distance, and how often in a row.
-    after: Vec<(u8, u8)>,
+    growth: Growth,
 }
 
 fn log2_ceil(n: usize) -> u32 {
@@ -94,9 +91,7 @@ impl<'a> Content<'a> {
             history: 0,
             last_jump: 0,
             blocks: 0,
-            grown: 0,
-            alike: 0,
-            after: vec![(0, 0); 1 << 16],
+            growth: Growth::new(),
         }
     }
 
@@ -273,11 +268,9 @@ impl<'a> Content<'a> {
             let o = |k: i64| self.old.get((old as i64 + i as i64 + k) as usize).map_or(0, |&b| u32::from(b));
             let n = |k: usize| (base + i).checked_sub(k).and_then(|p| out.get(p)).map_or(0, |&b| u32::from(b));
             let differs = u32::from(C::ENCODING && want.get(place) != out.get(place));
-            let slot = (hash2(self.grown & 0xFFFF | run.trailing_zeros().min(15) << 16, 0x91) >> 16) as usize;
-            let (next, trusted) = self.after[slot];
-            let by = if trusted > 0 { u32::from(next) } else { self.grown & 0xFF };
+            let expected = self.growth.expected(run);
             let contexts = [
-                hash2(hash2(run & 0xFF, by), 0x51 + salt),
+                hash2(hash2(run & 0xFF, expected.by), 0x51 + salt),
                 hash2(o(0) << 16 | o(-1) << 8 | o(-2), 0x52 + salt),
                 hash2(hash2(o(0) << 16 | n(1) << 8 | n(2), o(-1)), 0x53 + (run & 1)),
                 hash2(hash2(o(1) << 16 | o(0) << 8 | o(-1), run & 3), 0x54 + salt),
@@ -298,20 +291,13 @@ impl<'a> Content<'a> {
                     hash2(o(1) << 16 | n(1) << 8 | o(2), 0x806),
                     hash2(n(1), 0x807 + salt),
                 ],
-                expected: (o(0) + by) as u8,
-                trust: if trusted > 0 { 15 + u32::from(trusted) } else { 1 + self.alike },
+                expected: (o(0) + expected.by) as u8,
+                trust: expected.trust,
                 mode,
             };
             let byte = self.literals.code(c, want.get(place).copied().unwrap_or(0), &around);
             out[place] = byte;
-            let grown = u32::from(byte).wrapping_sub(o(0)) & 0xFF;
-            self.after[slot] = match (next, trusted) {
-                (n, t) if t > 0 && u32::from(n) == grown => (n, (t + 1).min(15)),
-                (n, t) if t > 1 => (n, t / 2),
-                _ => (grown as u8, 1),
-            };
-            self.alike = if grown == self.grown & 0xFF { (self.alike + 1).min(14) } else { self.alike / 2 };
-            self.grown = self.grown << 8 | grown;
+            self.growth.learn(expected, u32::from(byte).wrapping_sub(o(0)) & 0xFF);
         }
     }
 

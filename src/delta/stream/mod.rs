@@ -10,6 +10,7 @@ mod coder;
 mod content;
 mod control;
 mod field;
+mod growth;
 mod image;
 mod label;
 mod literal;
