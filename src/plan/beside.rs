@@ -3,8 +3,8 @@
 use super::cell::Cell;
 use super::needs::Needs;
 use super::replay::{Replay, StateId};
-use super::resolve::Work;
 use super::types::{Beside, OrderPair};
+use super::work::Work;
 use crate::fix::FixId;
 use crate::patch::{Edit, edits, stretch};
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use super::newer::plan_part;
 use super::replay::Replay;
+use super::resolve::Proving;
 use super::search::{Answer, Wishes, satisfiable};
 use super::types::{Candidate, DropCause, Dropped, Plan, PlanInput, Proof, Refusal};
 use crate::fix::FixId;
@@ -12,12 +13,11 @@ const BUDGET: usize = 10_000;
 
 /// Plans what is wanted, after everything together was refused with `refusal`.
 pub(super) fn plan_chosen(input: &PlanInput<'_>, refusal: Refusal) -> Result<Plan, Refusal> {
-    let selects = !(input.only.is_empty() && input.without.is_empty() && input.held.is_empty());
     let final_one = |p: &Proof| {
         matches!(p, Proof::TwiceNamed { .. } | Proof::UnknownSelected { .. } | Proof::SelectionContradicts { .. })
     };
-    if !selects || refusal.proofs.iter().any(final_one) {
-        return Err(refusal);
+    if refusal.proofs.iter().any(final_one) {
+        return plan_part(input, Proving::Cores);
     }
     let mut choosing = Choosing::new(input);
     choosing.agrees()?;
@@ -25,27 +25,32 @@ pub(super) fn plan_chosen(input: &PlanInput<'_>, refusal: Refusal) -> Result<Pla
     loop {
         let refused = match refusal.take() {
             Some(refused) => refused,
-            None => match plan_rest(input, |id| choosing.gone.contains_key(id)) {
+            None => match plan_rest(input, |id| choosing.gone.contains_key(id), Proving::Plain) {
                 Ok(plan) => return Ok(choosing.finish(plan)),
                 Err(refused) => refused,
             },
         };
+        let tried = choosing.gone.clone();
         if !choosing.learn(&refused) {
-            return Err(refused);
+            return plan_rest(input, |id| tried.contains_key(id), Proving::Cores);
         }
         choosing.agrees()?;
     }
 }
 
 /// Plans what is not gone.
-pub(super) fn plan_rest(input: &PlanInput<'_>, is_gone: impl Fn(&FixId) -> bool) -> Result<Plan, Refusal> {
+pub(super) fn plan_rest(
+    input: &PlanInput<'_>,
+    is_gone: impl Fn(&FixId) -> bool,
+    proving: Proving,
+) -> Result<Plan, Refusal> {
     let mut rest = input.clone();
     rest.fixes.retain(|c| !is_gone(c.id));
     rest.without.retain(|id| !is_gone(id));
     rest.held.retain(|id, _| !is_gone(id));
     let series: Option<Vec<FixId>> = input.series.map(|s| s.iter().filter(|id| !is_gone(id)).cloned().collect());
     rest.series = series.as_deref();
-    plan_part(&rest)
+    plan_part(&rest, proving)
 }
 
 struct Choosing<'a, 'i> {

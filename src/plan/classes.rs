@@ -1,9 +1,9 @@
 //! What fixes are to each other by their content: the same, a part, the reverse; and what a newer one leaves out of an older.
 
 use super::replay::{Cells, Replay, Step};
-use super::resolve::Work;
 use super::types::{DropCause, Proof};
 use super::units::{Unit, units};
+use super::work::Work;
 use crate::fix::{Change, FixId};
 use crate::patch::{Body, FilePatch, LineKind, apply_all};
 use crate::report::{Code, Finding};

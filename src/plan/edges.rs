@@ -4,8 +4,8 @@ use super::along::Along;
 use super::bits::Bits;
 use super::footing::follow;
 use super::needs::{Needs, refused_without};
-use super::resolve::Work;
 use super::types::{Edge, EdgeKind, Reason};
+use super::work::Work;
 use crate::patch::RejectReason;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,8 @@ impl Work<'_, '_> {
         // Whether one changes what the other brought, or only stands beside it, the lines' owners say.
         let mut beside: BTreeMap<usize, bool> = BTreeMap::new();
         for g in groups {
-            follow(replay, g, keep.iter().map(|k| order[k]), |lean| {
+            let here = along.touching[g].iter().filter(|k| keep.has(**k)).map(|k| order[*k]);
+            follow(replay, g, here, |lean| {
                 if let Some(edge) = by_hunk.get(&(lean.from.fix, lean.on.fix)) {
                     *beside.entry(*edge).or_insert(true) &= !lean.how.overlaps();
                 }

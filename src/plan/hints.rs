@@ -4,8 +4,8 @@
 //! nowhere in the start tree nor in the added lines of a fix before the one that introduces them.
 
 use super::bits::Bits;
-use super::resolve::Work;
 use super::types::{Hint, HintKind, Place};
+use super::work::Work;
 use crate::fix::Payload;
 use crate::patch::{Body, FilePatch, LineKind};
 use crate::report::{Code, Error, Finding};

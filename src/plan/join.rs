@@ -46,6 +46,12 @@ impl<'a> Replay<'a> {
         Ok(out)
     }
 
+    /// Whether anything of a group can be joined: most have patches alone.
+    fn may_join(&self, group: &Group<'a>) -> bool {
+        let decided = |r: &Resolution| group.paths.binary_search(&&r.path).is_ok();
+        group.steps.values().any(|s| matches!(s, Step::Overlay(_))) || self.resolutions.iter().any(decided)
+    }
+
     /// A whole text that is built on the start's, merged with what others made of that since; none where it is built on
     /// something else, or is no text.
     fn merged(
@@ -121,7 +127,7 @@ impl<'a> Replay<'a> {
     pub(super) fn path_merges(&self, order: &[usize]) -> Vec<PathMerge> {
         let place: HashMap<usize, usize> = order.iter().enumerate().map(|(k, f)| (*f, k)).collect();
         let mut out: Vec<(usize, PathMerge)> = Vec::new();
-        for (g, group) in self.groups.iter().enumerate() {
+        for (g, group) in self.groups.iter().enumerate().filter(|(_, group)| self.may_join(group)) {
             let mut state: StateId = 0;
             let mut before: Vec<(usize, Cells)> = Vec::new();
             let mut here: Vec<(usize, usize)> =

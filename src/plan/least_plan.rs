@@ -6,15 +6,16 @@ use super::hints::{hints, left_behind};
 use super::least::{Least, LeastChange, Wanted, lines};
 use super::needs::needs;
 use super::replay::Replay;
-use super::resolve::{Work, plan_once};
+use super::resolve::{Proving, plan_once};
 use super::select::{Choice, select};
 use super::types::{CameAlong, Candidate, DropCause, Dropped, Plan, PlanInput, Refusal};
+use super::work::Work;
 use crate::fix::FixId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The least set is found in the order of everything; then it is planned as if there were nothing else.
-pub(super) fn plan_least(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
-    let mut work = Work::new(input, true)?;
+pub(super) fn plan_least(input: &PlanInput<'_>, proving: Proving) -> Result<Plan, Refusal> {
+    let mut work = Work::new(input, true, proving)?;
     let replay = Replay::new(&work.fixes, input);
     let ordered = work.order(&replay)?;
     let order = &ordered.order;
@@ -40,7 +41,7 @@ pub(super) fn plan_least(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
     let chosen = select(&graph, &only, &without, true).ok();
     let Some(least) = wanted.least(chosen.as_ref().map(|c| c.keep.clone())) else {
         // Without a set that applies, the plain selection says why.
-        return plan_once(input, true);
+        return plan_once(input, true, proving);
     };
     let left = hints(&work, order, &graph.all)
         .map_err(|error| Refusal::of(vec![super::types::Proof::Unreadable { error }]))?;
@@ -55,7 +56,7 @@ pub(super) fn plan_least(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
     let there: BTreeSet<&FixId> = rest.fixes.iter().map(|c| c.id).collect();
     let series: Option<Vec<FixId>> = input.series.map(|s| s.iter().filter(|id| there.contains(id)).cloned().collect());
     rest.series = series.as_deref();
-    let mut plan = plan_once(&rest, false)?;
+    let mut plan = plan_once(&rest, false, proving)?;
     plan.came_along = came_along(&plan, &input.only);
     let out: BTreeMap<FixId, DropCause> = fallen(&work, order, chosen, &least);
     let known: BTreeSet<FixId> = plan.order.iter().chain(plan.dropped.iter().map(|d| &d.fix)).cloned().collect();

@@ -1,8 +1,8 @@
 //! What must hold of merges before a plan stands: every order gives the same, and no decision is left unused.
 
 use super::replay::{Replay, StateId};
-use super::resolve::Work;
 use super::types::{OrderPair, PairKind, PathMerge, Proof, Settled};
+use super::work::Work;
 use crate::report::{Code, Finding};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,6 +6,7 @@
 //! `explain` words it.
 
 mod along;
+mod applying;
 mod beside;
 mod bits;
 mod blame;
@@ -15,8 +16,10 @@ mod chosen;
 mod classes;
 mod content;
 mod cores;
+mod decided;
 mod edges;
 mod footing;
+mod grouping;
 mod hints;
 mod join;
 mod least;
@@ -26,6 +29,7 @@ mod needs;
 mod newer;
 mod order;
 mod pairs;
+mod parts;
 mod paths;
 pub mod replay;
 mod resolve;
@@ -37,6 +41,7 @@ mod stuck;
 mod types;
 mod units;
 mod why;
+mod work;
 
 pub use classes::{Class, Classed, Lost};
 pub use cores::{Core, Member, Repair};

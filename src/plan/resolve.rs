@@ -1,22 +1,28 @@
 //! From fixes to a plan, or to a refusal with its proofs.
 
 use super::along::Along;
-use super::bits::Bits;
 use super::blame::blockers;
 use super::hints::{hints, left_behind};
-use super::needs::{Needs, needs};
+use super::needs::needs;
 use super::order::{Before, Ordered, cycles, from_nothing, from_series};
-use super::pairs::pairs;
 use super::replay::Replay;
 use super::select::{Choice, select};
-use super::types::{Candidate, DropCause, Dropped, OrderPair, PairKind, Plan, PlanInput, Proof, Refusal, Settled};
-use crate::fix::{FixId, Resolution};
+use super::types::{DropCause, Dropped, OrderPair, Plan, PlanInput, Proof, Refusal, Settled};
+use super::work::Work;
+use crate::fix::FixId;
 use crate::report::{Code, Finding};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How much a refusal says: cores cost a search, and a refusal that is only looked at on the way needs none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proving {
+    Plain,
+    Cores,
+}
+
 /// `heed`: a superseding fix that is left out leaves the old one in.
-pub(super) fn plan_once(input: &PlanInput<'_>, heed: bool) -> Result<Plan, Refusal> {
-    let mut work = Work::new(input, heed)?;
+pub(super) fn plan_once(input: &PlanInput<'_>, heed: bool, proving: Proving) -> Result<Plan, Refusal> {
+    let mut work = Work::new(input, heed, proving)?;
     let replay = Replay::new(&work.fixes, input);
     let ordered = work.order(&replay)?;
     let plan = work.finish(&replay, &ordered);
@@ -26,144 +32,15 @@ pub(super) fn plan_once(input: &PlanInput<'_>, heed: bool) -> Result<Plan, Refus
     }
 }
 
-pub(super) struct Work<'a, 'i> {
-    pub(super) input: &'i PlanInput<'a>,
-    /// Sorted by id; fixes go by their place here.
-    pub(super) fixes: Vec<Candidate<'a>>,
-    pub(super) alive: BTreeSet<usize>,
-    /// Superseded fixes: by which one.
-    pub(super) superseded: BTreeMap<usize, usize>,
-    /// Fixes that another stands for: superseded, or the same under another id.
-    pub(super) stands_for: BTreeMap<usize, usize>,
-    pub(super) dropped: Vec<Dropped>,
-    pub(super) findings: Vec<Finding>,
-    /// What a selection keeps, once that is known.
-    pub(super) kept: Option<BTreeSet<usize>>,
-}
-
-impl<'a, 'i> Work<'a, 'i> {
-    pub(super) fn new(input: &'i PlanInput<'a>, heed: bool) -> Result<Self, Refusal> {
-        let mut fixes = input.fixes.clone();
-        fixes.sort_by(|a, b| a.id.cmp(b.id));
-        let mut proofs: Vec<Proof> = fixes
-            .windows(2)
-            .filter(|w| w[0].id == w[1].id)
-            .map(|w| Proof::TwiceNamed { fix: w[0].id.clone() })
-            .collect();
-        proofs.dedup();
-        let known = |id: &FixId| fixes.binary_search_by(|c| c.id.cmp(id)).is_ok();
-        for id in input.only.iter().chain(&input.without) {
-            if !known(id) {
-                proofs.push(Proof::UnknownSelected { fix: id.clone() });
-            }
-        }
-        if !proofs.is_empty() {
-            return Err(Refusal::of(proofs));
-        }
-        let mut work = Self {
-            input,
-            alive: (0..fixes.len()).collect(),
-            fixes,
-            superseded: BTreeMap::new(),
-            stands_for: BTreeMap::new(),
-            dropped: Vec::new(),
-            findings: Vec::new(),
-            kept: None,
-        };
-        let circles = work.supersedes_circles();
-        if !circles.is_empty() {
-            return Err(Refusal::of(circles));
-        }
-        for (id, reason) in &input.not_for {
-            if let Some(i) = work.number(id) {
-                work.drop_fix(i, DropCause::NotFor { reason: reason.clone() });
-            }
-        }
-        work.supersede(heed);
-        Ok(work)
-    }
-
-    /// Everything that is left out by name.
-    pub(super) fn left_out(&self) -> impl Iterator<Item = &FixId> {
-        self.input.without.iter().chain(self.input.held.keys())
-    }
-
-    pub(super) fn number(&self, id: &FixId) -> Option<usize> {
-        self.fixes.binary_search_by(|c| c.id.cmp(id)).ok()
-    }
-
-    pub(super) fn id(&self, i: usize) -> FixId {
-        self.fixes[i].id.clone()
-    }
-
-    pub(super) fn drop_fix(&mut self, i: usize, cause: DropCause) {
-        self.alive.remove(&i);
-        self.dropped.push(Dropped { fix: self.id(i), cause });
-    }
-
+impl<'a> Work<'a, '_> {
     fn refuse<T>(&mut self, replay: &Replay<'a>, mut proofs: Vec<Proof>) -> Result<T, Refusal> {
         proofs.dedup();
-        let cores = self.cores(replay, &proofs);
-        let classes = self.classes(replay, None, &proofs);
-        Err(Refusal { proofs, cores, classes, findings: std::mem::take(&mut self.findings) })
-    }
-
-    /// Notes who supersedes whom. A selection that names only the old one gets the old one.
-    fn supersede(&mut self, heed: bool) {
-        let chosen: BTreeSet<usize> = self.input.only.iter().filter_map(|id| self.number(id)).collect();
-        let left_out: BTreeSet<usize> = self.left_out().filter_map(|id| self.number(id)).collect();
-        for new in self.alive.clone() {
-            for old in &self.fixes[new].meta.supersedes {
-                let Some(old) = self.number(old).filter(|o| *o != new && self.alive.contains(o)) else { continue };
-                let only_old = chosen.contains(&old) && !chosen.contains(&new);
-                if only_old || heed && left_out.contains(&new) {
-                    if self.alive.contains(&new) && only_old {
-                        self.drop_fix(new, DropCause::NotSelected);
-                    }
-                } else if self.stands(new) != Some(old) {
-                    self.superseded.insert(old, new);
-                }
-            }
+        let mut refusal = Refusal { findings: std::mem::take(&mut self.findings), ..Refusal::of(proofs) };
+        if self.proving == Proving::Cores {
+            refusal.cores = self.cores(replay, &refusal.proofs);
+            refusal.classes = self.classes(replay, None, &refusal.proofs);
         }
-        self.superseded.retain(|_, new| self.alive.contains(new));
-        self.stands_for = self.superseded.clone();
-        for old in self.superseded.keys() {
-            self.alive.remove(old);
-        }
-    }
-
-    /// The fix that stands for this one, if it is not in the order itself. Bounded: chains are at most all fixes.
-    pub(super) fn stands(&self, mut i: usize) -> Option<usize> {
-        for _ in 0..=self.fixes.len() {
-            if self.alive.contains(&i) {
-                return Some(i);
-            }
-            i = *self.stands_for.get(&i).or_else(|| self.superseded.get(&i))?;
-        }
-        None
-    }
-
-    /// Declared requirements of a fix that are in the order, by number.
-    pub(super) fn requires(&self, i: usize) -> Vec<usize> {
-        let mut out: Vec<usize> =
-            self.fixes[i].meta.requires.iter().filter_map(|r| self.number(r)).filter_map(|r| self.stands(r)).collect();
-        out.sort_unstable();
-        out.dedup();
-        out
-    }
-
-    fn before(&self) -> Before {
-        (0..self.fixes.len())
-            .map(|i| {
-                if !self.alive.contains(&i) {
-                    return BTreeSet::new();
-                }
-                // What comes after a fix whose place it takes itself has nothing to wait for.
-                let after = self.fixes[i].meta.after.iter().filter_map(|a| self.number(a));
-                let after = after.filter_map(|a| self.stands(a)).filter(|a| *a != i);
-                after.chain(self.requires(i)).collect()
-            })
-            .collect()
+        Err(refusal)
     }
 
     /// What the metadata alone rules out.
@@ -341,56 +218,6 @@ impl<'a, 'i> Work<'a, 'i> {
             least: None,
             findings: self.findings,
         })
-    }
-
-    /// Order pairs with what decided them, by place.
-    fn settled(
-        &self,
-        replay: &Replay<'_>,
-        order: &[usize],
-        place: &BTreeMap<usize, usize>,
-        graph: &Needs,
-    ) -> Vec<OrderPair> {
-        let found = pairs(replay, order, &graph.all);
-        let declared = self.before();
-        let proved = |p: &super::pairs::Pair| p.kind == PairKind::Conflict && !p.whole;
-        let mut before: Vec<Bits> = Vec::with_capacity(order.len());
-        for (k, i) in order.iter().enumerate() {
-            let mut mine = graph.all[k].clone();
-            let firsts = declared[*i].iter().filter_map(|f| place.get(f).copied());
-            let proofs = found.iter().filter(|p| p.then == k && proved(p)).map(|p| p.first);
-            for first in firsts.chain(proofs).chain(graph.direct[k].iter().copied()) {
-                mine.insert(first);
-                if let Some(theirs) = before.get(first) {
-                    mine.join(theirs);
-                }
-            }
-            before.push(mine);
-        }
-        let merged = replay.path_merges(order);
-        let decided = |a: &FixId, b: &FixId| {
-            let between = |r: &Resolution| r.sides.contains_key(a) && r.sides.contains_key(b);
-            merged.iter().any(|m| m.resolution.as_ref().is_some_and(between))
-        };
-        let listed: BTreeSet<&FixId> = self.input.series.into_iter().flatten().collect();
-        found
-            .iter()
-            .map(|p| {
-                let (first, then) = (self.id(order[p.first]), self.id(order[p.then]));
-                let settled = if listed.contains(&first) && listed.contains(&then) {
-                    Settled::Series
-                } else if decided(&first, &then) {
-                    Settled::Resolution
-                } else if proved(p) {
-                    Settled::Proved
-                } else if before[p.then].has(p.first) {
-                    Settled::Declared
-                } else {
-                    Settled::Open
-                };
-                OrderPair { first, then, kind: p.kind, settled, path: p.path.clone() }
-            })
-            .collect()
     }
 
     /// A part of the fixes may not apply although it is closed: a clash needs a third one.

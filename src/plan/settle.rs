@@ -3,8 +3,8 @@
 use super::content::Content;
 use super::order::Ordered;
 use super::replay::Replay;
-use super::resolve::Work;
 use super::types::DropCause;
+use super::work::Work;
 use crate::report::{Code, Finding};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

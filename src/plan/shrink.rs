@@ -3,9 +3,9 @@
 
 use super::cores::{Core, Member, Repair};
 use super::replay::Replay;
-use super::resolve::Work;
 use super::search::{Answer, Wishes, satisfiable};
 use super::types::Proof;
+use super::work::Work;
 use crate::fix::FixId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -3,8 +3,8 @@
 use super::blame::blockers;
 use super::order::{Before, Ordered, cycles};
 use super::replay::Replay;
-use super::resolve::Work;
 use super::types::{Candidate, Proof};
+use super::work::Work;
 use crate::fix::FixId;
 use std::collections::{BTreeMap, BTreeSet};
 

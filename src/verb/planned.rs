@@ -7,7 +7,7 @@ use crate::plan::{Candidate, DropCause, Plan, PlanInput, Refusal, plan};
 use crate::release::{Classes, Hold, NotFor, Release, Track, variant_for};
 use crate::report::{Code, Finding, Result};
 use crate::tree::{Store, TreePath};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One track, planned or refused.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ fn plan_track<'a>(release: &'a Release, chosen: Chosen<'a>, selection: &Selectio
         store.absorb(target.store.clone());
     }
     let start = &track.bases[track.from].source.tree;
-    let known: std::collections::BTreeSet<&FixId> = candidates.iter().map(|c| c.id).collect();
+    let known: BTreeSet<&FixId> = candidates.iter().map(|c| c.id).collect();
     let series: Option<Vec<FixId>> =
         release.fixes.series.as_ref().map(|s| s.iter().filter(|id| known.contains(id)).cloned().collect());
     let only = picked(&selection.only, &candidates, false);
@@ -103,7 +103,8 @@ fn plan_track<'a>(release: &'a Release, chosen: Chosen<'a>, selection: &Selectio
 
 /// Fixes of the plan of which nothing is ever installed.
 fn never_written(release: &Release, candidates: &[Candidate<'_>], plan: Option<&Plan>) -> Vec<Finding> {
-    let chosen = candidates.iter().filter(|c| plan.is_some_and(|p| p.order.contains(c.id)));
+    let planned: BTreeSet<&FixId> = plan.iter().flat_map(|p| &p.order).collect();
+    let chosen = candidates.iter().filter(|c| planned.contains(c.id));
     let why = chosen.filter_map(|c| Some((c.id, nothing_written(&release.classes, c.payload)?)));
     why.map(|(id, why)| Finding::new(Code::NeverWritten, id, why).next("correct [[paths]], or take the fix out"))
         .collect()

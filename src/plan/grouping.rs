@@ -1,0 +1,84 @@
+//! From fixes to groups of paths that do not touch each other, each with the parts of the fixes that touch it.
+
+use super::cell::Cell;
+use super::paths;
+use super::replay::{Cells, Group, Memo, Replay, Step, number};
+use super::types::{Candidate, PlanInput};
+use crate::fix::{Change, Payload};
+use crate::patch::FilePatch;
+use crate::tree::{Entry, Tree, TreePath};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock};
+
+impl<'a> Replay<'a> {
+    pub fn new(fixes: &[Candidate<'a>], input: &PlanInput<'a>) -> Self {
+        let (start, store, resolutions) = (input.start, input.store, input.resolutions);
+        let grouped = paths::groups(fixes);
+        let mut of_path: HashMap<&TreePath, usize> = HashMap::new();
+        let mut groups: Vec<Group<'a>> = Vec::with_capacity(grouped.len());
+        for (g, paths) in grouped.into_iter().enumerate() {
+            of_path.extend(paths.iter().map(|p| (*p, g)));
+            groups.push(group(paths, start));
+        }
+        let mut of_fix = Vec::with_capacity(fixes.len());
+        for (i, fix) in fixes.iter().enumerate() {
+            let mut mine: Vec<usize> = paths::of_payload(fix.payload).into_iter().map(|p| of_path[p]).collect();
+            mine.sort_unstable();
+            mine.dedup();
+            match fix.payload {
+                Payload::Patch(files) if mine.len() == 1 => {
+                    groups[mine[0]].steps.insert(i, Step::Whole(files));
+                }
+                Payload::Patch(files) => {
+                    let mut split: BTreeMap<usize, Vec<FilePatch>> = BTreeMap::new();
+                    for fp in files {
+                        if let Some(p) = fp.new.as_ref().or(fp.old.as_ref()) {
+                            split.entry(of_path[p]).or_default().push(fp.clone());
+                        }
+                    }
+                    for (g, files) in split {
+                        groups[g].steps.insert(i, Step::Patch(files));
+                    }
+                }
+                Payload::Overlay(changes) => {
+                    let mut split: BTreeMap<usize, Vec<&Change>> = BTreeMap::new();
+                    for change in changes {
+                        split.entry(of_path[change.paths()[0]]).or_default().push(change);
+                    }
+                    for (g, changes) in split {
+                        groups[g].steps.insert(i, Step::Overlay(changes));
+                    }
+                }
+            }
+            of_fix.push(mine);
+        }
+        let ids = fixes.iter().map(|c| c.id).collect();
+        Self { groups, of_fix, ids, start, store, resolutions, broken: Mutex::new(None) }
+    }
+}
+
+fn group<'a>(paths: Vec<&'a TreePath>, start: &Tree) -> Group<'a> {
+    let cells: Cells = paths.iter().map(|p| start.get(p).and_then(Cell::of_entry).map(Arc::new)).collect();
+    let mut nested = Vec::new();
+    for (below, path) in paths.iter().enumerate() {
+        for above in path.ancestors() {
+            if let Ok(i) = paths.binary_search(&&above) {
+                nested.push((i, below));
+            }
+        }
+    }
+    let folders = paths
+        .iter()
+        .map(|p| {
+            let from = format!("{p}/");
+            let below =
+                start.entries.range::<str, _>((std::ops::Bound::Included(from.as_str()), std::ops::Bound::Unbounded));
+            below
+                .take_while(|(q, _)| q.as_str().starts_with(&from))
+                .any(|(q, e)| !matches!(e, Entry::Folder) && paths.binary_search(&q).is_err())
+        })
+        .collect();
+    let mut memo = Memo::default();
+    number(&mut memo, cells);
+    Group { paths, steps: BTreeMap::new(), folders, nested, brought: OnceLock::new(), memo: Mutex::new(memo) }
+}

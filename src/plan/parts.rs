@@ -1,0 +1,83 @@
+//! What a fix does in a group: its parts, where they land, and whether that is done already.
+
+use super::replay::{Replay, StateId, Step};
+use crate::fix::Change;
+use crate::patch::{Applied, FilePatch, Mode, apply_all};
+use crate::tree::{Digest, TreePath};
+
+impl Replay<'_> {
+    /// Whether what the fix does here is done already: it goes back, or it changes nothing.
+    pub fn done_already(&self, g: usize, state: StateId, fix: usize) -> bool {
+        let group = &self.groups[g];
+        let cells = self.cells(g, state);
+        let cell = |p: &TreePath| group.paths.binary_search(&p).ok().and_then(|i| cells[i].as_ref());
+        let files: &[FilePatch] = match group.steps.get(&fix) {
+            None => return true,
+            Some(Step::Patch(files)) => files,
+            Some(Step::Whole(files)) => files,
+            Some(Step::Overlay(changes)) => {
+                return changes.iter().all(|c| match c {
+                    Change::Put { path, mode, digest, .. } => {
+                        cell(path).is_some_and(|c| c.mode == *mode && c.digest == *digest)
+                    }
+                    Change::Link { path, target } => {
+                        cell(path).is_some_and(|c| c.mode == Mode::Symlink && c.digest == Digest::of(target.as_bytes()))
+                    }
+                    Change::Delete { path } => cell(path).is_none() && !group.is_folder(&cells, path),
+                    Change::Rename { from, to } => {
+                        cell(from).is_none() && cell(to).is_some() && !group.is_folder(&cells, from)
+                    }
+                });
+            }
+        };
+        let mut back = files.to_vec();
+        back.reverse();
+        back.iter_mut().all(|f| f.reverse().is_ok()) && apply_all(&back, |p| self.read(group, &cells, p)).is_ok()
+    }
+
+    /// Where hunks land: applies one fix to a state again and says so. Overlays have no hunks.
+    pub fn placed(&self, g: usize, state: StateId, fix: usize) -> Option<(&[FilePatch], Applied)> {
+        let cells = self.cells(g, state);
+        if matches!(self.groups[g].steps.get(&fix)?, Step::Overlay(_)) {
+            return None;
+        }
+        let files = self.patches(g, fix);
+        let applied = apply_all(files, |p| self.read(&self.groups[g], &cells, p)).ok()?;
+        Some((files, applied))
+    }
+
+    /// The parts of a fix's patch in this group; an overlay has none.
+    pub fn patches(&self, g: usize, fix: usize) -> &[FilePatch] {
+        match self.groups[g].steps.get(&fix) {
+            Some(Step::Patch(files)) => files,
+            Some(Step::Whole(files)) => files,
+            Some(Step::Overlay(_)) | None => &[],
+        }
+    }
+
+    /// Where a fix renames a path of the group to.
+    pub fn moved(&self, g: usize, fix: usize, from: &TreePath) -> Option<&TreePath> {
+        let files: &[FilePatch] = match self.groups[g].steps.get(&fix)? {
+            Step::Patch(files) => files,
+            Step::Whole(files) => files,
+            Step::Overlay(changes) => {
+                return changes.iter().find_map(|c| match c {
+                    Change::Rename { from: f, to } if f == from => Some(to),
+                    _ => None,
+                });
+            }
+        };
+        files.iter().find(|f| f.rename && f.old.as_ref() == Some(from))?.new.as_ref()
+    }
+
+    /// Whether a fix replaces this path of the group as a whole.
+    pub fn puts(&self, g: usize, path: usize, fix: usize) -> bool {
+        match self.groups[g].steps.get(&fix) {
+            Some(Step::Overlay(changes)) => changes.iter().any(|c| match c {
+                Change::Put { path: p, .. } | Change::Link { path: p, .. } => p == self.groups[g].paths[path],
+                _ => false,
+            }),
+            _ => false,
+        }
+    }
+}
