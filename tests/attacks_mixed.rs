@@ -205,7 +205,7 @@ fn an_expired_root_vouches_for_nobody() {
     );
     let policy = Policy::parse(&text, "trust.toml", Path::new("")).unwrap();
     let mut signed = cumulate::trust::TrustRoot::first(policy).unwrap();
-    signed.sign(&root).unwrap();
+    signed.sign(&root.into()).unwrap();
     let policy = signed.policy().unwrap();
     bundle::open(&s.at("a.cup")).unwrap().verify(&policy, NOW - 86_400 * 365).unwrap();
     assert_eq!(bundle::open(&s.at("a.cup")).unwrap().verify(&policy, NOW).unwrap_err().code, E::Expired);

@@ -22,6 +22,7 @@ const PRIVATE: &[(&str, &str)] = &[
     ("imara_diff", "patch"),
     ("ed25519_dalek", "trust"),
     ("pkcs8", "trust"),
+    ("cryptoki", "trust"),
     ("bsdiff", "delta"),
     ("libsais", "delta"),
     ("clap", "cli"),

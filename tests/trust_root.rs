@@ -30,7 +30,7 @@ fn judge(root: &TrustRoot) -> Result<Policy, Error> {
 
 fn signed(mut root: TrustRoot, keys: &[&SecretKey]) -> TrustRoot {
     for key in keys {
-        root.sign(key).unwrap();
+        root.sign(&(*key).clone().into()).unwrap();
     }
     root
 }
@@ -119,8 +119,8 @@ fn a_root_changes_hands_only_through_old_and_new_keys() {
         let e = done.map(drop).expect_err(name);
         assert_eq!(e.code, code, "{name}: {e}");
     }
-    assert_eq!(v1.clone().sign(&evil).unwrap_err().code, E::Untrusted, "a stranger's key does not sign");
-    assert_eq!(v1.clone().sign(&r).unwrap_err().code, E::Untrusted, "nor does a release key");
+    assert_eq!(v1.clone().sign(&evil.clone().into()).unwrap_err().code, E::Untrusted, "a stranger's key does not sign");
+    assert_eq!(v1.clone().sign(&r.clone().into()).unwrap_err().code, E::Untrusted, "nor does a release key");
     let mut open = next(&[&a]);
     assert_eq!(open.rotate(plain(&text("", 1, &[&c], &r))).unwrap_err().code, E::Untrusted, "first finish version 2");
     let revoked = text(&format!("revoked-keys = ['{}']", r.id()), 1, &[&a], &r);

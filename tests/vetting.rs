@@ -311,7 +311,7 @@ impl Scene {
         change(&mut d);
         let mut envelope = d.envelope();
         for key in by {
-            Delegation::sign(&mut envelope, key).unwrap();
+            Delegation::sign(&mut envelope, &(*key).clone().into()).unwrap();
         }
         self.envelopes.push(envelope.to_json());
         self.envelopes.push(sign(&self.vetting(), to));

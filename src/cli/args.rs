@@ -94,10 +94,10 @@ pub enum Command {
         /// Write an OCI layout folder instead of a file.
         #[arg(long, value_name = "FOLDER", conflicts_with = "output")]
         layout: Option<PathBuf>,
-        /// The private key that signs: a file, `fd:N`, or `-` for standard input; without one the bundle is unsigned.
+        /// The private key that signs: a file, `fd:N`, `-` for standard input, or a `pkcs11:` URI; without one the bundle is unsigned.
         #[arg(long, value_name = "KEY")]
         key: Option<PathBuf>,
-        /// Where the passphrase of an encrypted key is: `file:PATH`, `fd:N`, or `-`; its first line counts.
+        /// Where the passphrase of an encrypted key, or a token's PIN, is: `file:PATH`, `fd:N`, or `-`; its first line counts.
         #[arg(long, value_name = "WHERE", requires = "key")]
         passphrase: Option<OsString>,
         /// The role in which the key signs.
@@ -162,15 +162,15 @@ pub enum Command {
     },
     /// Add a signature to a bundle.
     #[command(
-        after_help = "Examples:\n  cumulate sign redis-7.2.6.cup --key vetter.key --role vetter\n  cumulate sign redis-7.2.6.cup --key vetter.key --passphrase fd:3 3< passphrase\n  vault-tool read release-key | cumulate sign redis-7.2.6.cup --key -\n\nWith a key that lives elsewhere (a token, another machine):\n  cumulate sign redis-7.2.6.cup --emit to-sign.bin\n  openssl pkeyutl -sign -rawin -inkey release.key -in to-sign.bin -out release.sig\n  cumulate sign redis-7.2.6.cup --attach release.sig --pub release.pub"
+        after_help = "Examples:\n  cumulate sign redis-7.2.6.cup --key vetter.key --role vetter\n  cumulate sign redis-7.2.6.cup --key vetter.key --passphrase fd:3 3< passphrase\n  vault-tool read release-key | cumulate sign redis-7.2.6.cup --key -\n\nWith a key on a token (where built with the feature `pkcs11`), and its PIN:\n  cumulate sign redis-7.2.6.cup --passphrase fd:3 3< pin \\\n    --key 'pkcs11:token=acme;object=release?module-path=/usr/lib/softhsm/libsofthsm2.so'\n\nWith a key that lives elsewhere (another machine):\n  cumulate sign redis-7.2.6.cup --emit to-sign.bin\n  openssl pkeyutl -sign -rawin -inkey release.key -in to-sign.bin -out release.sig\n  cumulate sign redis-7.2.6.cup --attach release.sig --pub release.pub"
     )]
     Sign {
         /// The bundle: a .cup file or a layout folder.
         bundle: PathBuf,
-        /// The private key that signs here and now: a file, `fd:N`, or `-` for standard input.
+        /// The private key that signs here and now: a file, `fd:N`, `-` for standard input, or a `pkcs11:` URI.
         #[arg(long, value_name = "KEY", required_unless_present_any = ["emit", "attach", "envelope"])]
         key: Option<PathBuf>,
-        /// Where the passphrase of an encrypted key is: `file:PATH`, `fd:N`, or `-`; its first line counts.
+        /// Where the passphrase of an encrypted key, or a token's PIN, is: `file:PATH`, `fd:N`, or `-`; its first line counts.
         #[arg(long, value_name = "WHERE", conflicts_with_all = ["emit", "attach"])]
         passphrase: Option<OsString>,
         /// Write the exact bytes that a key elsewhere has to sign (pure Ed25519); never overwrites.

@@ -12,7 +12,7 @@ use crate::delta::Profile;
 use crate::disk::Disk;
 use crate::release;
 use crate::report::{Error, ErrorCode, Result};
-use crate::trust::{KeySource, Place};
+use crate::trust::{Place, SignerSource};
 use crate::verb::{self, Built, DeltaResult, NewBase, Output, Request};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -46,12 +46,6 @@ pub fn base_add(dir: &Path, new: &NewBase<'_>, trust: &Trust, out: Out) -> Resul
     Ok(0)
 }
 
-/// Where the private key comes from, as the arguments say it.
-pub fn key_source(key: &Path, passphrase: Option<&OsStr>) -> Result<KeySource> {
-    let passphrase = passphrase.map(Place::of_passphrase).transpose()?;
-    Ok(KeySource { key: Place::of_key(key.as_os_str()), passphrase })
-}
-
 pub fn keygen(prefix: &Path, passphrase: Option<&OsStr>, out: Out) -> Result<u8> {
     let passphrase = passphrase.map(Place::of_passphrase).transpose()?;
     let made = verb::keygen_encrypted(prefix, passphrase.as_ref())?;
@@ -64,7 +58,7 @@ pub fn keygen(prefix: &Path, passphrase: Option<&OsStr>, out: Out) -> Result<u8>
 
 /// Where a signature comes from.
 pub enum Signer {
-    Key(KeySource),
+    Key(SignerSource),
     Emit(PathBuf),
     Attach { signature: PathBuf, public: PathBuf },
 }
@@ -177,7 +171,7 @@ pub fn built(a: &BuildArgs) -> Result<Built> {
     };
     let release = release::load(&a.dir)?;
     let cache = (!a.no_cache).then(|| a.cache.clone().unwrap_or_else(|| release.dir.join(".cumulate-cache")));
-    let key = a.key.as_deref().map(|k| key_source(k, a.passphrase.as_deref())).transpose()?;
+    let key = a.key.as_deref().map(|k| SignerSource::parse(k.as_os_str(), a.passphrase.as_deref())).transpose()?;
     let request = Request {
         selection: selection(&a.selection)?,
         profile: a.profile.map(Profile::from),

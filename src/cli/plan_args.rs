@@ -141,10 +141,10 @@ pub struct Pull {
     /// The new bundle.
     #[arg(short, long, value_name = "NEW.cup", requires = "release")]
     pub output: Option<PathBuf>,
-    /// The private key that signs it: a file, `fd:N`, or `-` for standard input.
+    /// The private key that signs it: a file, `fd:N`, `-` for standard input, or a `pkcs11:` URI.
     #[arg(long, value_name = "KEY", requires = "release")]
     pub key: Option<PathBuf>,
-    /// Where the passphrase of an encrypted key is: `file:PATH`, `fd:N`, or `-`; its first line counts.
+    /// Where the passphrase of an encrypted key, or a token's PIN, is: `file:PATH`, `fd:N`, or `-`; its first line counts.
     #[arg(long, value_name = "WHERE", requires = "key")]
     pub passphrase: Option<OsString>,
     /// The role in which the key signs.

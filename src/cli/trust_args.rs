@@ -8,10 +8,10 @@ use std::path::PathBuf;
 /// Whose private key signs.
 #[derive(Debug, Args)]
 pub struct KeyArgs {
-    /// A key that has to sign it: a file, `fd:N`, or `-` for standard input.
+    /// A key that has to sign it: a file, `fd:N`, `-` for standard input, or a `pkcs11:` URI.
     #[arg(long, value_name = "KEY")]
     pub key: PathBuf,
-    /// Where the passphrase of an encrypted key is: `file:PATH`, `fd:N`, or `-`.
+    /// Where the passphrase of an encrypted key, or a token's PIN, is: `file:PATH`, `fd:N`, or `-`.
     #[arg(long, value_name = "WHERE")]
     pub passphrase: Option<OsString>,
 }

@@ -1,13 +1,12 @@
 //! `cumulate trust …`: roots and what signatures lack.
 
-use super::making::key_source;
 use super::out::{Out, done, print};
 use super::render::safe;
 use super::trust_args::{KeyArgs, TrustCommand};
 use super::using::{now, policy};
 use super::vetting::date;
 use crate::report::{Error, ErrorCode, Result};
-use crate::trust::{Delegation, KeySource, PublicKey};
+use crate::trust::{Delegation, PublicKey, SignerSource};
 use crate::verb::{self, DelegationView, RootView, TrustFile, TrustStatus};
 use std::path::Path;
 
@@ -60,8 +59,8 @@ fn delegation(view: &DelegationView, file: &Path, out: Out) -> Result<u8> {
     Ok(0)
 }
 
-fn source(args: &KeyArgs) -> Result<KeySource> {
-    key_source(&args.key, args.passphrase.as_deref())
+fn source(args: &KeyArgs) -> Result<SignerSource> {
+    SignerSource::parse(args.key.as_os_str(), args.passphrase.as_deref())
 }
 
 fn root_text(v: &RootView) -> String {

@@ -26,10 +26,10 @@ pub struct Vet {
     /// Where the bases lie: DIR/VERSION, or an archive of that name.
     #[arg(long, value_name = "DIR", default_value = "bases")]
     pub bases: PathBuf,
-    /// The vetter's private key: a file, `fd:N`, or `-` for standard input.
+    /// The vetter's private key: a file, `fd:N`, `-` for standard input, or a `pkcs11:` URI.
     #[arg(long, value_name = "KEY", required_unless_present = "carry")]
     pub key: Option<PathBuf>,
-    /// Where the passphrase of an encrypted key is: `file:PATH`, `fd:N`, or `-`.
+    /// Where the passphrase of an encrypted key, or a token's PIN, is: `file:PATH`, `fd:N`, or `-`.
     #[arg(long, value_name = "WHERE", requires = "key")]
     pub passphrase: Option<OsString>,
     /// The role in which the vetter speaks; the policy's `evidence` is `test-result` there.

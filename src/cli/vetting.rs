@@ -1,14 +1,14 @@
 //! `cumulate vet`: tests, waivers, and what a change did not touch.
 
 use super::checking::base_source;
-use super::making::{key_source, source_date_epoch};
+use super::making::source_date_epoch;
 use super::out::{Out, done, say};
 use super::render::{count, safe};
 use super::using::now;
 use super::vet_args::Vet;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{SourceOptions, read_source};
-use crate::trust::{TestResult, parse_time};
+use crate::trust::{SignerSource, TestResult, parse_time};
 use crate::verb::{self, Vetted, VettedBase, Vetter};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub fn run(a: &Vet) -> Result<u8> {
         return Err(Error::new(ErrorCode::Usage, "vet", "nothing says who vets").next("give --key"));
     };
     let vetter = Vetter {
-        key: key_source(key, a.passphrase.as_deref())?,
+        key: SignerSource::parse(key.as_os_str(), a.passphrase.as_deref())?,
         role: a.role.clone(),
         bases: a.base.clone(),
         out: a.out.clone(),

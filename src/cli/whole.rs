@@ -5,6 +5,7 @@ use super::out::Out;
 use super::plan_args::{Export, Import};
 use super::{checking, exchange, finish, inspecting, making, planning, pulling, trusting, using, vetting};
 use crate::report::{Error, ErrorCode};
+use crate::trust::SignerSource;
 use crate::verb::{NewBase, Taker};
 use clap::{CommandFactory as _, Parser as _};
 use std::process::ExitCode;
@@ -68,7 +69,7 @@ fn run(command: Command) -> crate::report::Result<u8> {
                 return making::add_envelope(&bundle, &envelope, Out::new(output.format));
             }
             let by = match (key, emit, attach.zip(public)) {
-                (Some(key), ..) => making::Signer::Key(making::key_source(&key, passphrase.as_deref())?),
+                (Some(key), ..) => making::Signer::Key(SignerSource::parse(key.as_os_str(), passphrase.as_deref())?),
                 (_, Some(emit), _) => making::Signer::Emit(emit),
                 (_, _, Some((signature, public))) => making::Signer::Attach { signature, public },
                 (None, None, None) => {

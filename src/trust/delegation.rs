@@ -2,7 +2,7 @@
 
 use super::policy::{Evidence, PolicyKey, Span};
 use super::time::{parse_time, show_time};
-use super::{Envelope, KeyId, Policy, PublicKey, SecretKey};
+use super::{Envelope, KeyId, Policy, PublicKey, Signer};
 use crate::report::{Error, ErrorCode, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,19 +64,12 @@ impl Delegation {
     ///
     /// # Errors
     /// `config` for an envelope that is no delegation.
-    pub fn sign(envelope: &mut Envelope, key: &SecretKey) -> Result<bool> {
+    pub fn sign(envelope: &mut Envelope, key: &Signer) -> Result<bool> {
         if envelope.payload_type != DELEGATION_PAYLOAD_TYPE {
             return Err(Error::new(ErrorCode::Config, "the file", "it is no delegation")
                 .next("make one: cumulate trust delegate"));
         }
-        let id = key.id().to_string();
-        if envelope.key_ids().any(|k| k == id) {
-            return Ok(false);
-        }
-        let signature = key.sign(&envelope.message()).to_vec();
-        envelope.signatures.push((id, signature));
-        envelope.signatures.sort();
-        Ok(true)
+        envelope.add_signature(key)
     }
 }
 

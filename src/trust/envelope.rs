@@ -1,6 +1,7 @@
 //! DSSE envelopes, version 1: <https://github.com/secure-systems-lab/dsse>.
 
-use super::{KeyId, SecretKey};
+use super::{KeyId, SecretKey, Signer};
+use crate::report;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -38,10 +39,35 @@ struct WireSignature {
 }
 
 impl Envelope {
-    /// Signs a payload with one key.
+    /// Signs a payload with one key that is in memory.
     pub fn sign(payload: Vec<u8>, key: &SecretKey) -> Self {
         let signature = key.sign(&pae(PAYLOAD_TYPE, &payload)).to_vec();
         Self { payload_type: PAYLOAD_TYPE.into(), payload, signatures: vec![(key.id().to_string(), signature)] }
+    }
+
+    /// Adds a signature unless this key has signed already, and keeps them in the order of the key ids.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub fn add_signature(&mut self, signer: &Signer) -> report::Result<bool> {
+        let id = signer.id();
+        if self.claims(id) {
+            return Ok(false);
+        }
+        let signature = signer.sign(&self.message())?.to_vec();
+        self.signatures.push((id.to_string(), signature));
+        self.signatures.sort();
+        Ok(true)
+    }
+
+    /// An envelope of one signature.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub fn signed_by(payload: Vec<u8>, signer: &Signer) -> report::Result<Self> {
+        let mut envelope = Self::unsigned(payload);
+        envelope.add_signature(signer)?;
+        Ok(envelope)
     }
 
     /// An envelope that waits for its signature.

@@ -79,6 +79,12 @@ impl PublicKey {
         Ok(Self { key, id: KeyId(Digest::of(&der)) })
     }
 
+    /// From the bytes of its point; why not, in words.
+    #[cfg(feature = "pkcs11")]
+    pub(super) fn from_point(bytes: &[u8; 32]) -> Result<Self, &'static str> {
+        Self::from_key(VerifyingKey::from_bytes(bytes).map_err(|_| "the key is no point of the curve")?)
+    }
+
     pub fn id(&self) -> KeyId {
         self.id
     }
@@ -102,7 +108,8 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// A private key; wiped from memory when dropped, never shown.
+/// A private key in memory; every copy is wiped when dropped, none is ever shown.
+#[derive(Clone)]
 pub struct SecretKey {
     key: SigningKey,
     public: PublicKey,

@@ -43,9 +43,13 @@ mod envelope;
 mod key;
 mod policy;
 mod root;
+mod signer;
 mod source;
 mod statement;
 mod time;
+#[cfg(feature = "pkcs11")]
+mod token;
+mod uri;
 mod verify;
 mod vetting;
 mod weigh;
@@ -56,9 +60,11 @@ pub use envelope::{Envelope, MAX_ENVELOPE, MAX_SIGNATURES, PAYLOAD_TYPE};
 pub use key::{KeyId, PublicKey, SecretKey};
 pub use policy::{Evidence, Policy, RELEASE, Role};
 pub use root::{ROOT_PAYLOAD_TYPE, RootRole, RootVersion, TrustRoot};
+pub use signer::{Signer, SignerSource};
 pub use source::{KeySource, Place};
 pub use statement::{Claim, PREDICATE_TYPE, Statement};
 pub use time::{parse_time, show_time};
+pub use uri::TokenUri;
 pub use verify::{Judged, Outcome, RoleState, SignatureState, TrustReport};
 pub use vetting::{Binding, Said, TEST_RESULT_TYPE, TestResult, Vetting, WAIVER_TYPE, Word};
 

@@ -2,7 +2,7 @@
 
 use super::envelope::MAX_ENVELOPE;
 use super::policy::Role;
-use super::{Envelope, KeyId, Policy, SecretKey};
+use super::{Envelope, KeyId, Policy, Signer};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
 use serde::Serialize;
@@ -86,7 +86,7 @@ impl TrustRoot {
     ///
     /// # Errors
     /// `untrusted` for a key that is a root key of neither the last version nor the one before.
-    pub fn sign(&mut self, key: &SecretKey) -> Result<bool> {
+    pub fn sign(&mut self, key: &Signer) -> Result<bool> {
         let at = self.links.len();
         let may =
             self.links.iter().skip(at.saturating_sub(2)).any(|l| l.role().is_some_and(|r| r.keys.contains(&key.id())));
@@ -94,14 +94,7 @@ impl TrustRoot {
             return Err(Error::new(ErrorCode::Untrusted, key.id(), "this key is no root key of the last two versions")
                 .next("sign with a key of [roles.root], old or new"));
         };
-        let id = key.id().to_string();
-        if last.envelope.signatures.iter().any(|(k, _)| *k == id) {
-            return Ok(false);
-        }
-        let signature = key.sign(&last.envelope.message()).to_vec();
-        last.envelope.signatures.push((id, signature));
-        last.envelope.signatures.sort();
-        Ok(true)
+        last.envelope.add_signature(key)
     }
 
     /// One envelope a line.

@@ -15,7 +15,7 @@ use crate::release::{DEFAULT_TRACK, Day, Release, ReleaseSection};
 use crate::report::{Error, ErrorCode, Finding, Level, Result, distinct};
 use crate::route::{Memo, pack, route};
 use crate::tree::{Digest, Store, Tree};
-use crate::trust::{Envelope, KeySource, SecretKey, parse_time};
+use crate::trust::{Envelope, Signer, SignerSource, parse_time};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub struct Request<'a> {
     /// Replace a bundle that is there.
     pub force: bool,
     /// A private key and the role it signs in.
-    pub key: Option<(KeySource, &'a str)>,
+    pub key: Option<(SignerSource, &'a str)>,
     /// Where finished deltas are remembered.
     pub cache: Option<PathBuf>,
     /// Seconds since 1970 that the bundle states as its time.
@@ -118,7 +118,7 @@ pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &P
     let key = match &request.key {
         Some((key, role)) => {
             check_role(role)?;
-            Some((SecretKey::read(key.clone())?, role))
+            Some((Signer::open(key.clone())?, role))
         }
         None => None,
     };
@@ -158,9 +158,9 @@ pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &P
     progress("writing", 0, 1);
     let mut package = draft.assemble(&mut blobs)?;
     if let Some((key, role)) = &key {
-        package.add_envelope(Envelope::sign(package.statement(role).to_payload(), key).to_json())?;
+        package.add_envelope(Envelope::signed_by(package.statement(role).to_payload(), key)?.to_json())?;
         for payload in statements(release, request, &package, key.id())? {
-            package.add_attestation(Envelope::sign(payload, key).to_json())?;
+            package.add_attestation(Envelope::signed_by(payload, key)?.to_json())?;
         }
         built.signed = true;
     }

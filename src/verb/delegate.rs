@@ -4,7 +4,7 @@ use crate::bundle;
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
-use crate::trust::{Delegation, Envelope, KeyId, KeySource, MAX_ENVELOPE, SecretKey, show_time};
+use crate::trust::{Delegation, Envelope, KeyId, MAX_ENVELOPE, Signer, SignerSource, show_time};
 use serde::Serialize;
 use std::path::Path;
 
@@ -38,26 +38,26 @@ impl DelegationView {
 /// Writes a delegation, signed by one key of the role; others add theirs with [`super::trust_sign`].
 ///
 /// # Errors
-/// `exists`, `usage` for an impossible role or name, as [`SecretKey::read`].
-pub fn trust_delegate(delegation: &Delegation, key: KeySource, file: &Path) -> Result<DelegationView> {
+/// `exists`, `usage` for an impossible role or name, as [`Signer::open`].
+pub fn trust_delegate(delegation: &Delegation, key: SignerSource, file: &Path) -> Result<DelegationView> {
     super::sign::check_role(&delegation.role)?;
     let plain = |t: &str| !t.trim().is_empty() && t.len() <= 200 && !t.chars().any(char::is_control);
     if !plain(&delegation.name) || !plain(&delegation.component) {
         return Err(Error::new(ErrorCode::Usage, "delegate", "a name or component has 1 to 200 bytes on one line"));
     }
     let mut envelope = delegation.envelope();
-    Delegation::sign(&mut envelope, &SecretKey::read(key)?)?;
+    Delegation::sign(&mut envelope, &Signer::open(key)?)?;
     Disk::real().create_new(file, &[envelope.to_json(), b"\n".to_vec()].concat(), 0o644)?;
     Ok(DelegationView::of(delegation, &envelope))
 }
 
 /// One more signature under a delegation; `None` if these bytes are something else.
-pub(super) fn sign_delegation(bytes: &[u8], key: &KeySource, file: &Path) -> Option<Result<DelegationView>> {
+pub(super) fn sign_delegation(bytes: &[u8], key: &SignerSource, file: &Path) -> Option<Result<DelegationView>> {
     let mut envelope = Envelope::from_json(bytes.trim_ascii_end()).ok()?;
     let delegation = Delegation::read(&envelope)?;
     Some((|| {
         let delegation = delegation.map_err(|why| Error::new(ErrorCode::Config, file.display(), why))?;
-        Delegation::sign(&mut envelope, &SecretKey::read(key.clone())?)?;
+        Delegation::sign(&mut envelope, &Signer::open(key.clone())?)?;
         Disk::real().write_atomic(file, &[envelope.to_json(), b"\n".to_vec()].concat(), 0o644)?;
         Ok(DelegationView::of(&delegation, &envelope))
     })())

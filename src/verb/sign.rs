@@ -4,7 +4,7 @@ use crate::bundle::{self, Bundle};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
-use crate::trust::{Envelope, KeyId, KeySource, PublicKey, SecretKey, Statement};
+use crate::trust::{Envelope, KeyId, PublicKey, Signer, SignerSource, Statement};
 use serde::Serialize;
 use std::path::Path;
 
@@ -30,12 +30,12 @@ pub struct Signed {
 ///
 /// # Errors
 /// `usage` for an impossible role, `bad-key`; as [`bundle::open`] and [`bundle::add_envelope`].
-pub fn sign(path: &Path, key: impl Into<KeySource>, role: &str) -> Result<Signed> {
+pub fn sign(path: &Path, key: impl Into<SignerSource>, role: &str) -> Result<Signed> {
     check_role(role)?;
-    let key = SecretKey::read(key)?;
+    let key = Signer::open(key)?;
     let bundle = bundle::open(path)?.accept_unsigned()?;
     let statement = bundle.package().statement(role);
-    finish(path, &bundle, statement.clone(), &Envelope::sign(statement.to_payload(), &key), key.id())
+    finish(path, &bundle, statement.clone(), &Envelope::signed_by(statement.to_payload(), &key)?, key.id())
 }
 
 /// The exact bytes that a key elsewhere has to sign, in pure Ed25519, so that [`attach`] can take

@@ -4,7 +4,7 @@ use super::delegate::{DelegationView, sign_delegation};
 use crate::bundle;
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
-use crate::trust::{KeySource, Policy, RoleState, RootVersion, SecretKey, TrustRoot};
+use crate::trust::{Policy, RoleState, RootVersion, Signer, SignerSource, TrustRoot};
 use serde::Serialize;
 use std::path::Path;
 
@@ -28,10 +28,10 @@ impl RootView {
 /// Version 1 of a root from a `trust.toml` with `[roles.root]`, signed by one key.
 ///
 /// # Errors
-/// `exists`; `untrusted` for a key that is no root key; as [`Policy::read`] and [`SecretKey::read`].
-pub fn trust_init(policy: &Path, key: KeySource, file: &Path) -> Result<RootView> {
+/// `exists`; `untrusted` for a key that is no root key; as [`Policy::read`] and [`Signer::open`].
+pub fn trust_init(policy: &Path, key: SignerSource, file: &Path) -> Result<RootView> {
     let mut root = TrustRoot::first(Policy::read(policy)?)?;
-    root.sign(&SecretKey::read(key)?)?;
+    root.sign(&Signer::open(key)?)?;
     Disk::real().create_new(file, &root.to_bytes(), 0o644)?;
     Ok(RootView::of(&root))
 }
@@ -40,7 +40,7 @@ pub fn trust_init(policy: &Path, key: KeySource, file: &Path) -> Result<RootView
 ///
 /// # Errors
 /// As [`trust_init`]; `untrusted` while the last version is not finished.
-pub fn trust_rotate(file: &Path, policy: &Path, key: KeySource) -> Result<RootView> {
+pub fn trust_rotate(file: &Path, policy: &Path, key: SignerSource) -> Result<RootView> {
     let mut root = read(file)?;
     root.rotate(Policy::read(policy)?)?;
     replace(file, &mut root, key)
@@ -57,7 +57,7 @@ pub enum TrustFile {
 ///
 /// # Errors
 /// As [`trust_init`].
-pub fn trust_sign(file: &Path, key: KeySource) -> Result<TrustFile> {
+pub fn trust_sign(file: &Path, key: SignerSource) -> Result<TrustFile> {
     let bytes = bytes(file)?;
     if let Some(view) = sign_delegation(&bytes, &key, file) {
         return view.map(TrustFile::Delegation);
@@ -87,8 +87,8 @@ fn bytes(file: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn replace(file: &Path, root: &mut TrustRoot, key: KeySource) -> Result<RootView> {
-    root.sign(&SecretKey::read(key)?)?;
+fn replace(file: &Path, root: &mut TrustRoot, key: SignerSource) -> Result<RootView> {
+    root.sign(&Signer::open(key)?)?;
     Disk::real().write_atomic(file, &root.to_bytes(), 0o644)?;
     Ok(RootView::of(root))
 }

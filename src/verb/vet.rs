@@ -8,7 +8,7 @@ use crate::disk::Disk;
 use crate::install::{self, Options, Release};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Source, SourceOptions, read_source};
-use crate::trust::{Binding, Envelope, KeyId, KeySource, Said, SecretKey, TestResult, Vetting, Word};
+use crate::trust::{Binding, Envelope, KeyId, Said, Signer, SignerSource, TestResult, Vetting, Word};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ const COMMAND: usize = 4 << 10;
 /// Who vets what.
 #[derive(Debug, Clone)]
 pub struct Vetter {
-    pub key: KeySource,
+    pub key: SignerSource,
     pub role: String,
     /// Names of bases; all at hand if there are none.
     pub bases: Vec<String>,
@@ -197,7 +197,7 @@ fn finish(
     word: &dyn Fn(&[VettedBase]) -> Word,
 ) -> Result<Vetted> {
     super::sign::check_role(&vetter.role)?;
-    let key = SecretKey::read(vetter.key)?;
+    let key = Signer::open(vetter.key)?;
     independent(bundle, key.id())?;
     let disk = Disk::real();
     let root = bundle.root();
@@ -226,7 +226,7 @@ fn finish(
             bases: bases.iter().map(|b| (b.base.clone(), b.before)).collect(),
             word: word(bases),
         };
-        let envelope = Envelope::sign(vetting.to_payload(), &key).to_json();
+        let envelope = Envelope::signed_by(vetting.to_payload(), &key)?.to_json();
         let digest = Digest::of(&envelope);
         if let Some(dir) = &vetter.out {
             disk.mkdir_all(dir)?;
