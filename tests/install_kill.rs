@@ -65,7 +65,11 @@ impl Story {
             gone.push(format!("old/{}/o{i}", i % 3));
             put(&fix.join("tree"), &format!("new/{}/n{i}", i % 3), &words(&mut dice, 50));
         }
-        put(&fix, "fix.toml", &format!("delete = {gone:?}\n"));
+        let hooks = ["before", "after"].map(|when| {
+            let logs = |what: &str| format!("['sh', '-c', 'echo {what} {when} >> ../log']");
+            format!("[[hook]]\nwhen = '{when}'\nrun = {}\nundo = {}\n", logs("run"), logs("undo"))
+        });
+        put(&fix, "fix.toml", &format!("delete = {gone:?}\n{}", hooks.concat()));
         let config =
             "[component]\nname = \"k\"\n[release]\nversion = \"2\"\n[[base]]\nversion = \"1\"\nsource = \"base\"\n";
         put(dir.path(), "cumulate.toml", config);
@@ -88,6 +92,7 @@ impl Story {
 
     fn lay(&self) {
         let _ = fs::remove_dir_all(self.installed());
+        let _ = fs::remove_file(self.dir.path().join("log"));
         copy(&self.base, &self.installed());
     }
 
@@ -125,19 +130,28 @@ impl Story {
         state
     }
 
+    /// How many hooks the run that went on told as uncertain.
     #[track_caller]
-    fn ends_in_the_target(&self) {
-        self.run(&["apply", "k.cup", "installed", "--allow-unsigned"]).expect(0);
+    fn ends_in_the_target(&self) -> usize {
+        let run = self.run(&["apply", "k.cup", "installed", "--allow-unsigned", "--format", "json"]).expect(0);
         assert_same(&self.installed(), &self.target);
         self.run(&["status", "installed"]).expect(0);
+        run.stdout.matches("hook-uncertain").count()
     }
 
     /// `clean` is what `status` said before: where nothing is installed there is nothing to roll back.
     #[track_caller]
-    fn ends_in_the_base(&self, state: &str) {
-        self.run(&["rollback", "installed"]).expect(if state == "none" { 5 } else { 0 });
+    fn ends_in_the_base(&self, state: &str) -> usize {
+        let run = self.run(&["rollback", "installed", "--format", "json"]).expect(if state == "none" { 5 } else { 0 });
         assert_same(&self.installed(), &self.base);
         self.run(&["status", "installed"]).expect(0);
+        run.stdout.matches("hook-uncertain").count()
+    }
+
+    /// How often hooks ran and were undone: the two together.
+    fn hooks(&self) -> (usize, usize) {
+        let log = fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+        (log.matches("run ").count(), log.matches("undo ").count())
     }
 }
 
@@ -168,13 +182,24 @@ fn killed_at_any_moment_every_file_is_whole_and_one_more_command_finishes() {
         alive += u32::from(story.kill(args, whole.mul_f64(1.5 * dice.roll())));
         let when = format!("kill {n} of {name}");
         let state = story.whole(&when);
-        // Forward or back, whatever was interrupted; in turns.
+        // Forward or back, whatever was interrupted; in turns. Hooks run once each way, and again only where that is told.
         if n / 2 % 2 == 0 {
-            story.ends_in_the_target();
+            let told = story.ends_in_the_target();
+            let (ran, undone) = story.hooks();
+            let anew = if undo && state != "installed" { 2 } else { 0 };
+            assert!((2 + anew..=2 + anew + told).contains(&ran), "{when}: {ran} runs, {told} told, {state}");
+            assert!((anew..=anew + told).contains(&undone), "{when}: {undone} undone, {told} told, {state}");
             story.ends_in_the_base("installed");
+            assert_eq!(story.hooks(), (ran, undone + 2), "{when}");
         } else {
-            story.ends_in_the_base(&state);
+            let told = story.ends_in_the_base(&state);
+            let (ran, undone) = story.hooks();
+            assert!(
+                ran <= 2 && (ran..=ran + told).contains(&undone),
+                "{when}: {ran} runs, {undone} undone, {told} told"
+            );
             story.ends_in_the_target();
+            assert_eq!(story.hooks(), (ran + 2, undone), "{when}");
         }
         *seen.entry((name, state)).or_default() += 1;
     }

@@ -319,6 +319,10 @@ fn status_text(s: &Status, dir: &Path) -> String {
             _ => format!("{}: interrupted; run 'apply' again to finish, or 'rollback' to undo", dir.display()),
         }),
     };
+    for id in &s.uncertain {
+        text +=
+            &format!("hook {} was under way: whether it ended is not known, and going on runs it again\n", safe(id));
+    }
     if let Some(r) = &s.installed {
         text += &format!("bundle {}\nbase was {}\n", r.bundle, safe(&r.base));
         let n = |want: State| s.fixes.iter().filter(|f| f.state == want).count();

@@ -120,11 +120,12 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         match state.journal()? {
             Some(_) => {
                 preflight::writable(disk, dir)?;
-                resume::finish(disk, &state)?
+                resume::finish(disk, &state, &options.accept)?
             }
             None => None,
         }
     };
+    let (resumed, told) = resumed.unzip();
     let installed = state.installed()?;
     let current = state.current(&installed)?;
     check_memory(dir, release, &installed, current.as_ref(), options)?;
@@ -179,7 +180,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         },
         resumed,
         hooks: Vec::new(),
-        findings: work.findings.clone(),
+        findings: told.into_iter().flatten().chain(work.findings.iter().cloned()).collect(),
     };
     if work.ops.is_empty() && !later {
         return Ok(applied);
@@ -316,6 +317,8 @@ fn run(
         state.prepare(disk)?;
         journal(Doing::Staging)?;
         state.clean(disk, number)?;
+        // A power cut may have kept what the rollback of an earlier generation of this number recorded.
+        state.drop_ran(disk)?;
         let lost = stage(disk, state, release, work, mtime)?;
         keep_pristine(disk, state, number, work)?;
         back_up(disk, state, number, &generation.ops)?;

@@ -1,9 +1,9 @@
 //! The commands of a release's fixes and its health check, around the commit of an apply and of a rollback.
 //!
 //! What has begun is recorded before it is started, so that whoever finishes or undoes an interrupted run knows of
-//! it: a hook that was under way is run again, or undone.
+//! it: a hook that was under way is run again, or undone, and that is told.
 
-use super::state::{Generation, State};
+use super::state::{Doing, Generation, State};
 use crate::bundle::{Hook, When};
 use crate::disk::Disk;
 use crate::process;
@@ -69,20 +69,44 @@ pub fn burnt(state: &State, generation: &Generation) -> Result<Vec<String>> {
     Ok(begun.map(|h| h.id.clone()).collect())
 }
 
-/// Undoes the hooks of one moment that have begun, last first. One that fails to be undone is a finding: it must not
-/// keep the files from going back.
-pub fn undo(state: &State, generation: &Generation, when: When) -> Result<Vec<Finding>> {
+/// Undoes the hooks of one moment that have begun and are not undone yet, last first. One that fails to be undone is a
+/// finding: it must not keep the files from going back.
+pub fn undo(disk: &Disk, state: &State, generation: &Generation, when: When) -> Result<Vec<Finding>> {
     let complete = state.installed()?.generation >= generation.generation;
-    let ran = state.ran(generation.generation)?;
+    let mut ran = state.ran(generation.generation)?;
     let mut findings = Vec::new();
-    let begun = generation.hooks.iter().rev().filter(|h| h.when == when && (complete || ran.begun.contains(&h.id)));
-    for hook in begun.filter(|h| !h.undo.is_empty()) {
+    for hook in generation.hooks.iter().rev().filter(|h| h.when == when && !h.undo.is_empty()) {
+        if !(complete || ran.begun.contains(&hook.id)) || ran.undone.contains(&hook.id) {
+            continue;
+        }
+        if !ran.undoing.contains(&hook.id) {
+            ran.undoing.push(hook.id.clone());
+            state.write_ran(disk, &ran)?;
+        }
         if let Err(why) = execute(state, &hook.id, &hook.undo, hook.timeout) {
             let what = format!("it could not be undone: {why}");
             findings.push(Finding::new(Code::HookNotUndone, &hook.id, what).next("undo it by hand"));
         }
+        ran.undone.push(hook.id.clone());
+        state.write_ran(disk, &ran)?;
     }
     Ok(findings)
+}
+
+/// Hooks of an interrupted run of which nobody knows whether their command, or in a rollback their `undo`, ran to its
+/// end. A health check changes nothing, so it is none.
+pub fn uncertain<'g>(state: &State, generation: &'g Generation, doing: Doing) -> Result<Vec<&'g Hook>> {
+    let ran = state.ran(generation.generation)?;
+    let (begun, ended) = if doing == Doing::Restoring { (ran.undoing, ran.undone) } else { (ran.begun, ran.done) };
+    let open = |h: &&Hook| h.when != When::Health && begun.contains(&h.id) && !ended.contains(&h.id);
+    Ok(generation.hooks.iter().filter(open).collect())
+}
+
+/// What is said of them.
+pub fn told(uncertain: &[&Hook], what: &str) -> Vec<Finding> {
+    let why =
+        format!("an earlier run was interrupted while it was under way, and whether it had ended is not known: {what}");
+    uncertain.iter().map(|h| Finding::new(Code::HookUncertain, &h.id, &why).next("look at what it does")).collect()
 }
 
 /// Runs a command in the installation. Its output goes nowhere; the end of it is in the error.

@@ -22,30 +22,30 @@ pub enum Resumed {
     FinishedRollback,
 }
 
-/// Brings an interrupted run to the end that `apply` wants: applies are finished, and so are rollbacks.
-pub fn finish(disk: &Disk, state: &State) -> Result<Option<Resumed>> {
+/// Brings an interrupted run to the end that `apply` wants: applies are finished, and so are rollbacks. An irreversible
+/// hook that was under way is run again only where `accept` names it.
+pub fn finish(disk: &Disk, state: &State, accept: &[String]) -> Result<Option<(Resumed, Vec<Finding>)>> {
     let Some(journal) = state.journal()? else { return Ok(None) };
-    match journal.doing {
-        Doing::Staging => discard(disk, state, journal.generation).map(|()| Some(Resumed::Discarded)),
-        Doing::Applying => {
-            let generation = state.generation(journal.generation)?;
-            refuse_strangers(state, &generation, journal.doing)?;
-            complete(disk, state, &generation).map_err(|e| taken_back(disk, state, &generation, e))?;
-            Ok(Some(Resumed::FinishedApply))
-        }
-        Doing::Restoring => {
-            let generation = state.generation(journal.generation)?;
-            refuse_strangers(state, &generation, journal.doing)?;
-            restore(disk, state, &generation)?;
-            Ok(Some(Resumed::FinishedRollback))
-        }
+    if journal.doing != Doing::Applying {
+        return undo(disk, state);
     }
+    let generation = state.generation(journal.generation)?;
+    refuse_strangers(state, &generation, journal.doing)?;
+    let uncertain = hooks::uncertain(state, &generation, journal.doing)?;
+    hooks::barrier(
+        uncertain.iter().copied(),
+        accept,
+        "an earlier run was interrupted while it was under way; finishing runs it again, and nothing undoes it",
+    )?;
+    let findings = hooks::told(&uncertain, "it was run again");
+    complete(disk, state, &generation).map_err(|e| taken_back(disk, state, &generation, e))?;
+    Ok(Some((Resumed::FinishedApply, findings)))
 }
 
 /// What an apply that could not be completed does: everything is undone, unless a hook has run that nothing undoes.
 pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, mut e: Error) -> Error {
     let burnt = hooks::burnt(state, generation).unwrap_or_default();
-    if e.code == ErrorCode::HookFailed && !burnt.is_empty() {
+    if !burnt.is_empty() {
         e.message = format!(
             "{}; {} has run and cannot be undone, so the installation is interrupted",
             e.message,
@@ -59,9 +59,12 @@ pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, mut e: Er
         ));
     }
     match undo(disk, state) {
-        Ok(_) => {
+        Ok(undone) => {
             if e.code == ErrorCode::HookFailed {
                 e.message += "; everything was rolled back";
+            }
+            for finding in undone.into_iter().flat_map(|(_, findings)| findings) {
+                e.message += &format!("; {}: {}", finding.subject, finding.message);
             }
         }
         Err(second) => {
@@ -74,18 +77,19 @@ pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, mut e: Er
 }
 
 /// Brings an interrupted run to the end that `rollback` wants: the state before it.
-pub fn undo(disk: &Disk, state: &State) -> Result<Option<Resumed>> {
+pub fn undo(disk: &Disk, state: &State) -> Result<Option<(Resumed, Vec<Finding>)>> {
     let Some(journal) = state.journal()? else { return Ok(None) };
     if journal.doing == Doing::Staging {
-        return discard(disk, state, journal.generation).map(|()| Some(Resumed::Discarded));
+        return discard(disk, state, journal.generation).map(|()| Some((Resumed::Discarded, Vec::new())));
     }
     let generation = state.generation(journal.generation)?;
     refuse_strangers(state, &generation, journal.doing)?;
+    let mut findings = hooks::told(&hooks::uncertain(state, &generation, journal.doing)?, "what undoes it was run");
     if journal.doing == Doing::Applying {
         state.write_journal(disk, &Journal { doing: Doing::Restoring, generation: journal.generation })?;
     }
-    restore(disk, state, &generation)?;
-    Ok(Some(Resumed::FinishedRollback))
+    findings.extend(restore(disk, state, &generation)?);
+    Ok(Some((Resumed::FinishedRollback, findings)))
 }
 
 fn refuse_strangers(state: &State, generation: &Generation, doing: Doing) -> Result<()> {
@@ -149,9 +153,9 @@ pub fn complete(disk: &Disk, state: &State, generation: &Generation) -> Result<(
 /// From the journal's `restoring` to the end. What must never be forgotten stays remembered. Returns hooks that could
 /// not be undone.
 pub fn restore(disk: &Disk, state: &State, generation: &Generation) -> Result<Vec<Finding>> {
-    let mut findings = hooks::undo(state, generation, When::After)?;
+    let mut findings = hooks::undo(disk, state, generation, When::After)?;
     backward(disk, state, generation)?;
-    findings.extend(hooks::undo(state, generation, When::Before)?);
+    findings.extend(hooks::undo(disk, state, generation, When::Before)?);
     let mut installed = state.installed()?;
     if installed.generation >= generation.generation {
         installed.generation = generation.generation.saturating_sub(1);

@@ -122,7 +122,10 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
             Undone::RolledBack
         }
         _ => match resume::undo(disk, &state)? {
-            Some(resumed) => Undone::Resumed(resumed),
+            Some((resumed, told)) => {
+                findings = told;
+                Undone::Resumed(resumed)
+            }
             None => Undone::RolledBack,
         },
     };

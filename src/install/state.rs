@@ -76,13 +76,17 @@ pub struct Generation {
     pub hooks: Vec<Hook>,
 }
 
-/// Which hooks of a generation in the making have begun, and which have ended well.
+/// Which hooks of a generation have begun and which have ended well, and the same of their undoing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ran {
     pub generation: u64,
     pub begun: Vec<String>,
     pub done: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undoing: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<String>,
 }
 
 impl Generation {

@@ -33,6 +33,9 @@ pub struct Status {
     /// What was interrupted: `staging`, `applying` or `restoring`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interrupted: Option<Doing>,
+    /// Hooks of which nobody knows whether they ended, or in a rollback whether they were undone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uncertain: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installed: Option<Release>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +89,7 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
         schema: "cumulate.status/1",
         state: Condition::None,
         interrupted: None,
+        uncertain: Vec::new(),
         installed: None,
         sequence: None,
         best_before: None,
@@ -131,6 +135,11 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
         // In between, files of both versions are right, so nothing can be said about drift.
         status.state = Condition::Interrupted;
         status.interrupted = Some(journal.doing);
+        if journal.doing != Doing::Staging {
+            let generation = state.generation(journal.generation)?;
+            let open = super::hooks::uncertain(&state, &generation, journal.doing)?;
+            status.uncertain = open.into_iter().map(|h| h.id.clone()).collect();
+        }
         return Ok(status);
     }
     if let Some(current) = state.current(&installed)? {

@@ -167,6 +167,8 @@ codes! {
     InUse = "in-use", Warn;
     /// A hook of a release that was rolled back could not be undone.
     HookNotUndone = "hook-not-undone", Warn;
+    /// Whether a hook that an interrupted run had begun ended is not known, and it (or its undo) was run again.
+    HookUncertain = "hook-uncertain", Warn;
     /// A local edit of a config file was kept.
     ConfigKept = "config-kept", Warn;
     /// A new file cannot have all extended attributes of the one that it replaces.

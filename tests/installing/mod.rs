@@ -1,6 +1,8 @@
 //! Small installations and releases made in memory, for the installer's tests.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod power;
+
 use cumulate::bundle::{Action, Class, Limits, Slice, Step};
 use cumulate::delta::{self, Codec, DecodeLimits, Profile};
 use cumulate::install::{Release, Route};
