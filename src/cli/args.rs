@@ -1,6 +1,6 @@
 //! The command line as clap sees it: words, help and examples, no behaviour.
 
-use super::plan_args::{Export, Import, Plan, Pull, Selection};
+use super::plan_args::{Cache, Export, Import, Plan, Pull, Selection};
 use super::trust_args::TrustCommand;
 use super::use_args::{EXITS, Output, Trust, Using};
 use super::vet_args::{self, Vet};
@@ -109,12 +109,8 @@ pub enum Command {
         /// Worker threads, 1 to 512; all cores by default. The bytes are the same.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
         threads: Option<u16>,
-        /// Where finished deltas are remembered; `.cumulate-cache` in the release folder by default.
-        #[arg(long, value_name = "DIR")]
-        cache: Option<PathBuf>,
-        /// Remember nothing.
-        #[arg(long, conflicts_with = "cache")]
-        no_cache: bool,
+        #[command(flatten)]
+        cache: Cache,
         /// Carry every file of the target whole too, for 'doctor --repair' and for installing into an empty folder; who has
         /// a base does not download it.
         #[arg(long)]

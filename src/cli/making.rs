@@ -2,7 +2,7 @@
 
 use super::args::ProfileArg;
 use super::out::{Out, done, findings, heading, say};
-use super::plan_args::Selection as SelectionArgs;
+use super::plan_args::{Cache, Selection as SelectionArgs};
 use super::planning::selection;
 use super::progress::Progress;
 use super::render::{bytes, count, percent, safe, table};
@@ -139,8 +139,7 @@ pub struct BuildArgs {
     pub role: String,
     pub profile: Option<ProfileArg>,
     pub threads: Option<u16>,
-    pub cache: Option<PathBuf>,
-    pub no_cache: bool,
+    pub cache: Cache,
     pub with_repair: bool,
     pub force: bool,
     pub selection: SelectionArgs,
@@ -170,7 +169,6 @@ pub fn built(a: &BuildArgs) -> Result<Built> {
         }
     };
     let release = release::load(&a.dir)?;
-    let cache = (!a.no_cache).then(|| a.cache.clone().unwrap_or_else(|| release.dir.join(".cumulate-cache")));
     let key = a.key.as_deref().map(|k| SignerSource::parse(k.as_os_str(), a.passphrase.as_deref())).transpose()?;
     let request = Request {
         selection: selection(&a.selection)?,
@@ -178,7 +176,7 @@ pub fn built(a: &BuildArgs) -> Result<Built> {
         output,
         force: a.force,
         key: key.map(|k| (k, a.role.as_str())),
-        cache,
+        cache: a.cache.folder(&release.dir),
         created: source_date_epoch()?,
         repair: a.with_repair,
     };

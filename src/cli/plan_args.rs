@@ -3,7 +3,7 @@
 use super::use_args::Output;
 use clap::{Args, Subcommand, ValueEnum};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PlanFormat {
@@ -34,6 +34,23 @@ pub struct Selection {
     pub minimal: bool,
 }
 
+#[derive(Debug, Default, Args)]
+pub struct Cache {
+    /// Where finished deltas and what plans found out are remembered; `.cumulate-cache` in the release folder by default.
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Remember nothing.
+    #[arg(long, conflicts_with = "cache")]
+    pub no_cache: bool,
+}
+
+impl Cache {
+    /// The folder of what is remembered for a release, unless nothing is.
+    pub fn folder(&self, release: &Path) -> Option<PathBuf> {
+        (!self.no_cache).then(|| self.cache.clone().unwrap_or_else(|| release.join(".cumulate-cache")))
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Plan {
     /// The release folder.
@@ -47,6 +64,8 @@ pub struct Plan {
     /// Explain why FIX needs NEEDED: the path, the hunks of both, the lines concerned, and the other order tried.
     #[arg(long, num_args = 2, value_names = ["NEEDED", "FIX"])]
     pub explain: Vec<String>,
+    #[command(flatten)]
+    pub cache: Cache,
     /// How results are printed.
     #[arg(long, value_enum, default_value = "text")]
     pub format: PlanFormat,

@@ -5,13 +5,14 @@ use super::out::{findings, json, print};
 use super::plan_args::{Plan, PlanFormat, Selection as SelectionArgs};
 use super::render::safe;
 use super::using::now;
+use crate::disk::Disk;
 use crate::explain;
 use crate::fix::FixId;
-use crate::release::{self, Day};
+use crate::release::{self, Day, Release};
 use crate::report::{Error, ErrorCode, Level, Result};
+use crate::route::Memo;
 use crate::trust::show_time;
-use crate::verb::{self, Pick, Selection};
-use std::path::Path;
+use crate::verb::{self, Pick, PlannedTrack, Selection};
 
 /// # Errors
 /// `usage` for a word that selects nothing that there is.
@@ -31,14 +32,14 @@ pub(super) fn today() -> Result<Option<Day>> {
 pub fn plan(a: &Plan) -> Result<u8> {
     let format = a.format;
     if let [needed, fix] = a.explain.as_slice() {
-        return explain(&a.dir, &a.selection, needed, fix, format);
+        return explain(a, needed, fix);
     }
     if a.matrix && !matches!(format, PlanFormat::Text | PlanFormat::Json) {
         return Err(Error::new(ErrorCode::Usage, "--matrix", "a graph has no place for the matrix")
             .next("leave --matrix out, or take --format text or json"));
     }
     let release = release::load_sources(&a.dir)?;
-    let tracks = verb::planned(&release, &selection(&a.selection)?)?;
+    let tracks = tracks(a, &release)?;
     let view = verb::plan_view(&release, &tracks, a.matrix)?;
     match format {
         PlanFormat::Json => json("plan", &view)?,
@@ -59,13 +60,21 @@ pub fn plan(a: &Plan) -> Result<u8> {
     Ok(u8::from(denied))
 }
 
-fn explain(dir: &Path, args: &SelectionArgs, needed: &str, fix: &str, format: PlanFormat) -> Result<u8> {
+/// What is remembered needs not survive a power cut.
+fn tracks<'r>(a: &Plan, release: &'r Release) -> Result<Vec<PlannedTrack<'r>>> {
+    let disk = Disk::scratch();
+    let memo = a.cache.folder(&release.dir).map(|dir| Memo { dir, disk: &disk });
+    verb::planned(release, &selection(&a.selection)?, memo.as_ref())
+}
+
+fn explain(a: &Plan, needed: &str, fix: &str) -> Result<u8> {
+    let format = a.format;
     if !matches!(format, PlanFormat::Text | PlanFormat::Json) {
         return Err(Error::new(ErrorCode::Usage, "--explain", "an explanation is text or json")
             .next("leave --format out, or take --format json"));
     }
-    let release = release::load_sources(dir)?;
-    let tracks = verb::planned(&release, &selection(args)?)?;
+    let release = release::load_sources(&a.dir)?;
+    let tracks = tracks(a, &release)?;
     let said = verb::explanation(&release, &tracks, &FixId(needed.to_owned()), &FixId(fix.to_owned()))?;
     if format == PlanFormat::Json {
         json("plan-explain", &said)?;

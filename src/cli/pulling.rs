@@ -2,7 +2,7 @@
 
 use super::making::{BuildArgs, build_text, built};
 use super::out::{Out, heading};
-use super::plan_args::{Pull as PullArgs, Selection};
+use super::plan_args::{Cache, Pull as PullArgs, Selection};
 use super::render::{safe, table};
 use crate::release::Config;
 use crate::report::Result;
@@ -22,8 +22,7 @@ impl PullArgs {
             role: self.role.clone(),
             profile: None,
             threads: None,
-            cache: None,
-            no_cache: false,
+            cache: Cache::default(),
             with_repair: false,
             force: self.force,
             selection: Selection { only: Vec::new(), without: vec![format!("id:{}", self.fix)], minimal: false },

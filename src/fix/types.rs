@@ -117,7 +117,7 @@ pub struct Variant {
     pub payload: Payload,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub enum Payload {
     /// In the order in which they stand in the file; one path may come twice.
     Patch(Vec<FilePatch>),

@@ -1,6 +1,7 @@
 //! What a patch says, as values.
 
 use crate::tree::TreePath;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What git's six-digit modes can say about a path in a tree.
@@ -12,7 +13,7 @@ pub enum Mode {
 }
 
 /// What a patch does to one path (or, renaming and copying, to two).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FilePatch {
     /// `None` where the patch creates the file.
     pub old: Option<TreePath>,
@@ -94,7 +95,7 @@ pub struct Line {
 }
 
 /// One part of a patch that does not apply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reject {
     pub path: TreePath,
     /// Index into the file patch's hunks, where a hunk is to blame.
@@ -104,7 +105,7 @@ pub struct Reject {
     pub reason: RejectReason,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum RejectReason {
     #[error("the file is not there")]
     Missing,

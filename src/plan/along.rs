@@ -3,7 +3,7 @@
 use super::bits::Bits;
 use super::replay::{Replay, StateId};
 use crate::patch::Reject;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(super) struct Along<'a, 'r> {
     pub(super) replay: &'a Replay<'r>,
@@ -12,25 +12,34 @@ pub(super) struct Along<'a, 'r> {
     pub(super) touching: Vec<Vec<usize>>,
     /// By fix: its place.
     places: Vec<Option<usize>>,
-    /// By group: the state before each of those, and the last one.
-    states: Vec<Vec<StateId>>,
+    /// By group, once it is asked for: the state before each of those, and the last one.
+    states: Vec<OnceLock<Vec<StateId>>>,
 }
 
 impl<'a, 'r> Along<'a, 'r> {
     pub(super) fn new(replay: &'a Replay<'r>, order: &'a [usize]) -> Self {
         let mut touching: Vec<Vec<usize>> = vec![Vec::new(); replay.groups.len()];
-        let mut states: Vec<Vec<StateId>> = vec![vec![0]; replay.groups.len()];
         let mut places = vec![None; replay.of_fix.len()];
         for (place, fix) in order.iter().enumerate() {
             places[*fix] = Some(place);
             for &g in &replay.of_fix[*fix] {
-                // Where a content cannot be read, the steps end early, and nothing that is answered counts.
-                let now = states[g].last().copied().unwrap_or(0);
                 touching[g].push(place);
-                states[g].push(replay.step(g, now, *fix).unwrap_or(now));
             }
         }
+        let states = (0..replay.groups.len()).map(|_| OnceLock::new()).collect();
         Self { replay, order, touching, places, states }
+    }
+
+    fn states(&self, g: usize) -> &[StateId] {
+        self.states[g].get_or_init(|| {
+            let mut states = vec![0];
+            for place in &self.touching[g] {
+                // Where a content cannot be read, the steps end early, and nothing that is answered counts.
+                let now = states[states.len() - 1];
+                states.push(self.replay.step(g, now, self.order[*place]).unwrap_or(now));
+            }
+            states
+        })
     }
 
     /// Where a fix stands in the order.
@@ -47,6 +56,6 @@ impl<'a, 'r> Along<'a, 'r> {
         let here = &here[..here.partition_point(|p| *p < end)];
         let leaves = here.iter().position(|p| !set.has(*p)).unwrap_or(here.len());
         let rest = here[leaves..].iter().filter(|p| set.has(**p)).map(|p| self.order[*p]);
-        self.replay.walk(g, self.states[g][leaves], rest)
+        self.replay.walk(g, self.states(g)[leaves], rest)
     }
 }

@@ -19,12 +19,37 @@ impl Replay<'_> {
     /// group.
     pub(super) fn one_of(&self, g: usize, fix: usize) -> &[Vec<usize>] {
         let group = &self.groups[g];
-        group.brought.get_or_init(|| self.brought(g)).get(&fix).map_or(&[], Vec::as_slice)
+        group.brought.get_or_init(|| self.remember_brought(g)).get(&fix).map_or(&[], Vec::as_slice)
     }
 
     /// Fixes without which this one applies to no state of the group.
     pub(super) fn bringers(&self, g: usize, fix: usize) -> impl Iterator<Item = usize> + '_ {
         self.one_of(g, fix).iter().filter(|set| set.len() == 1).flatten().copied()
+    }
+
+    /// By place among the fixes of the group, as it is remembered.
+    fn remember_brought(&self, g: usize) -> Brought {
+        let group = &self.groups[g];
+        let key = self.marks.as_ref().and_then(|m| Some((m, m.whole(g, group)?)));
+        let Some((marks, key)) = key else { return self.brought(g) };
+        let fixes: Vec<usize> = group.fixes().collect();
+        let known: Option<BTreeMap<usize, Vec<Vec<usize>>>> = marks.known(key);
+        let named = |known: BTreeMap<usize, Vec<Vec<usize>>>| -> Option<Brought> {
+            let set = |set: Vec<usize>| set.into_iter().map(|k| fixes.get(k).copied()).collect::<Option<Vec<_>>>();
+            let sets = |sets: Vec<Vec<usize>>| sets.into_iter().map(set).collect::<Option<Vec<_>>>();
+            known.into_iter().map(|(k, s)| Some((*fixes.get(k)?, sets(s)?))).collect()
+        };
+        if let Some(brought) = known.and_then(named) {
+            return brought;
+        }
+        let made = self.brought(g);
+        let place = |fix: &usize| fixes.binary_search(fix).unwrap_or(0);
+        let places = |sets: &Vec<Vec<usize>>| -> Vec<Vec<usize>> {
+            sets.iter().map(|set| set.iter().map(place).collect()).collect()
+        };
+        let short: BTreeMap<usize, Vec<Vec<usize>>> = made.iter().map(|(f, sets)| (place(f), places(sets))).collect();
+        marks.note(key, &short);
+        made
     }
 
     /// Nothing where lines may come from anything but hunks and the start tree.

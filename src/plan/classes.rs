@@ -2,12 +2,14 @@
 
 use super::replay::{Cells, Replay, Step};
 use super::types::{DropCause, Proof};
-use super::units::{Unit, units};
+use super::units::{Unit, UnitMarks, units};
 use super::work::Work;
 use crate::fix::{Change, FixId};
 use crate::patch::{Body, FilePatch, LineKind, apply_all};
 use crate::report::{Code, Finding};
 use crate::tree::TreePath;
+use rayon::prelude::*;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
 /// What more fixes do is too common to mean anything.
@@ -143,25 +145,27 @@ impl<'a> Work<'a, '_> {
 
     /// Empty ones, and pairs of which one does what the other does, or its reverse.
     fn alike(&self, order: Option<&[usize]>) -> Vec<Classed> {
-        let counts: Vec<Counts<'_>> = self.fixes.iter().map(|c| units(c.payload)).collect();
-        let mut holders: HashMap<&Unit<'_>, Vec<usize>> = HashMap::new();
-        for (i, mine) in counts.iter().enumerate() {
-            mine.keys().for_each(|unit| holders.entry(unit).or_default().push(i));
+        let marks: Vec<UnitMarks> = self.fixes.par_iter().map(|c| UnitMarks::new(c.payload)).collect();
+        let mut holders: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (i, mine) in marks.iter().enumerate() {
+            mine.here.iter().for_each(|mark| holders.entry(*mark).or_default().push(i));
         }
+        let counts: Vec<OnceCell<Counts<'_>>> = self.fixes.iter().map(|_| OnceCell::new()).collect();
+        let counts = |i: usize| counts[i].get_or_init(|| units(self.fixes[i].payload));
         let place: BTreeMap<usize, usize> = order.into_iter().flatten().enumerate().map(|(k, i)| (*i, k)).collect();
         let mut out = Vec::new();
         let mut say = |fix: usize, class, other: Option<usize>| {
             let other = other.map(|o| self.id(o));
             out.push(Classed { fix: self.id(fix), class, other, lost: Vec::new() });
         };
-        for (i, mine) in counts.iter().enumerate() {
-            if mine.is_empty() {
+        for (i, marks) in marks.iter().enumerate() {
+            if marks.here.is_empty() {
                 say(i, Class::Empty, None);
                 continue;
             }
-            for j in holding(mine, &holders).filter(|j| *j != i) {
-                let (same, in_it) =
-                    (counts[j].len() == mine.len() && within(&counts[j], mine), within(mine, &counts[j]));
+            for j in holding(&marks.here, &holders).filter(|j| *j != i) {
+                let (mine, other) = (counts(i), counts(j));
+                let (same, in_it) = (other.len() == mine.len() && within(other, mine), within(mine, other));
                 if in_it && same {
                     say(i, Class::Duplicate, Some(j));
                 } else if in_it {
@@ -169,8 +173,11 @@ impl<'a> Work<'a, '_> {
                     say(j, Class::Superset, Some(i));
                 }
             }
-            let back: Counts<'_> = mine.iter().map(|(unit, n)| (unit.back(), *n)).collect();
-            for j in holding(&back, &holders).filter(|j| *j != i && within(&back, &counts[*j])) {
+            for j in holding(&marks.back, &holders).filter(|j| *j != i) {
+                let back: Counts<'_> = counts(i).iter().map(|(unit, n)| (unit.back(), *n)).collect();
+                if !within(&back, counts(j)) {
+                    continue;
+                }
                 if let (Some(first), Some(then)) = (place.get(&i), place.get(&j))
                     && first < then
                 {
@@ -255,12 +262,9 @@ fn shown(part: &FilePatch, path: &TreePath) -> Lost {
 }
 
 /// Fixes that may have all of these units: those that have the rarest.
-fn holding<'h>(
-    units: &Counts<'h>,
-    holders: &'h HashMap<&'h Unit<'h>, Vec<usize>>,
-) -> impl Iterator<Item = usize> + use<'h> {
+fn holding<'h>(units: &[u64], holders: &'h HashMap<u64, Vec<usize>>) -> impl Iterator<Item = usize> + use<'h> {
     let mut rarest: Option<&'h Vec<usize>> = None;
-    for unit in units.keys() {
+    for unit in units {
         let Some(with) = holders.get(unit) else { return [].iter().copied() };
         if rarest.is_none_or(|r| (with.len(), with) < (r.len(), r)) {
             rarest = Some(with);

@@ -1,9 +1,9 @@
 //! What decides the pairs of fixes whose order matters.
 
+use super::along::Along;
 use super::bits::Bits;
 use super::needs::Needs;
 use super::pairs::pairs;
-use super::replay::Replay;
 use super::types::{OrderPair, PairKind, Settled};
 use super::work::Work;
 use crate::fix::{FixId, Resolution};
@@ -13,12 +13,12 @@ impl Work<'_, '_> {
     /// Order pairs with what decided them, by place.
     pub(super) fn settled(
         &self,
-        replay: &Replay<'_>,
-        order: &[usize],
+        along: &Along<'_, '_>,
         place: &BTreeMap<usize, usize>,
         graph: &Needs,
     ) -> Vec<OrderPair> {
-        let found = pairs(replay, order, &graph.all);
+        let order = along.order;
+        let found = pairs(along, graph);
         let declared = self.before();
         let proved = |p: &super::pairs::Pair| p.kind == PairKind::Conflict && !p.whole;
         let mut before: Vec<Bits> = Vec::with_capacity(order.len());
@@ -34,7 +34,7 @@ impl Work<'_, '_> {
             }
             before.push(mine);
         }
-        let merged = replay.path_merges(order);
+        let merged = along.replay.path_merges(order);
         let decided = |a: &FixId, b: &FixId| {
             let between = |r: &Resolution| r.sides.contains_key(a) && r.sides.contains_key(b);
             merged.iter().any(|m| m.resolution.as_ref().is_some_and(between))

@@ -4,10 +4,14 @@ use super::along::Along;
 use super::bits::Bits;
 use super::footing::follow;
 use super::needs::{Needs, refused_without};
+use super::remembered::Key;
 use super::types::{Edge, EdgeKind, Reason};
 use super::work::Work;
-use crate::patch::RejectReason;
+use crate::patch::{Reject, RejectReason};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What an edge that nobody declared rests on.
+type Rests = (EdgeKind, Option<Reject>);
 
 impl Work<'_, '_> {
     /// The edges of the kept fixes, by place.
@@ -18,44 +22,84 @@ impl Work<'_, '_> {
         graph: &Needs,
         keep: &Bits,
     ) -> Vec<Edge> {
-        let (replay, order) = (along.replay, along.order);
-        let mut out = Vec::new();
-        // Edges that a hunk proves: (fix, needed) to their place in `out`.
-        let mut by_hunk: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-        let mut groups: BTreeSet<usize> = BTreeSet::new();
+        // By kept place: the places that it needs and nobody declared, each with what that rests on.
+        let mut found: BTreeMap<usize, Vec<(usize, Rests)>> = BTreeMap::new();
+        let mut new: Vec<(usize, Option<Key>)> = Vec::new();
         for k in keep.iter() {
-            let mut to: BTreeSet<usize> = graph.direct[k].iter().copied().collect();
-            to.extend(&declared[k]);
-            for n in to {
-                let (kind, reason) = if declared[k].contains(&n) {
-                    (EdgeKind::Declared, Reason::Requires)
-                } else {
-                    match refused_without(along, graph, k, n) {
-                        Some((_, _, refused)) => (kind_of(&refused.reason), Reason::Rejected((*refused).clone())),
-                        None => (EdgeKind::Hunk, Reason::Together),
-                    }
-                };
-                if kind == EdgeKind::Hunk {
-                    by_hunk.insert((order[k], order[n]), out.len());
-                    groups.extend(&replay.of_fix[order[k]]);
+            let to: Vec<usize> = graph.direct[k].iter().copied().filter(|n| !declared[k].contains(n)).collect();
+            if to.is_empty() {
+                continue;
+            }
+            // What is kept beside them has a part in the answer, so a selection is not remembered.
+            let chains = graph.chains.as_ref().filter(|_| keep.len() == along.order.len());
+            let key = chains.and_then(|c| c.seen("edges", along, k, &to));
+            let known = key.and_then(|key| along.replay.marks.as_ref()?.known::<Vec<Rests>>(key));
+            match known.filter(|rests| rests.len() == to.len()) {
+                Some(rests) => drop(found.insert(k, to.into_iter().zip(rests).collect())),
+                None => {
+                    found.insert(k, to.into_iter().map(|n| (n, rests(along, graph, k, n))).collect());
+                    new.push((k, key));
                 }
-                out.push(Edge { fix: self.id(order[k]), needs: self.id(order[n]), kind, reason });
             }
         }
-        // Whether one changes what the other brought, or only stands beside it, the lines' owners say.
-        let mut beside: BTreeMap<usize, bool> = BTreeMap::new();
-        for g in groups {
-            let here = along.touching[g].iter().filter(|k| keep.has(**k)).map(|k| order[*k]);
-            follow(replay, g, here, |lean| {
-                if let Some(edge) = by_hunk.get(&(lean.from.fix, lean.on.fix)) {
-                    *beside.entry(*edge).or_insert(true) &= !lean.how.overlaps();
-                }
-            });
+        tell_context(along, keep, &mut found, &new);
+        for (k, key) in new {
+            if let (Some(key), Some(marks)) = (key, &along.replay.marks) {
+                marks.note(key, &found[&k].iter().map(|(_, rests)| rests).collect::<Vec<_>>());
+            }
         }
-        for (edge, _) in beside.into_iter().filter(|(_, beside)| *beside) {
-            out[edge].kind = EdgeKind::Context;
+        let mut out = Vec::new();
+        for k in keep.iter() {
+            let mut to: BTreeMap<usize, (EdgeKind, Reason)> =
+                declared[k].iter().map(|n| (*n, (EdgeKind::Declared, Reason::Requires))).collect();
+            for (n, (kind, refused)) in found.remove(&k).unwrap_or_default() {
+                to.insert(n, (kind, refused.map_or(Reason::Together, Reason::Rejected)));
+            }
+            let id = |k: usize| self.id(along.order[k]);
+            out.extend(to.into_iter().map(|(n, (kind, reason))| Edge { fix: id(k), needs: id(n), kind, reason }));
         }
         out
+    }
+}
+
+fn rests(along: &Along<'_, '_>, graph: &Needs, k: usize, n: usize) -> Rests {
+    match refused_without(along, graph, k, n) {
+        Some((_, _, refused)) => (kind_of(&refused.reason), Some((*refused).clone())),
+        None => (EdgeKind::Hunk, None),
+    }
+}
+
+/// Whether a hunk changes what the other brought, or only stands beside it, the lines' owners say.
+fn tell_context(
+    along: &Along<'_, '_>,
+    keep: &Bits,
+    found: &mut BTreeMap<usize, Vec<(usize, Rests)>>,
+    new: &[(usize, Option<Key>)],
+) {
+    let (replay, order) = (along.replay, along.order);
+    // Edges that a hunk proves: (fix, needed) to their places, and whether no lean that overlaps was seen.
+    let mut by_hunk: BTreeMap<(usize, usize), (usize, usize, Option<bool>)> = BTreeMap::new();
+    let mut groups: BTreeSet<usize> = BTreeSet::new();
+    for (k, _) in new {
+        for (at, (n, (kind, _))) in found[k].iter().enumerate() {
+            if *kind == EdgeKind::Hunk {
+                by_hunk.insert((order[*k], order[*n]), (*k, at, None));
+                groups.extend(&replay.of_fix[order[*k]]);
+            }
+        }
+    }
+    for g in groups {
+        let here = along.touching[g].iter().filter(|k| keep.has(**k)).map(|k| order[*k]);
+        follow(replay, g, here, |lean| {
+            if let Some((_, _, beside)) = by_hunk.get_mut(&(lean.from.fix, lean.on.fix)) {
+                *beside = Some(beside.unwrap_or(true) && !lean.how.overlaps());
+            }
+        });
+    }
+    for (k, at, beside) in by_hunk.into_values() {
+        if let (Some(true), Some(edges)) = (beside, found.get_mut(&k)) {
+            edges[at].1.0 = EdgeKind::Context;
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! From fixes to groups of paths that do not touch each other, each with the parts of the fixes that touch it.
 
 use super::cell::Cell;
+use super::chains::Marks;
 use super::paths;
-use super::replay::{Cells, Group, Memo, Replay, Step, number};
+use super::replay::{Cells, Group, Replay, Replayed, Step, number};
 use super::types::{Candidate, PlanInput};
 use crate::fix::{Change, Payload};
 use crate::patch::FilePatch;
@@ -53,7 +54,8 @@ impl<'a> Replay<'a> {
             of_fix.push(mine);
         }
         let ids = fixes.iter().map(|c| c.id).collect();
-        Self { groups, of_fix, ids, start, store, resolutions, broken: Mutex::new(None) }
+        let marks = input.remembered.map(|r| Marks::new(r, fixes, &groups, input));
+        Self { groups, of_fix, ids, start, store, resolutions, marks, broken: Mutex::new(None) }
     }
 }
 
@@ -78,7 +80,7 @@ fn group<'a>(paths: Vec<&'a TreePath>, start: &Tree) -> Group<'a> {
                 .any(|(q, e)| !matches!(e, Entry::Folder) && paths.binary_search(&q).is_err())
         })
         .collect();
-    let mut memo = Memo::default();
-    number(&mut memo, cells);
-    Group { paths, steps: BTreeMap::new(), folders, nested, brought: OnceLock::new(), memo: Mutex::new(memo) }
+    let mut replayed = Replayed::default();
+    number(&mut replayed, cells);
+    Group { paths, steps: BTreeMap::new(), folders, nested, brought: OnceLock::new(), replayed: Mutex::new(replayed) }
 }

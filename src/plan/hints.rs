@@ -5,22 +5,23 @@
 
 use super::bits::Bits;
 use super::types::{Hint, HintKind, Place};
+use super::vocabulary::in_tree;
 use super::work::Work;
 use crate::fix::Payload;
 use crate::patch::{Body, FilePatch, LineKind};
 use crate::report::{Code, Error, Finding};
-use crate::tree::{Digest, Entry, Store, Tree};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Shorter words are too common to mean anything.
-const SHORTEST: usize = 4;
-/// Larger files of the start tree are data, not source: they define no names.
-const LARGEST: u64 = 1 << 20;
+pub(super) const SHORTEST: usize = 4;
 /// A run of this many base64 letters is coded data.
 const CODED: usize = 48;
 /// Further words named in one hint.
 const MORE: usize = 4;
+
+/// Words with their first places.
+type Added<'a> = BTreeMap<&'a [u8], Place>;
 
 /// A word as a place in the order uses it.
 struct Use {
@@ -40,9 +41,13 @@ pub(super) fn hints(work: &Work<'_, '_>, order: &[usize], all: &[Bits]) -> Resul
     let mut introduced: HashMap<&[u8], (usize, Place)> = HashMap::new();
     let mut files: HashMap<&[u8], (usize, Place)> = HashMap::new();
     let there: HashSet<&[u8]> = work.input.start.entries.keys().map(|p| p.name().as_bytes()).collect();
-    for (k, i) in order.iter().enumerate() {
-        let Payload::Patch(parts) = work.fixes[*i].payload else { continue };
-        for (word, place) in added(parts) {
+    let words = |i: &usize| match work.fixes[*i].payload {
+        Payload::Patch(parts) => (parts.as_slice(), added(parts)),
+        Payload::Overlay(_) => (&[] as &[FilePatch], Added::new()),
+    };
+    let of_fix: Vec<(&[FilePatch], Added<'_>)> = order.par_iter().map(words).collect();
+    for (k, (parts, words)) in of_fix.into_iter().enumerate() {
+        for (word, place) in words {
             let known = files.get(word).map(|f| (f, true)).or_else(|| introduced.get(word).map(|w| (w, false)));
             match known {
                 Some(((on, at), file)) if *on != k => {
@@ -65,7 +70,7 @@ pub(super) fn hints(work: &Work<'_, '_>, order: &[usize], all: &[Bits]) -> Resul
         }
     }
     let wanted: HashSet<&[u8]> = uses.iter().filter(|(_, u)| u.iter().any(|u| !u.file)).map(|(w, _)| *w).collect();
-    let known = in_tree(&wanted, work.input.start, work.input.store)?;
+    let known = in_tree(&wanted, work.input)?;
     uses.retain(|word, list| {
         list.retain(|u| u.file || !known.contains(word));
         !list.is_empty()
@@ -154,9 +159,9 @@ pub(super) fn left_behind(hints: &[Hint], keeps: impl Fn(&Hint) -> (bool, bool))
 }
 
 /// The words that a patch adds and that it does not have in the lines it takes out or keeps, each with its first place.
-fn added(parts: &[FilePatch]) -> BTreeMap<&[u8], Place> {
-    let mut out: BTreeMap<&[u8], Place> = BTreeMap::new();
-    let mut old: HashSet<&[u8]> = HashSet::new();
+fn added(parts: &[FilePatch]) -> Added<'_> {
+    let mut out = Added::new();
+    let mut old: Vec<&[u8]> = Vec::new();
     for part in parts {
         let (Some(path), Body::Text(hunks)) = (part.new.as_ref(), &part.body) else { continue };
         if is_prose(path.name()) {
@@ -165,7 +170,7 @@ fn added(parts: &[FilePatch]) -> BTreeMap<&[u8], Place> {
         for hunk in hunks {
             for (i, line) in hunk.lines.iter().enumerate() {
                 if line.kind != LineKind::Add {
-                    old.extend(words(&line.bytes));
+                    old.push(&line.bytes);
                     continue;
                 }
                 let at = || hunk.line.saturating_add(1).saturating_add(u32::try_from(i).unwrap_or(u32::MAX));
@@ -178,7 +183,12 @@ fn added(parts: &[FilePatch]) -> BTreeMap<&[u8], Place> {
             }
         }
     }
-    out.retain(|word, _| !old.contains(word));
+    for line in old {
+        if out.is_empty() {
+            break;
+        }
+        words(line).for_each(|word| drop(out.remove(word)));
+    }
     out
 }
 
@@ -198,7 +208,7 @@ fn is_coded(b: &u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\'' | b'"')
 }
 
-fn is_word(b: u8) -> bool {
+pub(super) fn is_word(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_'
 }
 
@@ -222,31 +232,4 @@ fn is_prose(name: &str) -> bool {
         || ["changelog", "changes", "news", "readme", "release-notes", "authors", "copying", "thanks"]
             .iter()
             .any(|p| lower.starts_with(p))
-}
-
-/// Which of the words stand in a tree.
-fn in_tree<'w>(wanted: &HashSet<&'w [u8]>, tree: &Tree, store: &Store) -> Result<HashSet<&'w [u8]>, Error> {
-    if wanted.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let contents: BTreeSet<Digest> = tree
-        .entries
-        .values()
-        .filter_map(|e| match e {
-            Entry::File { digest, size, .. } if *size <= LARGEST => Some(*digest),
-            _ => None,
-        })
-        .collect();
-    let found = contents.into_par_iter().map(|digest| -> Result<HashSet<&'w [u8]>, Error> {
-        let bytes = store.get(&digest)?;
-        if memchr::memchr(0, &bytes[..bytes.len().min(8192)]).is_some() {
-            return Ok(HashSet::new());
-        }
-        let plain = bytes.split(|b| !is_word(*b)).filter(|w| w.len() >= SHORTEST);
-        Ok(plain.filter_map(|w| wanted.get(w).copied()).collect())
-    });
-    found.try_reduce(HashSet::new, |mut a, b| {
-        a.extend(b);
-        Ok(a)
-    })
 }

@@ -48,8 +48,7 @@ impl<'a> Replay<'a> {
 
     /// Whether anything of a group can be joined: most have patches alone.
     fn may_join(&self, group: &Group<'a>) -> bool {
-        let decided = |r: &Resolution| group.paths.binary_search(&&r.path).is_ok();
-        group.steps.values().any(|s| matches!(s, Step::Overlay(_))) || self.resolutions.iter().any(decided)
+        group.steps.values().any(|s| matches!(s, Step::Overlay(_))) || decided_here(self.resolutions, group)
     }
 
     /// A whole text that is built on the start's, merged with what others made of that since; none where it is built on
@@ -158,6 +157,11 @@ impl<'a> Replay<'a> {
         out.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
         out.into_iter().map(|(_, merge)| merge).collect()
     }
+}
+
+/// Whether people decided anything about a path of a group.
+pub(super) fn decided_here(resolutions: &[Resolution], group: &Group<'_>) -> bool {
+    resolutions.iter().any(|r| group.paths.binary_search(&&r.path).is_ok())
 }
 
 /// The parts of a patch that change a path and neither make, move nor remove it.

@@ -12,6 +12,7 @@ mod bits;
 mod blame;
 mod brought;
 mod cell;
+mod chains;
 mod chosen;
 mod classes;
 mod content;
@@ -31,6 +32,7 @@ mod order;
 mod pairs;
 mod parts;
 mod paths;
+mod remembered;
 pub mod replay;
 mod resolve;
 mod search;
@@ -40,6 +42,7 @@ mod shrink;
 mod stuck;
 mod types;
 mod units;
+mod vocabulary;
 mod why;
 mod work;
 
@@ -47,6 +50,7 @@ pub use classes::{Class, Classed, Lost};
 pub use cores::{Core, Member, Repair};
 pub use least::LeastChange;
 pub use newer::plan;
+pub use remembered::Remembered;
 pub use types::{
     Beside, Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, OrderPair, PairKind,
     PathMerge, Place, Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,

@@ -2,6 +2,7 @@
 
 use super::along::Along;
 use super::bits::Bits;
+use super::chains::{Chains, before_on};
 use super::replay::StateId;
 use crate::patch::Reject;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ pub(super) struct Needs {
     pub(super) all: Vec<Bits>,
     /// By fix: the needs that no other need brings along, ascending.
     pub(super) direct: Vec<Vec<usize>>,
+    /// None where nothing is remembered.
+    pub(super) chains: Option<Chains>,
 }
 
 /// Finds all needs. `declared` has for every place in it the places of the fixes that it requires, all before it.
@@ -21,21 +24,63 @@ pub(super) struct Needs {
 pub(super) fn needs(along: &Along<'_, '_>, declared: &[Vec<usize>]) -> Needs {
     let (replay, order) = (along.replay, along.order);
     let n = order.len();
-    let mut out = Needs { all: Vec::with_capacity(n), direct: Vec::with_capacity(n) };
+    let mut out = Needs { all: Vec::with_capacity(n), direct: Vec::with_capacity(n), chains: Chains::new(replay) };
     for (j, me) in order.iter().enumerate() {
-        let mut must = Bits::new(n);
         let alone = replay.of_fix[*me].iter().flat_map(|g| replay.bringers(*g, *me));
         let alone = alone.filter_map(|f| along.place(f)).filter(|i| *i < j);
-        for i in declared.get(j).into_iter().flatten().copied().chain(alone) {
-            must.insert(i);
-            must.join(&out.all[i]);
+        let mut must: Vec<usize> = declared.get(j).into_iter().flatten().copied().chain(alone).collect();
+        must.sort_unstable();
+        must.dedup();
+        let direct = out.remembered(along, j, &must).unwrap_or_else(|| {
+            let found = Search { along, all: &out.all, must: out.closed(&must, n), j, n }.run();
+            direct(&found, &out.all, n)
+        });
+        let all = out.closed(&direct, n);
+        if let Some(chains) = &mut out.chains {
+            chains.push(replay, *me, replay.ids[*me], &direct);
         }
-        let search = Search { along, all: &out.all, must, j, n };
-        let found = search.run();
-        out.direct.push(direct(&found, &out.all, n));
-        out.all.push(found);
+        out.direct.push(direct);
+        out.all.push(all);
     }
     out
+}
+
+impl Needs {
+    /// Some places, and everything that they need.
+    fn closed(&self, places: &[usize], n: usize) -> Bits {
+        let mut out = Bits::new(n);
+        for &i in places {
+            out.insert(i);
+            out.join(&self.all[i]);
+        }
+        out
+    }
+
+    /// What the next place needs directly, where that is remembered or can be: the answer names places among those that
+    /// share a path with it or that it must have.
+    fn remembered(&self, along: &Along<'_, '_>, j: usize, must: &[usize]) -> Option<Vec<usize>> {
+        let n = along.order.len();
+        let chains = self.chains.as_ref()?;
+        let marks = along.replay.marks.as_ref()?;
+        let key = chains.seen("needs", along, j, must)?;
+        // One after the other, as the key has them: how both interleave is no part of it.
+        let mut among = before_on(along, j)?;
+        among.extend(must);
+        let known: Option<Vec<usize>> = marks.known(key);
+        if let Some(mut direct) =
+            known.and_then(|d| d.into_iter().map(|k| among.get(k).copied()).collect::<Option<Vec<_>>>())
+        {
+            direct.sort_unstable();
+            return Some(direct);
+        }
+        let found = Search { along, all: &self.all, must: self.closed(must, n), j, n }.run();
+        let direct = direct(&found, &self.all, n);
+        let short: Vec<usize> = direct.iter().filter_map(|d| among.iter().position(|a| a == d)).collect();
+        if short.len() == direct.len() {
+            marks.note(key, &short);
+        }
+        Some(direct)
+    }
 }
 
 fn direct(set: &Bits, all: &[Bits], n: usize) -> Vec<usize> {

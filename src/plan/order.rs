@@ -1,5 +1,6 @@
 //! Orders: from a series, or from nothing but what applies when.
 
+use super::remembered::Key;
 use super::replay::{Replay, StateId};
 use super::search;
 use super::types::{Candidate, Proof, Refused};
@@ -108,15 +109,17 @@ pub(super) fn from_series(
     let mut spoilt: BTreeSet<usize> = BTreeSet::new();
     for (_, fix) in listed {
         let here = &replay.of_fix[fix];
-        match bag.place(fix) {
-            Ok(()) => {}
+        if bag.place(fix) {
+            continue;
+        }
+        if here.iter().any(|g| spoilt.contains(g)) {
             // A failure that an earlier one explains is not told again.
-            Err(_) if here.iter().any(|g| spoilt.contains(g)) => spoilt.extend(here),
-            Err(_) if bag.done_already(fix) => out.contained.push(fix),
-            Err(refused) => {
-                spoilt.extend(here);
-                out.refused.push((fix, refused));
-            }
+            spoilt.extend(here);
+        } else if bag.done_already(fix) {
+            out.contained.push(fix);
+        } else {
+            spoilt.extend(here);
+            out.refused.extend(bag.refused(fix).map(|refused| (fix, refused)));
         }
     }
     if out.refused.is_empty() {
@@ -168,36 +171,86 @@ fn along(order: &[usize], alive: &BTreeSet<usize>, before: &Before, replay: &Rep
     out
 }
 
-/// Fixes placed so far, and the state that they leave in every group.
+/// Fixes placed so far, and what they leave in every group.
 struct Bag<'a, 'r> {
     replay: &'a Replay<'r>,
     placed: Vec<usize>,
     /// By fix: whether it is placed.
     there: Vec<bool>,
-    now: Vec<StateId>,
+    now: Vec<Now>,
+}
+
+/// Where a group stands.
+#[derive(Clone)]
+struct Now {
+    state: StateId,
+    /// Placed, known to apply, and not replayed yet.
+    behind: Vec<usize>,
+    /// What was placed, where that is remembered.
+    key: Option<Key>,
 }
 
 impl<'a, 'r> Bag<'a, 'r> {
     fn new(replay: &'a Replay<'r>) -> Self {
-        Self { replay, placed: Vec::new(), there: vec![false; replay.of_fix.len()], now: vec![0; replay.groups.len()] }
+        let key = |g| replay.marks.as_ref().and_then(|m| m.start(g));
+        let now = (0..replay.groups.len()).map(|g| Now { state: 0, behind: Vec::new(), key: key(g) }).collect();
+        Self { replay, placed: Vec::new(), there: vec![false; replay.of_fix.len()], now }
     }
 
-    fn place(&mut self, fix: usize) -> Result<(), Refused> {
-        let mut next = Vec::with_capacity(self.replay.of_fix[fix].len());
-        for g in &self.replay.of_fix[fix] {
-            next.push((*g, self.replay.step(*g, self.now[*g], fix).map_err(|r| (*r).clone())?));
+    /// The state of a group, replayed as far as it has to be.
+    fn state(&mut self, g: usize) -> StateId {
+        let now = &mut self.now[g];
+        let behind = std::mem::take(&mut now.behind);
+        // Where a content cannot be read, nothing that is answered counts.
+        now.state = self.replay.walk(g, now.state, behind).unwrap_or(now.state);
+        now.state
+    }
+
+    /// Whether a fix applies to what a group has now, and the key of the group after it.
+    fn applies(&mut self, g: usize, fix: usize) -> (bool, Option<Key>) {
+        let marked = self.replay.marks.as_ref().zip(self.now[g].key).map(|(m, key)| (m, m.step(key, fix)));
+        if let Some((yes, key)) = marked.and_then(|(m, key)| Some((m.applies(key)?, key))) {
+            return (yes, Some(key));
         }
-        for (g, state) in next {
-            self.now[g] = state;
+        let state = self.state(g);
+        let yes = self.replay.step(g, state, fix).is_ok();
+        if let Some((marks, key)) = marked {
+            marks.note_applies(key, yes);
+        }
+        (yes, marked.map(|(_, key)| key))
+    }
+
+    /// Places a fix if it applies now; whether it did.
+    fn place(&mut self, fix: usize) -> bool {
+        let replay = self.replay;
+        let mut next = Vec::with_capacity(replay.of_fix[fix].len());
+        for g in &replay.of_fix[fix] {
+            let (yes, key) = self.applies(*g, fix);
+            if !yes {
+                return false;
+            }
+            next.push((*g, key));
+        }
+        for (g, key) in next {
+            self.now[g].behind.push(fix);
+            self.now[g].key = key;
         }
         self.placed.push(fix);
         self.there[fix] = true;
-        Ok(())
+        true
     }
 
-    fn done_already(&self, fix: usize) -> bool {
-        let here = &self.replay.of_fix[fix];
-        !here.is_empty() && here.iter().all(|g| self.replay.done_already(*g, self.now[*g], fix))
+    /// Why a fix does not apply now.
+    fn refused(&mut self, fix: usize) -> Option<Refused> {
+        let replay = self.replay;
+        let failed = |g: &usize| replay.step(*g, self.state(*g), fix).err();
+        replay.of_fix[fix].iter().find_map(failed).map(|r| (*r).clone())
+    }
+
+    fn done_already(&mut self, fix: usize) -> bool {
+        let replay = self.replay;
+        let here = &replay.of_fix[fix];
+        !here.is_empty() && here.iter().all(|g| replay.done_already(*g, self.state(*g), fix))
     }
 
     /// Places everything that can be placed; what cannot is contained or refused. Returns the refused ones.
@@ -215,7 +268,7 @@ impl<'a, 'r> Bag<'a, 'r> {
         }
         loop {
             while let Some(fix) = todo.pop_first() {
-                if !rest.contains(&fix) || before[fix].iter().any(|f| rest.contains(f)) || self.place(fix).is_err() {
+                if !rest.contains(&fix) || before[fix].iter().any(|f| rest.contains(f)) || !self.place(fix) {
                     continue;
                 }
                 rest.remove(&fix);
@@ -229,7 +282,8 @@ impl<'a, 'r> Bag<'a, 'r> {
             }
             let free = |fix: &usize| !before[*fix].iter().any(|f| rest.contains(f));
             // What goes back is there already.
-            match rest.iter().copied().filter(free).find(|f| self.done_already(*f)) {
+            let free: Vec<usize> = rest.iter().copied().filter(free).collect();
+            match free.into_iter().find(|f| self.done_already(*f)) {
                 Some(fix) => {
                     out.contained.push(fix);
                     rest.remove(&fix);
@@ -240,11 +294,8 @@ impl<'a, 'r> Bag<'a, 'r> {
         }
         let mut stuck = Vec::new();
         for fix in rest {
-            let failed = self.replay.of_fix[fix].iter().find_map(|g| self.replay.step(*g, self.now[*g], fix).err());
             // One that applies waits for another that does not: told there.
-            if let Some(refused) = failed {
-                out.refused.push((fix, (*refused).clone()));
-            }
+            out.refused.extend(self.refused(fix).map(|refused| (fix, refused)));
             stuck.push(fix);
         }
         stuck

@@ -1,16 +1,19 @@
 //! Pairs of fixes that do not need each other, but whose order matters.
 
+use super::along::Along;
 use super::bits::Bits;
 use super::cell::Cell;
+use super::needs::Needs;
 use super::replay::Replay;
 use super::types::PairKind;
 use crate::tree::TreePath;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What trying both orders gave in one group, worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Tried {
     Clash,
     Conflict,
@@ -29,20 +32,25 @@ pub(super) struct Pair {
 }
 
 /// All order pairs, sorted by the places of both fixes.
-pub(super) fn pairs(replay: &Replay<'_>, order: &[usize], all: &[Bits]) -> Vec<Pair> {
-    let place: BTreeMap<usize, usize> = order.iter().enumerate().map(|(i, f)| (*f, i)).collect();
+pub(super) fn pairs(along: &Along<'_, '_>, needs: &Needs) -> Vec<Pair> {
+    let (replay, order, all) = (along.replay, along.order, &needs.all);
     let found: Vec<(usize, usize, Shown)> = (0..replay.groups.len())
         .into_par_iter()
         .flat_map_iter(|g| {
-            let mut here: Vec<usize> = replay.groups[g].fixes().filter_map(|f| place.get(&f).copied()).collect();
-            here.sort_unstable();
+            let here = &along.touching[g];
             let mut out = Vec::new();
             for (k, &j) in here.iter().enumerate() {
-                for &i in here[..k].iter().filter(|i| !all[j].has(**i)) {
-                    if let Some(shown) = both_orders(replay, order, all, &here, g, (i, j)) {
-                        out.push((i, j, shown));
-                    }
-                }
+                // With the places of those before it among `here`.
+                let tried = || -> Vec<(usize, Shown)> {
+                    let others = (0..k).filter(|i| !all[j].has(here[*i]));
+                    others.filter_map(|i| Some((i, both_orders(replay, order, all, here, g, (here[i], j))?))).collect()
+                };
+                let key = needs.chains.as_ref().and_then(|c| c.seen_in("pairs", along, g, j));
+                let shown = match (&replay.marks, key) {
+                    (Some(marks), Some(key)) => marks.answer(key, tried),
+                    _ => tried(),
+                };
+                out.extend(shown.into_iter().filter_map(|(i, shown)| Some((*here.get(i)?, j, shown))));
             }
             out
         })
@@ -71,7 +79,7 @@ pub(super) fn pairs(replay: &Replay<'_>, order: &[usize], all: &[Bits]) -> Vec<P
 }
 
 /// What one group shows of a pair.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Shown {
     tried: Tried,
     path: TreePath,

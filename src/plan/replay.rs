@@ -6,6 +6,7 @@
 
 use super::brought::Brought;
 use super::cell::Cell;
+use super::chains::Marks;
 use crate::fix::{Change, FixId, Resolution};
 use crate::patch::{FilePatch, FileState, Mode, Reject};
 use crate::report::Error;
@@ -26,7 +27,7 @@ pub(super) enum Step<'a> {
 }
 
 #[derive(Default)]
-pub(super) struct Memo {
+pub(super) struct Replayed {
     states: Vec<Cells>,
     numbers: HashMap<Vec<Option<(Mode, Digest)>>, StateId>,
     steps: HashMap<(StateId, usize), Result<StateId, Arc<Reject>>>,
@@ -42,7 +43,7 @@ pub struct Group<'a> {
     pub(super) nested: Vec<(usize, usize)>,
     /// What only hunks bring, once that was asked for.
     pub(super) brought: OnceLock<Brought>,
-    pub(super) memo: Mutex<Memo>,
+    pub(super) replayed: Mutex<Replayed>,
 }
 
 impl Group<'_> {
@@ -67,6 +68,8 @@ pub struct Replay<'a> {
     pub(super) start: &'a Tree,
     pub(super) store: &'a Store,
     pub(super) resolutions: &'a [Resolution],
+    /// None where nothing is remembered.
+    pub(super) marks: Option<Marks<'a>>,
     /// A content that could not be read; then nothing that was answered since counts.
     pub(super) broken: Mutex<Option<Error>>,
 }
@@ -83,16 +86,16 @@ impl Replay<'_> {
     /// What is refused first.
     pub fn step(&self, g: usize, state: StateId, fix: usize) -> Result<StateId, Arc<Reject>> {
         let group = &self.groups[g];
-        let mut memo = lock(&group.memo);
-        if let Some(known) = memo.steps.get(&(state, fix)) {
+        let mut replayed = lock(&group.replayed);
+        if let Some(known) = replayed.steps.get(&(state, fix)) {
             return known.clone();
         }
-        let cells = memo.states[state as usize].clone();
-        drop(memo);
+        let cells = replayed.states[state as usize].clone();
+        drop(replayed);
         let made = self.apply(group, &cells, fix);
-        memo = lock(&group.memo);
-        let number = made.map_err(Arc::new).map(|cells| number(&mut memo, cells));
-        memo.steps.insert((state, fix), number.clone());
+        replayed = lock(&group.replayed);
+        let number = made.map_err(Arc::new).map(|cells| number(&mut replayed, cells));
+        replayed.steps.insert((state, fix), number.clone());
         number
     }
 
@@ -117,7 +120,7 @@ impl Replay<'_> {
 
     /// The cells of a state, by path of the group.
     pub fn cells(&self, g: usize, state: StateId) -> Cells {
-        lock(&self.groups[g].memo).states[state as usize].clone()
+        lock(&self.groups[g].replayed).states[state as usize].clone()
     }
 
     /// The bytes of a cell.
@@ -151,10 +154,10 @@ impl Replay<'_> {
     }
 }
 
-pub(super) fn number(memo: &mut Memo, cells: Cells) -> StateId {
+pub(super) fn number(replayed: &mut Replayed, cells: Cells) -> StateId {
     let key: Vec<_> = cells.iter().map(|c| c.as_ref().map(|c| (c.mode, c.digest))).collect();
-    let next = StateId::try_from(memo.states.len()).unwrap_or(StateId::MAX);
-    let Memo { states, numbers, .. } = memo;
+    let next = StateId::try_from(replayed.states.len()).unwrap_or(StateId::MAX);
+    let Replayed { states, numbers, .. } = replayed;
     *numbers.entry(key).or_insert_with(|| {
         states.push(cells);
         next

@@ -135,7 +135,7 @@ impl<'a> Work<'a, '_> {
         let declared: Vec<Vec<usize>> = order.iter().map(|i| places(self.requires(*i))).collect();
         let along = Along::new(replay, order);
         let graph = needs(&along, &declared);
-        let order_pairs = self.settled(replay, order, &place, &graph);
+        let order_pairs = self.settled(&along, &place, &graph);
         let numbers = |list: &[FixId]| -> Vec<usize> { list.iter().filter_map(|id| self.number(id)).collect() };
         let only = numbers(&self.input.only).into_iter().filter_map(|i| self.stands(i)).collect();
         let without = places(self.left_out().filter_map(|id| self.number(id)).collect());

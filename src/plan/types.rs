@@ -4,10 +4,12 @@ use super::bits::Bits;
 use super::classes::Classed;
 use super::cores::Core;
 use super::least::LeastChange;
+use super::remembered::Remembered;
 use crate::fix::{FixId, Meta, Payload, Resolution};
 use crate::patch::{Mode, Reject};
 use crate::report::Finding;
 use crate::tree::{Bytes, Digest, Store, Tree, TreePath};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One fix as one track has it: the variant is chosen already.
@@ -40,6 +42,8 @@ pub struct PlanInput<'a> {
     pub held: BTreeMap<FixId, String>,
     /// What people decided where two fixes change the same lines.
     pub resolutions: &'a [Resolution],
+    /// What plans before this one found out: the same plan sooner.
+    pub remembered: Option<&'a Remembered>,
 }
 
 impl<'a> PlanInput<'a> {
@@ -55,6 +59,7 @@ impl<'a> PlanInput<'a> {
             without: Vec::new(),
             held: BTreeMap::new(),
             resolutions: &[],
+            remembered: None,
         }
     }
 }
@@ -157,7 +162,7 @@ pub struct Edge {
 }
 
 /// What a need rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum EdgeKind {
     /// Somebody said so.

@@ -4,6 +4,7 @@ use crate::fix::{Change, Payload};
 use crate::patch::{BinaryHunk, Body, FilePatch, Hunk, LineKind, Mode};
 use crate::tree::TreePath;
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 
 /// Something before and after.
 type Both<T> = (Option<T>, Option<T>);
@@ -81,13 +82,39 @@ impl<'a> Unit<'a> {
     }
 }
 
+fn each<'a>(payload: &'a Payload, say: impl FnMut(Unit<'a>)) {
+    match payload {
+        Payload::Patch(files) => files.iter().flat_map(Unit::of_file).for_each(say),
+        Payload::Overlay(changes) => changes.iter().map(Unit::Whole).for_each(say),
+    }
+}
+
 /// How often a fix does what.
 pub(super) fn units(payload: &Payload) -> HashMap<Unit<'_>, usize> {
     let mut out = HashMap::new();
-    let mut add = |unit| *out.entry(unit).or_default() += 1;
-    match payload {
-        Payload::Patch(files) => files.iter().flat_map(Unit::of_file).for_each(&mut add),
-        Payload::Overlay(changes) => changes.iter().map(Unit::Whole).for_each(&mut add),
-    }
+    each(payload, |unit| *out.entry(unit).or_default() += 1);
     out
+}
+
+/// A number for each unit of a fix, and for each that takes one back: equal units have equal numbers, and where numbers
+/// are equal it is worth looking.
+pub(super) struct UnitMarks {
+    pub(super) here: Vec<u64>,
+    pub(super) back: Vec<u64>,
+}
+
+impl UnitMarks {
+    pub(super) fn new(payload: &Payload) -> Self {
+        let hash = |unit: &Unit<'_>| BuildHasherDefault::<DefaultHasher>::default().hash_one(unit);
+        let (mut here, mut back) = (Vec::new(), Vec::new());
+        each(payload, |unit| {
+            here.push(hash(&unit));
+            back.push(hash(&unit.back()));
+        });
+        for list in [&mut here, &mut back] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        Self { here, back }
+    }
 }

@@ -156,15 +156,16 @@ fn hash_file(path: &Path, size: u64, before: (i64, i64)) -> Result<Digest> {
     let io = |e: std::io::Error| Error::io(path.display(), &e);
     let mut file = fs::File::open(path).map_err(io)?;
     let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 1 << 16];
+    // One more than the file has: a small one is read, and known to be at its end, with one call.
+    let mut buffer = vec![0; usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1).min(1 << 16)];
     let mut total = 0u64;
     loop {
         let n = file.read(&mut buffer).map_err(io)?;
-        if n == 0 {
-            break;
-        }
         total += n as u64;
         hasher.update(&buffer[..n]);
+        if n == 0 || total == size && n < buffer.len() {
+            break;
+        }
     }
     let after = file.metadata().map_err(io)?;
     if total != size || after.len() != size || mtime(&after) != before {

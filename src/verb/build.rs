@@ -123,7 +123,8 @@ pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &P
         None => None,
     };
     progress("planning", 0, 1);
-    let tracks = planned(release, &request.selection)?;
+    let memo = request.cache.clone().map(|dir| Memo { dir, disk });
+    let tracks = planned(release, &request.selection, memo.as_ref())?;
     let mut findings = release.findings.clone();
     let mut targets = Vec::new();
     for (i, track) in tracks.iter().enumerate() {
@@ -153,7 +154,7 @@ pub fn build(release: &Release, request: &Request<'_>, disk: &Disk, progress: &P
         return Ok(built);
     }
     let mut blobs = Blobs::new();
-    let draft = draft(release, request, &tracks, &targets, fixes, &mut blobs, disk, progress)?;
+    let draft = draft(release, request, &tracks, &targets, fixes, &mut blobs, memo.as_ref(), progress)?;
     built.full = targets.iter().map(full_package).sum::<Result<u64>>()?;
     progress("writing", 0, 1);
     let mut package = draft.assemble(&mut blobs)?;
@@ -195,7 +196,7 @@ fn draft(
     targets: &[Target],
     fixes: Vec<FixEntry>,
     blobs: &mut Blobs,
-    disk: &Disk,
+    memo: Option<&Memo<'_>>,
     progress: &Progress<'_>,
 ) -> Result<Draft> {
     let mut store = Store::default();
@@ -212,8 +213,7 @@ fn draft(
         }
     }
     let profile = request.profile.unwrap_or(release.config.release.profile);
-    let memo = request.cache.clone().map(|dir| Memo { dir, disk });
-    let packed = pack(&routes, &store, profile, memo.as_ref(), &|p| progress("deltas", p.done, p.total))?;
+    let packed = pack(&routes, &store, profile, memo, &|p| progress("deltas", p.done, p.total))?;
     let refs: Vec<_> = packed.packs.into_iter().map(|bytes| blobs.add(bytes)).collect();
     let mut made = packed.bases.into_iter();
     let mut bases = Vec::new();

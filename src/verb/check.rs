@@ -71,7 +71,7 @@ pub fn check(
     let previous = against.map(open).transpose()?;
     let root = bundle.root().clone();
     let mut gates = vec![identity(&bundle, &release), budgets(&bundle, &release.config, file, against)?];
-    let planned = planned(&release, &Selection { today, ..Selection::default() }).map_err(|e| broken(&e))?;
+    let planned = planned(&release, &Selection { today, ..Selection::default() }, None).map_err(|e| broken(&e))?;
     gates.extend(proofs(&bundle, &release, &planned)?);
     gates.push(deletions(&bundle, &release)?);
     let held = held(&planned);

@@ -40,7 +40,7 @@ pub fn export(
     taker: Taker,
     out: &Path,
 ) -> Result<Exported> {
-    let tracks = planned(release, selection)?;
+    let tracks = planned(release, selection, None)?;
     let names: Vec<&str> = tracks.iter().map(|t| t.track.name.as_str()).collect();
     let wanted = match (track, names.as_slice()) {
         (Some(name), _) => name,

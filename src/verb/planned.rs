@@ -3,9 +3,10 @@
 use super::selection::{Selection, picked, refuse_idle};
 use crate::bundle::Class;
 use crate::fix::{Fix, FixId, Payload};
-use crate::plan::{Candidate, DropCause, Plan, PlanInput, Refusal, plan};
+use crate::plan::{Candidate, DropCause, Plan, PlanInput, Refusal, Remembered, plan};
 use crate::release::{Classes, Hold, NotFor, Release, Track, variant_for};
 use crate::report::{Code, Finding, Result};
+use crate::route::Memo;
 use crate::tree::{Store, TreePath};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,15 +25,19 @@ pub struct PlannedTrack<'a> {
     pub findings: Vec<Finding>,
 }
 
-/// Plans every track.
+/// Plans every track. With a memo, what an earlier plan found out is not found out again; the plan is the same.
 ///
 /// # Errors
 /// `config` where two variants are equally specific; `usage` for a word of the selection that fits no fix.
-pub fn planned<'a>(release: &'a Release, selection: &Selection) -> Result<Vec<PlannedTrack<'a>>> {
+pub fn planned<'a>(
+    release: &'a Release,
+    selection: &Selection,
+    memo: Option<&Memo<'_>>,
+) -> Result<Vec<PlannedTrack<'a>>> {
     let tracks = release.tracks.iter().map(|track| choose(release, track)).collect::<Result<Vec<_>>>()?;
     let candidates: Vec<Vec<Candidate<'_>>> = tracks.iter().map(|t| t.candidates.clone()).collect();
     refuse_idle(selection, &candidates)?;
-    Ok(tracks.into_iter().map(|chosen| plan_track(release, chosen, selection)).collect())
+    Ok(tracks.into_iter().map(|chosen| plan_track(release, chosen, selection, memo)).collect())
 }
 
 /// What a track has to plan: the variants that are for it, and what is missing.
@@ -60,12 +65,19 @@ fn choose<'a>(release: &'a Release, track: &'a Track) -> Result<Chosen<'a>> {
     Ok(Chosen { track, candidates, not_for, findings })
 }
 
-fn plan_track<'a>(release: &'a Release, chosen: Chosen<'a>, selection: &Selection) -> PlannedTrack<'a> {
+fn plan_track<'a>(
+    release: &'a Release,
+    chosen: Chosen<'a>,
+    selection: &Selection,
+    memo: Option<&Memo<'_>>,
+) -> PlannedTrack<'a> {
     let Chosen { track, candidates, not_for, mut findings } = chosen;
     let mut store = release.fixes.store.clone();
     for base in &track.bases {
         store.absorb(base.source.store.clone());
-        store.absorb(base.installed().store.clone());
+        if let Some(shipped) = &base.shipped {
+            store.absorb(shipped.store.clone());
+        }
     }
     if let Some(target) = &track.target {
         store.absorb(target.store.clone());
@@ -83,6 +95,9 @@ fn plan_track<'a>(release: &'a Release, chosen: Chosen<'a>, selection: &Selectio
     let selected = only.iter().map(|(id, by)| (id.clone(), by.iter().map(|b| (*b).to_owned()).collect())).collect();
     let holds = release.config.hold.iter().filter(|h| candidates.iter().any(|c| c.id.0 == h.id));
     let holds: Vec<&Hold> = holds.collect();
+    // Whoever made another planner finds nothing.
+    let key = format!("plan {} {} {}", env!("CUMULATE_SOURCES"), release.config.component.name, track.name);
+    let remembered = memo.map(|m| Remembered::read(&m.recall(&key).unwrap_or_default()));
     let outcome = plan(&PlanInput {
         fixes: candidates.clone(),
         start,
@@ -94,7 +109,11 @@ fn plan_track<'a>(release: &'a Release, chosen: Chosen<'a>, selection: &Selectio
         without,
         held: holds.iter().map(|h| (FixId(h.id.clone()), held_because(h))).collect(),
         resolutions: &release.fixes.resolutions,
+        remembered: remembered.as_ref(),
     });
+    if let (Some(memo), Some(bytes), Ok(_)) = (memo, remembered.and_then(|r| r.bytes()), &outcome) {
+        memo.remember(&key, &bytes);
+    }
     findings.extend(never_written(release, &candidates, outcome.as_ref().ok()));
     findings.extend(passed(release, selection));
     findings.extend(held(&holds, outcome.as_ref().ok(), selection));

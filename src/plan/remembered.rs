@@ -1,0 +1,149 @@
+//! What plans before this one found out, by what it followed from: a cache that is only ever a cache.
+//!
+//! An entry's key is a digest of everything that the answer depends on, so an entry that is there is right, and one that
+//! is missing costs only time.
+
+use crate::tree::Hasher;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher as Hashing};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Answers by key: those that were read, and those that are new.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    known: HashMap<Key, Known>,
+    new: Mutex<BTreeMap<Key, Vec<u8>>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    answer: Box<[u8]>,
+    used: AtomicBool,
+}
+
+impl Remembered {
+    /// Reads what [`Remembered::bytes`] gave; of anything else, nothing is remembered.
+    pub fn read(bytes: &[u8]) -> Self {
+        Self { known: entries(bytes).unwrap_or_default(), new: Mutex::default() }
+    }
+
+    /// What the next plan may want: everything that this one asked for, and as much again of what it did not. None where
+    /// nothing is new.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        let new = self.new.lock().unwrap_or_else(PoisonError::into_inner);
+        if new.is_empty() {
+            return None;
+        }
+        let mut all: BTreeMap<&Key, &[u8]> = new.iter().map(|(k, v)| (k, v.as_slice())).collect();
+        let mut rest: BTreeMap<&Key, &[u8]> = BTreeMap::new();
+        for (key, known) in &self.known {
+            let to = if known.used.load(Ordering::Relaxed) { &mut all } else { &mut rest };
+            to.insert(key, &known.answer);
+        }
+        let mut room: usize = all.values().map(|v| v.len()).sum();
+        for (key, answer) in rest {
+            if let Some(left) = room.checked_sub(answer.len()) {
+                room = left;
+                all.insert(key, answer);
+            }
+        }
+        let mut out = Vec::new();
+        for (key, answer) in all {
+            let Ok(length) = u32::try_from(answer.len()) else { continue };
+            out.extend_from_slice(&key.0);
+            out.extend_from_slice(&length.to_le_bytes());
+            out.extend_from_slice(answer);
+        }
+        Some(out)
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<Vec<u8>> {
+        if let Some(known) = self.known.get(&key) {
+            known.used.store(true, Ordering::Relaxed);
+            return Some(known.answer.to_vec());
+        }
+        self.new.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    pub(super) fn put(&self, key: Key, answer: Vec<u8>) {
+        self.new.lock().unwrap_or_else(PoisonError::into_inner).insert(key, answer);
+    }
+}
+
+fn entries(mut bytes: &[u8]) -> Option<HashMap<Key, Known>> {
+    let mut out = HashMap::new();
+    while !bytes.is_empty() {
+        let (key, rest) = bytes.split_first_chunk::<16>()?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (answer, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        out.insert(Key(*key), Known { answer: answer.into(), used: AtomicBool::new(false) });
+        bytes = rest;
+    }
+    Some(out)
+}
+
+/// Stands for everything that went into it: the first half of a SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Key([u8; 16]);
+
+impl Key {
+    /// `what` is the question; nothing else begins so.
+    pub(super) fn of(what: &str, on: impl Hash) -> Self {
+        let mut into = Into(Hasher::new());
+        (what, on).hash(&mut into);
+        let digest = into.0.finish();
+        let mut out = [0; 16];
+        out.copy_from_slice(&digest.0[..16]);
+        Self(out)
+    }
+
+    pub(super) fn begins<const N: usize>(&self) -> [u8; N] {
+        std::array::from_fn(|i| self.0[i])
+    }
+}
+
+struct Into(Hasher);
+
+impl Hashing for Into {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_is_there_the_next_time_and_damage_is_nothing() {
+        let first = Remembered::default();
+        assert_eq!(first.bytes(), None);
+        let (a, b) = (Key::of("a", 1), Key::of("a", 2));
+        first.put(a, b"one".to_vec());
+        first.put(b, Vec::new());
+        let bytes = first.bytes().unwrap();
+        let next = Remembered::read(&bytes);
+        assert_eq!((next.get(a), next.get(b)), (Some(b"one".to_vec()), Some(Vec::new())));
+        assert_eq!(next.bytes(), None, "nothing is new");
+        for cut in 1..bytes.len() {
+            let part = Remembered::read(&bytes[..cut]);
+            assert!(part.get(a).is_none_or(|v| v == b"one"), "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_asks_for_goes_when_there_is_more_of_it_than_of_the_rest() {
+        let first = Remembered::default();
+        (0..100).for_each(|k| first.put(Key::of("old", k), vec![0; 10]));
+        let next = Remembered::read(&first.bytes().unwrap());
+        next.put(Key::of("new", 0), vec![0; 50]);
+        let left = Remembered::read(&next.bytes().unwrap());
+        assert_eq!((0..100).filter(|k| left.get(Key::of("old", *k)).is_some()).count(), 5);
+        assert!(left.get(Key::of("new", 0)).is_some());
+    }
+}
