@@ -6,12 +6,15 @@
 mod support;
 
 use cumulate::bundle;
+use cumulate::delta::{self, Codec, Profile};
 use cumulate::disk::Disk;
 use cumulate::trust::{KeySource, Place, Policy, PublicKey, SecretKey};
 use cumulate::verb::{attach, emit, keygen, keygen_encrypted, sign, verify, write_envelopes};
+use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use support::forge::Forge;
 
 fn run(command: &mut Command) -> Output {
     let out = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
@@ -153,7 +156,16 @@ fn openssl_signs_a_release_for_us() {
 #[ignore = "independent: needs PyPI's cryptography and zstandard"]
 fn a_reader_written_from_the_page_agrees() {
     let dir = tempfile::tempdir().unwrap();
-    let (package, blobs) = support::golden().package();
+    let mut blobs = bundle::Blobs::new();
+    let mut draft =
+        support::golden().draft(&mut blobs, &|b| delta::encode(Codec::Full, None, b, Profile::Fast).unwrap().bytes);
+    draft.bases[0].hooks = vec![
+        hook("FIX-1#1", bundle::When::Before, &["sh", "-c", "echo \"\u{1}ä\u{7f}\"\t/"]),
+        hook("health", bundle::When::Health, &["bin/agent", "--check"]),
+    ];
+    draft.bases[0].hooks[0].undo = vec!["true".into()];
+    draft.bases[0].hooks[0].irreversible = true;
+    let package = draft.assemble(&mut blobs).unwrap();
     let cup = dir.path().join("a.cup");
     let layout = dir.path().join("layout");
     bundle::write_file(&package, &blobs, &Disk::real(), &cup).unwrap();
@@ -169,7 +181,9 @@ fn a_reader_written_from_the_page_agrees() {
     let mut lines = String::new();
     for base in package.root().bases.iter().map(|b| package.base(&b.name).unwrap()) {
         let steps = unsigned(&cup).steps(&base.name).unwrap().steps.len();
-        lines += &format!("{} {} {} {steps}\n", base.name, base.before.tree, base.after.tree);
+        // What vetting is bound to: the page says how to come to it.
+        let hooks = package.judged().routes[&base.name].hooks;
+        lines += &format!("{} {} {} {steps} {hooks}\n", base.name, base.before.tree, base.after.tree);
     }
     for path in [&cup, &layout] {
         sign(path, &key.private, "vetter").unwrap();
@@ -193,6 +207,68 @@ fn a_reader_written_from_the_page_agrees() {
             "{}",
             String::from_utf8_lossy(&out.stderr)
         );
+    }
+}
+
+fn hook(id: &str, when: bundle::When, run: &[&str]) -> bundle::Hook {
+    let run = run.iter().map(ToString::to_string).collect();
+    bundle::Hook { id: id.into(), when, run, undo: Vec::new(), timeout: 60, irreversible: false }
+}
+
+/// What the page forbids of hooks both readers refuse; what it does not, both take.
+#[test]
+#[ignore = "independent: needs PyPI's cryptography and zstandard"]
+fn both_readers_refuse_the_same_hooks() {
+    let dir = tempfile::tempdir().unwrap();
+    let python = python(dir.path());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/independent/reader.py");
+    let key = SecretKey::generate().unwrap();
+    let public = dir.path().join("k.pub");
+    fs::write(&public, key.public().to_pem()).unwrap();
+    let (package, blobs) = support::golden().package();
+    let good = json!({"id": "FIX-1#1", "when": "after", "run": ["true"], "timeout": 60});
+    let with = |field: &str, value: Value| {
+        let mut hook = good.clone();
+        hook[field] = value;
+        json!([hook])
+    };
+    let rows = [
+        ("an honest one", json!([good]), true),
+        ("one that says what is usual", with("irreversible", json!(false)), true),
+        ("one for an hour", with("timeout", json!(3600)), true),
+        ("twice", json!([good, good]), false),
+        ("of a fix that nobody has", with("id", json!("FIX-9#1")), false),
+        ("of no fix", with("id", json!("FIX-1")), false),
+        ("a health check by another name", with("when", json!("health")), false),
+        ("at another time", with("when", json!("later")), false),
+        ("no command", with("run", json!([])), false),
+        ("an empty command", with("run", json!([""])), false),
+        ("a command that is one text", with("run", json!("true")), false),
+        ("a NUL in a word", with("run", json!(["true", "a\u{0}b"])), false),
+        ("too many words", with("undo", json!(vec!["x"; 65])), false),
+        ("a word of 5 KiB", with("run", json!(["true", "x".repeat(5000)])), false),
+        ("no time", with("timeout", json!(0)), false),
+        ("two days", with("timeout", json!(172_800)), false),
+        ("a field that nobody knows", with("shell", json!(true)), false),
+        ("too many", (1..=257).map(|n| with("id", json!(format!("FIX-1#{n}")))[0].clone()).collect(), false),
+    ];
+    for (name, hooks, taken) in rows {
+        for needed in [true, false] {
+            let mut forged = Forge::of(&package, &blobs);
+            forged.root["needs"] = if needed { json!(["hooks"]) } else { json!([]) };
+            forged.bases[0]["hooks"] = hooks.clone();
+            forged.sign(&key, "release");
+            let path = dir.path().join("forged");
+            let _ = fs::remove_dir_all(&path);
+            forged.write(&path);
+            let policy = Policy::of_keys([key.public().clone()]).unwrap();
+            let ours = bundle::open(&path).and_then(|b| b.verify(&policy, 1_800_000_000));
+            assert_eq!(ours.is_ok(), taken && needed, "{name}, needed: {needed}: {:?}", ours.err());
+            let out = Command::new(&python).arg(&script).arg(&path).arg(&public).output().unwrap();
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            assert_eq!(out.status.success(), taken && needed, "{name}, needed: {needed}: {said}");
+            assert!(out.status.success() || said.starts_with("refused: ") && said.contains("hook"), "{name}: {said}");
+        }
     }
 }
 

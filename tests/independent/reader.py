@@ -2,7 +2,7 @@
 
 Usage: reader.py FILE.cup|LAYOUT KEY.pub...
 Verifies the first ten steps of section 6 (with the policy "one of these keys in role release") and
-prints, for each base at hand: name, tree digest before, tree digest after, number of steps.
+prints, for each base at hand: name, tree digest before, tree digest after, number of steps, digest of its hooks.
 Needs PyPI's `cryptography` and `zstandard`.
 """
 
@@ -305,6 +305,29 @@ def steps_of(plain, c, rows):
     return steps
 
 
+HOOK = ("id", "when", "run", "undo", "timeout", "irreversible")
+
+
+def hooks_digest(base, root):
+    """The commands of section 3.2, and what vetting is bound to (section 5)."""
+    hooks, fixes = base.get("hooks", []), {f["id"] for f in root["fixes"]}
+    need(not hooks or "hooks" in root["needs"], "hooks that the root manifest does not need")
+    need(len(hooks) <= 256 and len({h["id"] for h in hooks}) == len(hooks), "hooks")
+    for h in hooks:
+        need(set(h) <= set(HOOK) and h["when"] in ("before", "after", "health"), "hook")
+        if h["when"] == "health":
+            need(h["id"] == "health", "hook " + h["id"])
+        else:
+            need("#" in h["id"] and h["id"].rsplit("#", 1)[0] in fixes, "hook " + h["id"])
+        for words in (h["run"], h.get("undo", [])):
+            need(type(words) is list and len(words) <= 64, "hook " + h["id"])
+            need(all(type(w) is str and len(w.encode()) <= 4096 and "\0" not in w for w in words), "hook " + h["id"])
+        need(h["run"] and h["run"][0], "hook " + h["id"])
+        need(type(h["timeout"]) is int and 1 <= h["timeout"] <= 86400, "hook " + h["id"])
+        need(type(h.get("irreversible", False)) is bool, "hook " + h["id"])
+    return sha(canonical([{k: h[k] for k in HOOK if h.get(k)} for h in hooks]))
+
+
 # --- section 5: signatures -----------------------------------------------------------------------
 
 
@@ -384,7 +407,7 @@ def verify(path, key_files):
     envelope_refs = sorted(of(manifests[0], ENVELOPE), key=lambda r: r["digest"])
     envelopes = [blob(box, r, 64 << 10) for r in envelope_refs]
 
-    bases, old, tracks = {}, {}, {t["name"]: t["target"] for t in root["tracks"]}
+    bases, old, hooks, tracks = {}, {}, {}, {t["name"]: t["target"] for t in root["tracks"]}
     for m in manifests:
         need(m["config"] == {"mediaType": V + "root.v2+zstd", **root_ref}, "config")
         (own,) = of(m, V + "base.v2+zstd")
@@ -400,6 +423,7 @@ def verify(path, key_files):
         wanted = layers(envelope_refs, own, base)
         have = [{k: x[k] for k in ("mediaType", "digest", "size")} for x in m["layers"]]
         need(sorted(map(str, have)) == sorted(map(str, wanted)), "layers")
+        hooks[base["name"]] = hooks_digest(base, root)
         need(base["name"] not in bases, "a base twice")
         bases[base["name"]], old[base["name"]] = base, plain
 
@@ -477,7 +501,7 @@ def verify(path, key_files):
         need(base["disk"] == disk and base["memory"] <= root["limits"]["memory"], "disk or memory")
         need(max(len(target), len(before)) <= root["limits"]["paths"], "paths")
         need(all(e.get("size", 0) <= root["limits"]["file"] for e in target.values()), "file")
-        lines.append(f"{name} {base['before']['tree']} {base['after']['tree']} {len(steps)}")
+        lines.append(f"{name} {base['before']['tree']} {base['after']['tree']} {len(steps)} {hooks[name]}")
     return lines
 
 
