@@ -244,6 +244,21 @@ fn a_declared_mix_is_a_base_like_any_other_and_proved_by_the_gate() {
     let state = |id: &str| inspect.to_string().contains(&format!("{{\"id\":\"{id}\",\"state\":\"contained\""));
     assert!(state("LAN-101") && state("LAN-104") && !state("LAN-103"), "{inspect}");
 
+    // Vetting is wanted of the mix too, which lies nowhere as a folder: with the release's configuration it is made.
+    run(&["keygen", "--out", "vera"]).expect(0);
+    let policy = "[[key]]\nfile = 'release.pub'\n[[key]]\nfile = 'vera.pub'\nrole = 'vetter'\n[roles.vetter]\nevidence = 'test-result'\n";
+    fs::write(work.path().join("trust.toml"), policy).unwrap();
+    let vet = |from: &[&str]| {
+        run(&[&["vet", "l.cup", "--key", "vera.key"], from, &["--", "test", "-f", "src/parse.c"]].concat())
+    };
+    let said = vet(&["--bases", "lantern/bases"]).expect(3).stderr;
+    assert!(said.contains("1.0.0-hotfix") && said.contains("--config"), "{said}");
+    run(&["trust", "status", "l.cup", "--policy", "trust.toml"]).expect(4);
+    let said = vet(&["--config", "lantern/cumulate.toml"]).expect(0).stdout;
+    assert!(said.contains("base 1.0.0-hotfix: 1 test passed"), "{said}");
+    run(&["trust", "status", "l.cup", "--policy", "trust.toml"]).expect(0);
+    run(&["verify", "l.cup", "--policy", "trust.toml"]).expect(0);
+
     // The same mix on a machine: the base with the two fixes applied as `git apply` does.
     common::copy(&work.path().join("lantern/bases/1.0.0"), &work.path().join("here"));
     for fix in ["LAN-101", "LAN-104"] {

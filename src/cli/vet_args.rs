@@ -9,6 +9,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   cumulate vet redis-7.2.6.cup --bases bases/ --key vetter.key -- make -s check
   cumulate vet redis-7.2.6.cup --base 7.2.3 --base 7.2.4 --bases bases/ --key vetter.key -- /opt/site/smoke.sh
+  cumulate vet redis-7.2.6.cup --config cumulate.toml --key vetter.key -- make -s check
   cumulate vet redis-7.2.6.cup --carry redis-7.2.6-rc1.cup
   cumulate vet redis-7.2.6.cup --base 7.0 --waive 'no such machine until March' --owner dana --until 2027-03-01 --key vetter.key
 
@@ -26,6 +27,9 @@ pub struct Vet {
     /// Where the bases lie: DIR/VERSION, or an archive of that name.
     #[arg(long, value_name = "DIR", default_value = "bases")]
     pub bases: PathBuf,
+    /// The release's `cumulate.toml` instead: its bases, wherever they lie, and the mixes that it declares (`[[derived]]`).
+    #[arg(long, value_name = "FILE", conflicts_with = "bases")]
+    pub config: Option<PathBuf>,
     /// The vetter's private key: a file, `fd:N`, `-` for standard input, or a `pkcs11:` URI.
     #[arg(long, value_name = "KEY", required_unless_present = "carry")]
     pub key: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! `check`: the gate for CI. A gate that cannot run is red.
 
 use super::build::size_of;
-use super::derived::derived;
+use super::derived::bases;
 use super::planned::{PlannedTrack, planned};
 use super::prove;
 use super::selection::Selection;
@@ -232,12 +232,7 @@ fn budgets(bundle: &Bundle, config: &Config, file: &Path, against: Option<&Path>
 fn proofs(bundle: &Bundle, release: &Release, planned: &[PlannedTrack<'_>]) -> Result<Vec<Gate>> {
     let installable = Installable::of(bundle)?;
     let mut gates = Vec::new();
-    let mut mixes = Vec::new();
-    for track in planned {
-        mixes.extend(derived(release, track).map_err(|e| broken(&e))?);
-    }
-    let own = release.tracks.iter().flat_map(|t| &t.bases).map(|b| (&b.name, b.installed()));
-    for (name, source) in own.chain(mixes.iter().map(|(name, source)| (name, source))) {
+    for (name, source) in &bases(release, planned).map_err(|e| broken(&e))? {
         if !bundle.bases().any(|b| b.name == *name) {
             continue;
         }

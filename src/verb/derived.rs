@@ -7,6 +7,20 @@ use crate::merge;
 use crate::release::Release;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Source;
+use std::borrow::Cow;
+
+/// Every base of a release as it is installed, the declared mixes among them.
+///
+/// # Errors
+/// `config` for a mix that cannot be made.
+pub fn bases<'r>(release: &'r Release, tracks: &[PlannedTrack<'_>]) -> Result<Vec<(String, Cow<'r, Source>)>> {
+    let own = release.tracks.iter().flat_map(|t| &t.bases).map(|b| (b.name.clone(), Cow::Borrowed(b.installed())));
+    let mut all: Vec<_> = own.collect();
+    for track in tracks {
+        all.extend(derived(release, track)?.into_iter().map(|(name, source)| (name, Cow::Owned(source))));
+    }
+    Ok(all)
+}
 
 /// Every declared mix of a track by name, with its content.
 ///
