@@ -60,7 +60,7 @@ pub fn run(a: &Vet) -> Result<u8> {
 /// With the bases of the release, and the mixes that it declares.
 fn vet_release(a: &Vet, vetter: Vetter, limit: Duration, config: &Path) -> Result<Vetted> {
     let release = release::load(config)?;
-    let tracks = verb::planned(&release, &Selection::default())?;
+    let tracks = verb::planned(&release, &Selection::default(), None)?;
     let bases = verb::bases(&release, &tracks)?;
     verb::vet(&a.bundle, vetter, &a.command, limit, &|name| {
         let source = bases.iter().find(|(n, _)| n == name).map(|(_, s)| Source::clone(s));
