@@ -33,13 +33,20 @@ struct Story {
     made: Made,
     base: World,
     target: World,
+    options: Options,
 }
 
 impl Story {
     fn new() -> Self {
         let (base, target) = everything();
         let made = Made::new("2", &[("1", &base)], &target, CONFIG);
-        Self { made, base: lived_in(&base), target: lived_in_after(&target) }
+        Self { made, base: lived_in(&base), target: lived_in_after(&target), options: Options::default() }
+    }
+
+    /// All stories: everything staged, and files replaced one by one.
+    fn all() -> [Self; 2] {
+        let in_place = Options { in_place: true, ..Options::default() };
+        [Self::new(), Self { options: in_place, ..Self::new() }]
     }
 
     fn laid(&self) -> (tempfile::TempDir, BTreeMap<String, String>) {
@@ -50,7 +57,7 @@ impl Story {
     }
 
     fn apply(&self, disk: &Disk, dir: &Path) -> cumulate::report::Result<cumulate::install::Applied> {
-        apply(disk, dir, &self.made.release(), &Options::default())
+        apply(disk, dir, &self.made.release(), &self.options)
     }
 
     fn assert_target(&self, dir: &Path, when: &str) {
@@ -86,7 +93,12 @@ fn to_base(dir: &Path, before: &BTreeMap<String, String>, when: &str) {
 
 #[test]
 fn an_apply_killed_after_any_operation_can_be_finished_and_undone() {
-    let story = Story::new();
+    for story in Story::all() {
+        killed_apply(&story);
+    }
+}
+
+fn killed_apply(story: &Story) {
     let mut interrupted = 0;
     for n in 0.. {
         let when = format!("apply killed after operation {n}");
@@ -97,6 +109,7 @@ fn an_apply_killed_after_any_operation_can_be_finished_and_undone() {
             assert_whole(dir, &story.base, &story.target, &when);
             if done.is_ok() {
                 story.assert_target(dir, &when);
+                println!("in place: {}; {n} kill points, {interrupted} interruptions", story.options.in_place);
                 assert!(interrupted > 80, "only {interrupted} kill points were interruptions");
                 return;
             }
@@ -122,7 +135,12 @@ fn an_apply_killed_after_any_operation_can_be_finished_and_undone() {
 
 #[test]
 fn a_rollback_killed_after_any_operation_can_be_finished_and_applied_again() {
-    let story = Story::new();
+    for story in Story::all() {
+        killed_rollback(&story);
+    }
+}
+
+fn killed_rollback(story: &Story) {
     for n in 0.. {
         let when = format!("rollback killed after operation {n}");
         for again in [true, false] {
@@ -133,6 +151,7 @@ fn a_rollback_killed_after_any_operation_can_be_finished_and_applied_again() {
             assert_whole(dir, &story.base, &story.target, &when);
             if done.is_ok() {
                 Story::assert_base(dir, &before, &when);
+                println!("in place: {}; {n} kill points of a rollback", story.options.in_place);
                 assert!(n > 40, "{n} operations");
                 return;
             }
@@ -149,7 +168,12 @@ fn a_rollback_killed_after_any_operation_can_be_finished_and_applied_again() {
 
 #[test]
 fn a_resumed_run_that_is_killed_again_still_ends_where_it_should() {
-    let story = Story::new();
+    for story in Story::all() {
+        killed_again(&story);
+    }
+}
+
+fn killed_again(story: &Story) {
     let (mut first, step) = (20, 13);
     loop {
         let mut ended = false;
@@ -180,7 +204,12 @@ fn a_resumed_run_that_is_killed_again_still_ends_where_it_should() {
 
 #[test]
 fn a_second_apply_killed_anywhere_goes_back_to_the_first_one() {
-    let story = Story::new();
+    for story in Story::all() {
+        second_apply(&story);
+    }
+}
+
+fn second_apply(story: &Story) {
     let mut third = story.target.clone();
     third.insert("lib/core".into(), Node::File("core 3".into(), 0o644));
     third.remove("lib/new");
@@ -206,7 +235,7 @@ fn a_second_apply_killed_anywhere_goes_back_to_the_first_one() {
         let dir = dir.path();
         story.apply(&Disk::real(), dir).unwrap();
         let between = listing(dir);
-        let done = apply(&Disk::with_faults(FaultPlan::stop_after(n)), dir, &next.release(), &Options::default());
+        let done = apply(&Disk::with_faults(FaultPlan::stop_after(n)), dir, &next.release(), &story.options);
         let interrupted = status(&Disk::real(), dir).unwrap().state == Condition::Interrupted;
         if done.is_ok() || interrupted {
             rollback(&Disk::real(), dir).unwrap_or_else(|e| panic!("{when}: {e}"));
@@ -222,7 +251,12 @@ fn a_second_apply_killed_anywhere_goes_back_to_the_first_one() {
 
 #[test]
 fn an_operation_that_fails_leaves_the_base_or_something_that_can_be_resumed() {
-    let story = Story::new();
+    for story in Story::all() {
+        failing_apply(&story);
+    }
+}
+
+fn failing_apply(story: &Story) {
     for errno in [Fault::ENOSPC, Fault::EIO, Fault::EACCES, Fault::EROFS] {
         for sticky in [false, true] {
             for n in 1.. {
@@ -235,6 +269,7 @@ fn an_operation_that_fails_leaves_the_base_or_something_that_can_be_resumed() {
                 assert_whole(dir, &story.base, &story.target, &when);
                 if disk.operations() < n {
                     done.unwrap();
+                    println!("in place: {}; errno {errno}: {} faults", story.options.in_place, n - 1);
                     break;
                 }
                 match done {
@@ -260,7 +295,12 @@ fn an_operation_that_fails_leaves_the_base_or_something_that_can_be_resumed() {
 
 #[test]
 fn a_rollback_in_which_an_operation_fails_can_be_run_again() {
-    let story = Story::new();
+    for story in Story::all() {
+        failing_rollback(&story);
+    }
+}
+
+fn failing_rollback(story: &Story) {
     for errno in [Fault::ENOSPC, Fault::EIO, Fault::EACCES, Fault::EROFS] {
         for n in 1.. {
             let when = format!("errno {errno} at operation {n} of a rollback");
@@ -272,6 +312,7 @@ fn a_rollback_in_which_an_operation_fails_can_be_run_again() {
             assert_whole(dir, &story.base, &story.target, &when);
             if disk.operations() < n {
                 done.unwrap();
+                println!("in place: {}; errno {errno}: {} faults of a rollback", story.options.in_place, n - 1);
                 break;
             }
             if let Err(e) = done {

@@ -132,8 +132,8 @@ impl Story {
 
     /// How many hooks the run that went on told as uncertain.
     #[track_caller]
-    fn ends_in_the_target(&self) -> usize {
-        let run = self.run(&["apply", "k.cup", "installed", "--allow-unsigned", "--format", "json"]).expect(0);
+    fn ends_in_the_target(&self, apply: &[&str]) -> usize {
+        let run = self.run(&[apply, &["--format", "json"]].concat()).expect(0);
         assert_same(&self.installed(), &self.target);
         self.run(&["status", "installed"]).expect(0);
         run.stdout.matches("hook-uncertain").count()
@@ -157,10 +157,18 @@ impl Story {
 
 #[test]
 fn killed_at_any_moment_every_file_is_whole_and_one_more_command_finishes() {
+    kill_all(&["apply", "k.cup", "installed", "--allow-unsigned"]);
+}
+
+#[test]
+fn killed_while_files_are_replaced_in_place_every_file_is_whole_and_one_more_command_finishes() {
+    kill_all(&["apply", "k.cup", "installed", "--allow-unsigned", "--in-place"]);
+}
+
+fn kill_all(apply: &[&str]) {
     let kills: u32 = std::env::var("CUMULATE_KILLS").map_or(60, |v| v.parse().unwrap());
     let story = Story::new();
     let mut dice = Dice(20_261_124);
-    let apply = ["apply", "k.cup", "installed", "--allow-unsigned"];
     let rollback = ["rollback", "installed"];
     let time = |args: &[&str]| {
         let started = Instant::now();
@@ -168,27 +176,32 @@ fn killed_at_any_moment_every_file_is_whole_and_one_more_command_finishes() {
         started.elapsed()
     };
     story.lay();
-    let (applying, restoring) = (time(&apply), time(&rollback));
+    let (applying, restoring) = (time(apply), time(&rollback));
     let mut seen: BTreeMap<(&str, String), u32> = BTreeMap::new();
     let mut alive = 0;
     for n in 0..kills {
         let undo = n % 2 == 1;
         let (args, whole, name) =
-            if undo { (&rollback[..], restoring, "rollback") } else { (&apply[..], applying, "apply") };
+            if undo { (&rollback[..], restoring, "rollback") } else { (apply, applying, "apply") };
         story.lay();
         if undo {
-            story.ends_in_the_target();
+            story.ends_in_the_target(apply);
         }
         alive += u32::from(story.kill(args, whole.mul_f64(1.5 * dice.roll())));
         let when = format!("kill {n} of {name}");
         let state = story.whole(&when);
         // Forward or back, whatever was interrupted; in turns. Hooks run once each way, and again only where that is told.
         if n / 2 % 2 == 0 {
-            let told = story.ends_in_the_target();
+            let told = story.ends_in_the_target(apply);
             let (ran, undone) = story.hooks();
             let anew = if undo && state != "installed" { 2 } else { 0 };
-            assert!((2 + anew..=2 + anew + told).contains(&ran), "{when}: {ran} runs, {told} told, {state}");
-            assert!((anew..=anew + told).contains(&undone), "{when}: {undone} undone, {told} told, {state}");
+            let fine = if apply.contains(&"--in-place") {
+                // What had begun is undone first.
+                ran.abs_diff(2 + undone) <= told
+            } else {
+                (2 + anew..=2 + anew + told).contains(&ran) && (anew..=anew + told).contains(&undone)
+            };
+            assert!(fine, "{when}: {ran} runs, {undone} undone, {told} told, {state}");
             story.ends_in_the_base("installed");
             assert_eq!(story.hooks(), (ran, undone + 2), "{when}");
         } else {
@@ -198,12 +211,14 @@ fn killed_at_any_moment_every_file_is_whole_and_one_more_command_finishes() {
                 ran <= 2 && (ran..=ran + told).contains(&undone),
                 "{when}: {ran} runs, {undone} undone, {told} told"
             );
-            story.ends_in_the_target();
+            story.ends_in_the_target(apply);
             assert_eq!(story.hooks(), (ran + 2, undone), "{when}");
         }
         *seen.entry((name, state)).or_default() += 1;
     }
-    println!("{kills} kills, {alive} met it alive, apply takes {applying:?}, rollback {restoring:?}: {seen:?}");
+    println!(
+        "{apply:?}: {kills} kills, {alive} met it alive, apply takes {applying:?}, rollback {restoring:?}: {seen:?}"
+    );
     assert!(alive > 0, "every kill came too late: {seen:?}");
     assert!(seen.keys().any(|(_, state)| state == "interrupted"), "no kill interrupted anything: {seen:?}");
 }

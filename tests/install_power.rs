@@ -33,17 +33,19 @@ struct Story {
     made: Made,
     base: World,
     target: World,
+    options: Options,
 }
 
 impl Story {
-    fn new() -> Self {
+    fn new(in_place: bool) -> Self {
         let (base, target) = everything();
         let made = Made::new("2", &[("1", &base)], &target, CONFIG);
-        Self { made, base: lived_in(&base), target: lived_in_after(&target) }
+        let options = Options { in_place, ..Options::default() };
+        Self { made, base: lived_in(&base), target: lived_in_after(&target), options }
     }
 
     fn apply(&self, disk: &Disk, dir: &Path) -> cumulate::report::Result<cumulate::install::Applied> {
-        apply(disk, dir, &self.made.release(), &Options::default())
+        apply(disk, dir, &self.made.release(), &self.options)
     }
 
     /// After the cut: one more apply ends in the target, one more rollback in the base.
@@ -98,13 +100,19 @@ fn cut_everywhere(
             fs::remove_dir_all(scratch.path().join("other")).unwrap();
         }
         if done {
+            println!(
+                "in place: {}; {what}: {} points, {} cuts each",
+                story.options.in_place,
+                n / step as u64 + 1,
+                2 + draws
+            );
             return;
         }
     }
 }
 
-fn every_power_cut(how: (usize, u64)) {
-    let story = Story::new();
+fn every_power_cut(how: (usize, u64), in_place: bool) {
+    let story = Story::new(in_place);
     let scratch = scratch();
     let base = scratch.path().join("base");
     lay(&base, &story.base);
@@ -131,11 +139,13 @@ fn every_power_cut(how: (usize, u64)) {
 
 #[test]
 fn power_cuts_leave_whole_files_and_a_way_on() {
-    every_power_cut((11, 3));
+    every_power_cut((11, 3), false);
+    every_power_cut((11, 3), true);
 }
 
 #[test]
 #[ignore = "long: several power cuts after every single operation"]
 fn every_power_cut_leaves_whole_files_and_a_way_on() {
-    every_power_cut((1, 12));
+    every_power_cut((1, 12), false);
+    every_power_cut((1, 12), true);
 }

@@ -96,6 +96,10 @@ pub enum Using {
         /// The id of a hook that cannot be undone and may run all the same (as the refusal names it); again for more.
         #[arg(long, value_name = "ID")]
         accept: Vec<String>,
+        /// Replace files one by one, where there is no room for both versions of all: takes the disk of the largest file and
+        /// of what the new files lack of the old ones, and twice the time; rolling back stays possible.
+        #[arg(long)]
+        in_place: bool,
         /// Print the steps and change nothing.
         #[arg(long)]
         dry_run: bool,

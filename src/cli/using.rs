@@ -62,6 +62,7 @@ pub fn run(command: Using) -> Result<u8> {
             from,
             release_times,
             accept,
+            in_place,
             dry_run,
             output,
         } => {
@@ -79,6 +80,7 @@ pub fn run(command: Using) -> Result<u8> {
                 intact: from,
                 release_times,
                 accept,
+                in_place,
                 ..Options::default()
             };
             let applied = verb::apply(&Disk::real(), &bundle, &dir, &belief, options)?;
@@ -214,7 +216,7 @@ fn resumed(r: Option<Resumed>) -> &'static str {
         None => "",
         Some(Resumed::Discarded) => "The preparations of an interrupted run were thrown away.\n",
         Some(Resumed::FinishedApply) => "An interrupted apply was finished first.\n",
-        Some(Resumed::FinishedRollback) => "An interrupted rollback was finished first.\n",
+        Some(Resumed::FinishedRollback) => "An interrupted run was undone first.\n",
     }
 }
 
@@ -252,6 +254,10 @@ fn apply_text(a: &Applied, dir: &Path) -> String {
     }
     for h in &a.hooks {
         text += &format!("  {:8} {}: {}\n", "hook", safe(&h.id), safe(&h.run.join(" ")));
+    }
+    if a.in_place > 0 {
+        let n = count(a.in_place, "file", "files");
+        text += &format!("one by one: {n}; of the old versions what the new ones lack is kept\n");
     }
     text += &findings(&a.findings);
     let fixed: Vec<&str> =

@@ -2,7 +2,7 @@
 
 use super::holes::has_holes;
 use super::trace::{Trace, own};
-use super::writer::folder_of;
+use super::writer::{NewFile, folder_of};
 use super::{Disk, error};
 use crate::report::Result;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
@@ -65,13 +65,20 @@ impl Disk {
             }
             new.put(&buffer[..n])?;
         }
-        self.run(to, || owner(new.file(), &meta))?;
-        self.keep_attributes(to, from)?;
-        if has_holes(&meta) {
+        self.take_after(&new, from, has_holes(&meta))
+    }
+
+    /// Gives a new file the owner (as far as this user may), the extended attributes, the mode and the time of another,
+    /// holes if it is to be sparse, and makes it durable but for its name.
+    pub fn take_after(&self, new: &NewFile<'_>, like: &Path, sparse: bool) -> Result<()> {
+        let meta = fs::symlink_metadata(like).map_err(|e| error(like, &e))?;
+        self.run(new.path(), || owner(new.file(), &meta))?;
+        self.keep_attributes(new.path(), like)?;
+        if sparse {
             new.dig_holes()?;
         }
         new.set_mode(meta.mode())?;
-        self.set_mtime(to, meta.mtime(), meta.mtime_nsec())?;
+        self.set_mtime(new.path(), meta.mtime(), meta.mtime_nsec())?;
         new.sync()
     }
 

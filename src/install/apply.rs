@@ -2,6 +2,7 @@
 
 use super::contents::Contents;
 use super::hooks;
+use super::in_place;
 use super::known::known;
 use super::mend::Sick;
 use super::preflight;
@@ -44,6 +45,8 @@ pub struct Options {
     pub accept: Vec<String>,
     /// Run no hook: for trials on copies.
     pub skip_hooks: bool,
+    /// Replace files one by one, where there is no room for both versions of all.
+    pub in_place: bool,
     /// The bundle's file, for advice.
     pub named: Option<PathBuf>,
 }
@@ -79,6 +82,9 @@ pub struct Applied {
     /// Bytes of disk that the steps need at most beside the old files.
     pub disk: u64,
     pub fixes: Vec<FixState>,
+    /// Files that are replaced one by one, and whose old versions are kept as what the new ones lack of them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub in_place: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Resumed>,
     /// Commands that ran, or would.
@@ -142,7 +148,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     let here = Here { seen: &seen, contents: &contents, listing: listing.as_ref(), beside, edited: options.edited };
     let mut mended = None;
     let mut drifted = false;
-    let (index, names, work) = match what {
+    let (index, names, mut work) = match what {
         Recognised::AtTarget { route, recorded: true } => (route, None, Work::default()),
         Recognised::AtTarget { route, recorded: false } => (route, None, steps::plan_config(release, route, here)?),
         Recognised::Base { route, names, drift } => {
@@ -160,8 +166,10 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     if !drifted {
         route.must_end_here()?;
     }
-    let files = work.ops.iter().filter(|op| matches!(op.what, What::Put | What::Keep));
-    let space = preflight::space(files.filter_map(|op| op.after.as_ref()), route);
+    let space = match options.in_place {
+        true => in_place::rehearse(dir, release, route, &mut work)?,
+        false => preflight::space(preflight::written(&work), route),
+    };
     let mut applied = Applied {
         schema: "cumulate.apply/1",
         outcome: Outcome::NothingToDo,
@@ -178,6 +186,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         } else {
             route.fixes.clone()
         },
+        in_place: work.reversed.len(),
         resumed,
         hooks: Vec::new(),
         findings: told.into_iter().flatten().chain(work.findings.iter().cloned()).collect(),
@@ -185,7 +194,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     if work.ops.is_empty() && !later {
         return Ok(applied);
     }
-    preflight::check(disk, dir, &work.ops, space)?;
+    preflight::check(disk, dir, &work.ops, (space, options.in_place))?;
     applied.findings.extend(preflight::lost_attributes(dir, &work)?);
     let gains = !at_target && !options.skip_hooks;
     let hooks = if gains { hooks::due(&state, &route.hooks, installed.generation)? } else { Vec::new() };
@@ -209,6 +218,11 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     applied.findings.extend(lost.into_iter().filter(|f| !told.contains(&format!("{} {}", f.code.as_str(), f.subject))));
     applied.outcome = if work.ops.is_empty() { Outcome::Recorded } else { Outcome::Applied };
     Ok(applied)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Whether the release comes after the one that is installed: by sequence, or where neither states one, by being
@@ -321,12 +335,12 @@ fn run(
         state.drop_ran(disk)?;
         let lost = stage(disk, state, release, work, mtime)?;
         keep_pristine(disk, state, number, work)?;
-        back_up(disk, state, number, &generation.ops)?;
+        back_up(disk, state, generation)?;
         state.write_generation(disk, generation, &route.after)?;
         preflight::unchanged(&state.dir, &generation.ops, seen)?;
         Ok(lost)
     })();
-    let lost = match staged {
+    let mut lost = match staged {
         Ok(lost) => lost,
         Err(e) => {
             let begun = state.journal()?.is_some();
@@ -338,7 +352,11 @@ fn run(
             return Err(after_undo(e, undone));
         }
     };
-    let committed = journal(Doing::Applying).and_then(|()| resume::complete(disk, state, generation));
+    let mut replace = |n: usize, op: &Op| {
+        lost.extend(in_place::replace(disk, state, release, work, (generation, mtime), (n, op))?);
+        Ok(())
+    };
+    let committed = journal(Doing::Applying).and_then(|()| resume::complete(disk, state, generation, &mut replace));
     committed.map_err(|e| resume::taken_back(disk, state, generation, e))?;
     Ok(lost)
 }

@@ -1,6 +1,7 @@
 //! Doing and undoing a generation's operations. Both can be stopped anywhere and started again: what
 //! is done already shows on the disk itself.
 
+use super::in_place;
 use super::scan::{self, Folders, Found};
 use super::stage::{keeps_old, parent_of, slot};
 use super::state::{FolderWas, Generation, State};
@@ -13,12 +14,18 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Does every operation that is not done yet.
-pub fn forward(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
+/// Does every operation that is not done yet, with `replace` those that are done one by one.
+pub fn forward(
+    disk: &Disk,
+    state: &State,
+    generation: &Generation,
+    replace: &mut dyn FnMut(usize, &Op) -> Result<()>,
+) -> Result<()> {
     let stage = state.stage();
     for (n, op) in generation.ops.iter().enumerate() {
         let full = op.path.under(&state.dir);
         match op.what {
+            What::Put if generation.reversed.contains(&n) => replace(n, op)?,
             What::Put => {
                 let staged = slot(&stage, n);
                 if there(&staged)? {
@@ -57,9 +64,15 @@ pub fn forward(disk: &Disk, state: &State, generation: &Generation) -> Result<()
 /// Undoes every operation that is done, last first.
 pub fn backward(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
     let backup = state.backup(generation.generation);
+    if !generation.reversed.is_empty() {
+        in_place::prepare(disk, state)?;
+    }
     for (n, op) in generation.ops.iter().enumerate().rev() {
         let full = op.path.under(&state.dir);
         match op.what {
+            What::Put if generation.reversed.contains(&n) => {
+                in_place::put_back(disk, state, generation.generation, (n, op))?;
+            }
             What::Put | What::Delete if keeps_old(op) => {
                 let kept = slot(&backup, n);
                 if there(&kept)? {

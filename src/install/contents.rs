@@ -37,7 +37,8 @@ impl Contents {
                 let digest = at.file_name().and_then(|n| n.to_str()).and_then(Digest::from_hex);
                 self.by.extend(digest.map(|d| (d, at)));
             }
-            for (i, op) in record.ops.iter().enumerate().filter(|(_, op)| keeps_old(op)) {
+            let whole = |i: &usize| !record.reversed.contains(i);
+            for (i, op) in record.ops.iter().enumerate().filter(|(i, op)| keeps_old(op) && whole(i)) {
                 self.add(op.before.as_ref(), || slot(&folder, i));
             }
         }

@@ -8,7 +8,7 @@
 //! | `journal` | what is under way: staging, applying or restoring which generation | only during a run, or after an interrupted one |
 //! | `releases/N.record` | generation N: which bundle on which base, fixes, every operation with what was there before and after, folders as they were | as long as one can roll back to before it |
 //! | `releases/N.listing` | the target's listing, so that drift is seen without the bundle | the same |
-//! | `backup/N/I` | the old file of operation I: a hard link, or a copy where there are none | the same |
+//! | `backup/N/I` | the old file of operation I: a hard link, or a copy where there are none; of files that were replaced in place, what the new one lacks of it | the same |
 //! | `pristine/N/D` | a config file as generation N ships it, D its digest: what a merge starts from | the same |
 //! | `stage/I` | the new file of operation I, complete and checked | only during a run |
 //!
@@ -33,6 +33,7 @@ mod contents;
 mod doctor;
 mod from_bundle;
 mod hooks;
+mod in_place;
 mod in_use;
 mod known;
 mod mend;
@@ -43,6 +44,7 @@ mod recognise;
 mod record;
 mod release;
 mod resume;
+mod reverse;
 mod rollback;
 mod scan;
 mod stage;

@@ -27,14 +27,25 @@ pub fn space<'a>(files: impl Iterator<Item = &'a Entry>, route: &Route) -> u64 {
     let config = route.after.entries.iter().filter(|(p, _)| route.class(p) == Class::Config);
     let fixed = OVERHEAD.saturating_add(route.after.len() as u64 * 256);
     let fixed = config.fold(fixed, |sum, (_, e)| sum.saturating_add(e.size()));
-    files.fold(fixed, |sum, e| sum.saturating_add((e.size().div_ceil(4096).saturating_mul(4096)).saturating_add(4096)))
+    files.fold(fixed, |sum, e| sum.saturating_add(room(e.size())))
+}
+
+/// Bytes that a file takes, with its name.
+pub fn room(size: u64) -> u64 {
+    size.div_ceil(4096).saturating_mul(4096).saturating_add(4096)
+}
+
+/// The new or copied files that lie on the disk all at once.
+pub fn written(work: &Work) -> impl Iterator<Item = &Entry> {
+    let at_once = |(n, op): &(usize, &Op)| matches!(op.what, What::Put | What::Keep) && !work.reversed.contains(n);
+    work.ops.iter().enumerate().filter(at_once).filter_map(|(_, op)| op.after.as_ref())
 }
 
 /// Checks that the operations can be done at all.
 ///
 /// # Errors
 /// `no-space`, `io` (read-only or forbidden), `blocked` (another file system, a folder that is not empty).
-pub fn check(disk: &Disk, dir: &Path, ops: &[Op], space: u64) -> Result<()> {
+pub fn check(disk: &Disk, dir: &Path, ops: &[Op], (space, in_place): (u64, bool)) -> Result<()> {
     reachable(disk, dir, ops)?;
     emptiable(dir, ops)?;
     let free = disk.free_space(dir)?;
@@ -44,7 +55,10 @@ pub fn check(disk: &Disk, dir: &Path, ops: &[Op], space: u64) -> Result<()> {
             dir.display(),
             format!("{space} bytes are needed beside the old files, {free} are free"),
         )
-        .next("free some space and run the same command again"));
+        .next(match in_place {
+            true => "free some space and run the same command again",
+            false => "free some space and run the same command again, or try --in-place, which takes less",
+        }));
     }
     Ok(())
 }

@@ -53,6 +53,7 @@ pub fn generation(
         ignored: of_class(&[Class::Volatile, Class::Site]),
         beside,
         ops: work.ops.clone(),
+        reversed: work.reversed.clone(),
         folders: folders(&state.dir, &work.ops)?,
         memory,
         hooks: Vec::new(),

@@ -5,6 +5,7 @@ use super::hooks;
 use super::recognise::list;
 use super::scan;
 use super::state::{Doing, Generation, Installed, Journal, State};
+use super::steps::Op;
 use crate::bundle::When;
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Finding, Result};
@@ -31,6 +32,13 @@ pub fn finish(disk: &Disk, state: &State, accept: &[String]) -> Result<Option<(R
     }
     let generation = state.generation(journal.generation)?;
     refuse_strangers(state, &generation, journal.doing)?;
+    // What was to be replaced one by one is not staged: unless all of it is done, the way on begins anew.
+    if !generation.reversed.is_empty() && !strangers(&state.dir, &generation, Expect::After)?.is_empty() {
+        let begun = hooks::burnt(state, &generation)?;
+        let burnt = generation.hooks.iter().filter(|h| begun.contains(&h.id));
+        hooks::barrier(burnt, accept, "an earlier run was interrupted; the apply begins anew and runs it again")?;
+        return undo(disk, state);
+    }
     let uncertain = hooks::uncertain(state, &generation, journal.doing)?;
     hooks::barrier(
         uncertain.iter().copied(),
@@ -38,7 +46,7 @@ pub fn finish(disk: &Disk, state: &State, accept: &[String]) -> Result<Option<(R
         "an earlier run was interrupted while it was under way; finishing runs it again, and nothing undoes it",
     )?;
     let findings = hooks::told(&uncertain, "it was run again");
-    complete(disk, state, &generation).map_err(|e| taken_back(disk, state, &generation, e))?;
+    complete(disk, state, &generation, &mut |_, _| Ok(())).map_err(|e| taken_back(disk, state, &generation, e))?;
     Ok(Some((Resumed::FinishedApply, findings)))
 }
 
@@ -128,9 +136,14 @@ fn tidy(disk: &Disk, state: &State, beyond: u64) {
 }
 
 /// From the journal's `applying` to the end.
-pub fn complete(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
+pub fn complete(
+    disk: &Disk,
+    state: &State,
+    generation: &Generation,
+    replace: &mut dyn FnMut(usize, &Op) -> Result<()>,
+) -> Result<()> {
     hooks::run(disk, state, generation, When::Before)?;
-    forward(disk, state, generation)?;
+    forward(disk, state, generation, replace)?;
     let wrong = strangers(&state.dir, generation, Expect::After)?;
     if !wrong.is_empty() {
         return Err(Error::new(

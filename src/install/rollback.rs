@@ -3,6 +3,7 @@
 use super::apply::real;
 use super::commit::{Expect, in_the_way, strangers};
 use super::hooks;
+use super::in_place;
 use super::preflight;
 use super::recognise::list;
 use super::resume::{self, Resumed};
@@ -112,6 +113,9 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
         let ran = generation.hooks.iter().filter(|h| begun.as_ref().is_none_or(|b| b.contains(&h.id)));
         hooks::barrier(ran, &options.accept, "it has run and cannot be undone; the files alone would go back")?;
     }
+    if let Some(generation) = &generation {
+        in_place::check(disk, &state, generation)?;
+    }
     let (mut kept, mut findings) = (Vec::new(), Vec::new());
     let outcome = match (journal, &generation) {
         (None, Some(generation)) => {
@@ -167,6 +171,10 @@ fn check(state: &State, generation: &Generation, all: bool) -> Result<Vec<TreePa
     in_the_way(&state.dir, generation)?;
     let folder = state.backup(generation.generation);
     for (n, op) in generation.ops.iter().enumerate().filter(|(_, op)| keeps_old(op)) {
+        if generation.reversed.contains(&n) {
+            in_place::provable(state, generation.generation, (n, op))?;
+            continue;
+        }
         let kept = slot(&folder, n);
         if scan::look(&kept)?.found.entry() != op.before.as_ref() {
             return Err(Error::new(

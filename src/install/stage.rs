@@ -5,7 +5,7 @@ use super::config::read;
 use super::preflight;
 use super::release::Release;
 use super::scan::{self, gone};
-use super::state::State;
+use super::state::{Generation, State};
 use super::steps::{Making, Op, Pristine, What, Work};
 use crate::bundle::Action;
 use crate::disk::{Disk, NewFile, has_holes};
@@ -41,7 +41,8 @@ pub fn stage(
     disk.mkdir(&folder, 0o700)?;
     state.sync(disk)?;
     let many = work.makings.len() >= MANY;
-    for (n, op) in work.ops.iter().enumerate().filter(|(_, op)| op.what == What::Put) {
+    let now = |n: &usize, op: &Op| op.what == What::Put && !work.reversed.contains(n);
+    for (n, op) in work.ops.iter().enumerate().filter(|(n, op)| now(n, op)) {
         let to = slot(&folder, n);
         match (&op.after, work.makings.get(&n)) {
             (Some(Entry::Symlink { target }), Some(_)) => {
@@ -67,7 +68,8 @@ pub fn stage(
     Ok(findings)
 }
 
-fn file<'a>(
+/// The new file of one operation, not synced yet, and the attributes that it could not have.
+pub fn file<'a>(
     disk: &'a Disk,
     state: &State,
     release: &Release<'_>,
@@ -102,27 +104,12 @@ fn file<'a>(
             }
             hasher.finish()
         }
-        (Action::Delta { at, .. }, Some((from, old_digest))) => {
-            let old = read(from, *old_digest)?;
-            let bytes = (release.decode)(making.route, *at, &old, size)?;
-            new.put(&bytes)?;
-            Digest::of(&bytes)
+        _ => {
+            new.put(&decoded(release, (op, making), (digest, size))?)?;
+            digest
         }
-        (Action::Full { at }, _) => {
-            let bytes = (release.decode)(making.route, *at, &[], size)?;
-            new.put(&bytes)?;
-            Digest::of(&bytes)
-        }
-        _ => return Err(Error::new(ErrorCode::Internal, &op.path, "an operation has no source")),
     };
-    if made != digest {
-        return Err(Error::new(
-            ErrorCode::BadDelta,
-            &op.path,
-            format!("its step makes {made}, not the promised {digest} ({size} bytes)"),
-        )
-        .next("get the bundle again from where it was published"));
-    }
+    promised(op, made, (digest, size))?;
     if like.as_ref().is_some_and(has_holes) {
         new.dig_holes()?;
     }
@@ -153,6 +140,31 @@ fn file<'a>(
     Ok((new, lost))
 }
 
+/// The content that a delta makes, checked.
+///
+/// # Errors
+/// `bad-delta`, `source-changed`, `io`.
+pub fn decoded(release: &Release<'_>, (op, making): (&Op, &Making), (digest, size): (Digest, u64)) -> Result<Vec<u8>> {
+    let bytes = match (&making.action, &making.source) {
+        (Action::Delta { at, .. }, Some((from, old))) => {
+            let old = read(from, *old)?;
+            (release.decode)(making.route, *at, &old, size)?
+        }
+        (Action::Full { at }, _) => (release.decode)(making.route, *at, &[], size)?,
+        _ => return Err(Error::new(ErrorCode::Internal, &op.path, "an operation has no source")),
+    };
+    promised(op, Digest::of(&bytes), (digest, size))?;
+    Ok(bytes)
+}
+
+fn promised(op: &Op, made: Digest, (digest, size): (Digest, u64)) -> Result<()> {
+    if made == digest {
+        return Ok(());
+    }
+    let what = format!("its step makes {made}, not the promised {digest} ({size} bytes)");
+    Err(Error::new(ErrorCode::BadDelta, &op.path, what).next("get the bundle again from where it was published"))
+}
+
 /// Full mode bits with the executable bit as the target has it: whoever may read may then execute.
 fn with_exec(mode: u32, exec: bool) -> u32 {
     match (mode & 0o100 != 0, exec) {
@@ -162,7 +174,7 @@ fn with_exec(mode: u32, exec: bool) -> u32 {
     }
 }
 
-fn meta(full: &Path) -> Result<Option<Metadata>> {
+pub fn meta(full: &Path) -> Result<Option<Metadata>> {
     match fs::symlink_metadata(full) {
         Ok(meta) => Ok(Some(meta)),
         Err(e) if gone(&e) => Ok(None),
@@ -204,10 +216,12 @@ pub fn keep_pristine(disk: &Disk, state: &State, generation: u64, work: &Work) -
 
 /// Gives every file and link that goes or is replaced a second name, or a copy where the file system
 /// has no hard links. A config file that stays is always copied: its one content may be edited in place.
-pub fn back_up(disk: &Disk, state: &State, generation: u64, ops: &[Op]) -> Result<()> {
-    let folder = state.backup(generation);
+/// Of files that are replaced one by one, nothing is kept yet.
+pub fn back_up(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
+    let folder = state.backup(generation.generation);
     disk.mkdir(&folder, 0o700)?;
-    for (n, op) in ops.iter().enumerate().filter(|(_, op)| keeps_old(op)) {
+    let now = |n: &usize, op: &Op| keeps_old(op) && !generation.reversed.contains(n);
+    for (n, op) in generation.ops.iter().enumerate().filter(|(n, op)| now(n, op)) {
         let (from, to) = (op.path.under(&state.dir), slot(&folder, n));
         if op.what == What::Keep {
             disk.copy(&from, &to)?;

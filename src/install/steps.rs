@@ -88,6 +88,8 @@ pub struct Work {
     pub aside: Vec<TreePath>,
     /// Config files as they are shipped, by content.
     pub pristine: BTreeMap<Digest, Pristine>,
+    /// Files that are replaced one by one, and whose old content is kept as what the new one lacks of it.
+    pub reversed: BTreeSet<usize>,
     pub findings: Vec<Finding>,
 }
 
