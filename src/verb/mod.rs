@@ -73,6 +73,7 @@ pub use build::{Built, BuiltBase, Output, Progress, Request, build};
 pub use check::{Checked, Gate, check};
 #[cfg(feature = "build")]
 pub use delegate::{DelegationView, add_envelope, trust_delegate};
+#[cfg(feature = "build")]
 pub use delta::{DeltaResult, EncodeOptions, decode as delta_decode, encode as delta_encode};
 #[cfg(feature = "build")]
 pub use derived::bases;
