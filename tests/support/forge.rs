@@ -82,6 +82,11 @@ impl Forge {
         parts(self.blob(&self.bases[at]["listing"]))
     }
 
+    /// The same of a base that may name none.
+    pub fn listing_of(&self, at: usize) -> Option<&Vec<u8>> {
+        self.blobs.get(&serde_json::from_value(self.bases[at]["listing"]["digest"].clone()).ok()?)
+    }
+
     /// Another listing for base `at`.
     pub fn put_listing(&mut self, at: usize, plain: &[u8], text: &str) {
         self.root["limits"]["blob"] = (1 << 20).into();
