@@ -104,6 +104,17 @@ fn what_came_since_is_added_behind_and_a_range_has_a_beginning() {
     let more = import("base..main", "fixes", &["--append"], 0);
     assert_eq!((more["present"].as_array().unwrap().len(), more["ids"].as_array().unwrap().len()), (2, 2), "{more}");
     assert_same(&dir.path().join("fixes"), &dir.path().join("whole"));
+    // Nothing came since: that is no mistake, and changes nothing.
+    for range in ["base..main", "main..main"] {
+        let again = import(range, "fixes", &["--append"], 0);
+        assert_eq!(again["ids"], serde_json::json!([]), "{range}");
+        let said = cumulate(dir.path(), &["import", "git", range, "--repo", "repo", "-o", "fixes", "--append"]);
+        assert!(said.expect(0).stdout.contains("fixes: nothing new"), "{range}");
+        assert_same(&dir.path().join("fixes"), &dir.path().join("whole"));
+    }
+    assert_eq!(import("main..main", "none", &[], 2)["error"]["code"], "usage");
+    import("main..main", "none", &["--append"], 0);
+    assert!(!dir.path().join("none").exists());
     // Fixes whose order nobody stated are not put before or behind anything.
     fs::remove_file(dir.path().join("fixes/series")).unwrap();
     assert_eq!(import("base..main", "fixes", &["--append"], 2)["error"]["code"], "exists");

@@ -234,6 +234,10 @@ fn a_declared_mix_is_a_base_like_any_other_and_proved_by_the_gate() {
         declare(mix);
         let said = run(&["build", "lantern", "-o", "no.cup", "--no-cache"]).expect(3).stderr;
         assert!(said.contains(word), "{said}");
+        // The plan knows before.
+        let plan = run(&["plan", "lantern", "--no-cache"]);
+        assert!((plan.stdout + &plan.stderr).contains(word), "{word}");
+        assert_ne!(plan.code, 0, "{word}");
     }
     run(&["keygen", "--out", "release"]).expect(0);
     declare("version = '1.0.0-hotfix'\nfrom = '1.0.0'\nwith = ['LAN-101', 'LAN-104']");

@@ -170,6 +170,43 @@ fn realising(dir: &Path, top: &str, more: &[(&str, &str)]) {
 }
 
 #[test]
+fn a_variant_that_fits_no_track_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let text: String = (1..=20).map(|k| format!("line {k}\n")).collect();
+    let patch = |k: usize| diff("a.c", &text, &text.replace(&format!("line {k}\n"), "new\n"));
+    for base in ["base/a.c", "seven/a.c"] {
+        write(dir, &[(base, &text)]);
+    }
+    let said = "[[variant]]\npatch = \"old.patch\"\nwhen = { branch = \"6.3\" }\n";
+    write(
+        dir,
+        &[
+            ("cumulate.toml", TRACKS),
+            ("fixes/N.patch", &patch(3)),
+            ("fixes/V/fix.toml", said),
+            ("fixes/V/V.patch", &patch(10)),
+            ("fixes/V/old.patch", &patch(11)),
+            ("fixes/W.patch", &patch(17)),
+            ("fixes/W@@sparc.patch", &patch(18)),
+        ],
+    );
+    let plan = cumulate(dir, &["plan", "--format", "json"]).expect(0).json();
+    let unused: Vec<(&str, &str)> = plan["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|f| f["code"] == "unused-rule")
+        .map(|f| (f["subject"].as_str().unwrap(), f["message"].as_str().unwrap()))
+        .collect();
+    let wanted = [
+        ("V", "'old.patch' is for branch '6.3', which no track is"),
+        ("W", "'W@@sparc.patch' is for platform 'sparc', which no track is"),
+    ];
+    assert_eq!(unused, wanted);
+}
+
+#[test]
 fn a_payload_that_realises_several_fixes_is_chosen_and_left_out_as_a_whole() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
@@ -181,6 +218,11 @@ fn a_payload_that_realises_several_fixes_is_chosen_and_left_out_as_a_whole() {
     assert_eq!(one["fixes"]["BUILD-9"]["realises"], serde_json::json!(["FIX-7", "FIX-8"]));
     let text = cumulate(dir, &["plan", "--only", "DOC"]).expect(0).stdout;
     assert!(text.contains("realises FIX-7, FIX-8: one payload, chosen as a whole"), "{text}");
+    // What the payload is asked by is what people know.
+    let why = cumulate(dir, &["plan", "--explain", "FIX-8", "FIX-7"]).expect(0).stdout;
+    assert!(why.starts_with("FIX-7 is realised by BUILD-9, as a whole\nFIX-8 is realised by BUILD-9"), "{why}");
+    let why = cumulate(dir, &["plan", "--explain", "FIX-8", "FIX-7", "--format", "json"]).expect(0).json();
+    assert_eq!((&why["fix"], &why["realised_by"]["FIX-7"]), (&"BUILD-9".into(), &"BUILD-9".into()), "{why}");
     assert!(text.contains("came along: DOC needs BUILD-9"), "{text}");
     let without = plan(&["--without", "FIX-7"], 0);
     assert_eq!(without["order"], serde_json::json!([]));

@@ -23,7 +23,11 @@ pub fn import(command: &Import) -> Result<u8> {
     };
     Out::new(format).result("import", &made, |m| {
         let mut text = findings(&m.findings);
-        text += &done(format!("{}: {}", m.fixes.display(), count(m.ids.len(), "fix", "fixes")));
+        let made = match m.ids.len() {
+            0 => "nothing new".to_owned(),
+            n => count(n, "fix", "fixes"),
+        };
+        text += &done(format!("{}: {made}", m.fixes.display()));
         if !m.merges.is_empty() {
             text += &format!("  merges, each one fix with all that it brought: {}\n", safe(&m.merges.join(" ")));
         }

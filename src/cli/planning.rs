@@ -81,6 +81,9 @@ fn explain(a: &Plan, needed: &str, fix: &str) -> Result<u8> {
         return Ok(0);
     }
     let mut text = String::new();
+    for (id, by) in &said.realised_by {
+        text += &format!("{} is realised by {}, as a whole\n", safe(id), safe(by));
+    }
     for t in &said.tracks {
         if said.tracks.len() > 1 {
             text += &format!("track {}\n", safe(&t.track));

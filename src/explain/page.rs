@@ -67,6 +67,7 @@ fn section(out: &mut String, track: &TrackView, t: usize, several: bool) {
     }
     findings(out, track);
     if track.refused {
+        classes(out, track);
         return;
     }
     let _ = write!(
@@ -85,7 +86,29 @@ fn section(out: &mut String, track: &TrackView, t: usize, several: bool) {
         }
         out.push_str("</ul>\n</section>\n");
     }
+    classes(out, track);
     files(out, track, t);
+}
+
+/// What the fixes are to each other and to the base, with the lines that show it.
+fn classes(out: &mut String, track: &TrackView) {
+    if track.classes.is_empty() {
+        return;
+    }
+    out.push_str("<section>\n<h2>What they are by their content</h2>\n<ul>\n");
+    for c in &track.classes {
+        let _ = write!(out, "<li><span class=\"id\">{}</span> <b>{}</b>: {}", escape(&c.fix), c.class, escape(&c.text));
+        for part in &c.parts {
+            let at = format!("'{}', line {} of its patch", part.path, part.line);
+            let _ = write!(out, "<pre>{}\n{}</pre>", escape(&at), escape_lines(&part.lines));
+        }
+        out.push_str("</li>\n");
+    }
+    out.push_str("</ul>\n</section>\n");
+}
+
+fn escape_lines(lines: &[String]) -> String {
+    lines.iter().map(|line| escape(line)).collect::<Vec<_>>().join("\n")
 }
 
 fn findings(out: &mut String, track: &TrackView) {
@@ -133,6 +156,9 @@ fn row(out: &mut String, track: &TrackView, t: usize, k: usize, id: &str) {
     }
     for e in track.edges.iter().filter(|e| e.needs == id) {
         why.push(format!("needed by {} ({})", e.fix, e.kind));
+    }
+    for c in track.classes.iter().filter(|c| c.fix == id) {
+        why.push(format!("{}: {}", c.class, c.text));
     }
     if let Some(chain) = track.came_along.get(id) {
         why.push(format!("came along: {}", chain.join(" needs ")));

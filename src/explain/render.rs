@@ -87,7 +87,9 @@ fn one(track: &TrackView, out: &mut String) {
     }
     for (id, why) in &track.dropped {
         let _ = writeln!(out, "   -  {}: {}", safe(id), safe(why));
-        for c in classes.get(id.as_str()).into_iter().flatten().filter(|c| !c.parts.is_empty()) {
+        // That it is superseded or contained stands above; what that loses does not.
+        let said = |c: &&&ClassView| c.parts.is_empty() && matches!(c.class, "superseded" | "contained" | "duplicate");
+        for c in classes.get(id.as_str()).into_iter().flatten().filter(|c| !said(c)) {
             let _ = writeln!(out, "        {}: {}", c.class, safe(&c.text));
             class_parts(c, out);
         }

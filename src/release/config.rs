@@ -331,15 +331,26 @@ impl Config {
                     "give it a name of its own, and the fixes that are in it",
                 );
             }
-            if !self
-                .bases
-                .iter()
-                .any(|b| mix.from == b.version || mix.from.split_once('@').is_some_and(|(v, _)| v == b.version))
-            {
-                return bad(
-                    format!("the mix '{}' is made of '{}', which is no base", mix.version, mix.from),
-                    "correct 'from'",
-                );
+            let is = |b: &&BaseConfig| {
+                mix.from == b.version || mix.from.split_once('@').is_some_and(|(v, _)| v == b.version)
+            };
+            match self.bases.iter().find(is) {
+                None => {
+                    return bad(
+                        format!("the mix '{}' is made of '{}', which is no base", mix.version, mix.from),
+                        "correct 'from'",
+                    );
+                }
+                Some(base) if base.shipped.is_some() => {
+                    return bad(
+                        format!(
+                            "a build lies between, so what the fixes of the mix '{}' make of base '{}' is not known",
+                            mix.version, mix.from
+                        ),
+                        "record what is shipped as a base of its own: cumulate base add",
+                    );
+                }
+                Some(_) => {}
             }
         }
         let mut names = BTreeSet::new();

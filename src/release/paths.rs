@@ -65,6 +65,18 @@ pub fn unused_names(config: &Config, fixes: &FixSet) -> Vec<Finding> {
             findings.push(unused(&rule.fix, what));
         }
     }
+    for fix in &fixes.fixes {
+        for v in fix.variants.iter().filter(|v| !some_track(config, &v.branch, &v.platform)) {
+            let file = v.file.file_name().unwrap_or_default().to_string_lossy();
+            let said = [("branch", &v.branch), ("platform", &v.platform)];
+            let said: Vec<String> = said.iter().filter_map(|(k, v)| Some(format!("{k} '{}'", v.as_ref()?))).collect();
+            let what = format!("'{file}' is for {}, which no track is", said.join(" and "));
+            findings.push(
+                Finding::new(Code::UnusedRule, &fix.id, what)
+                    .next("correct its name or the 'when' of its [[variant]], or add the [[track]]"),
+            );
+        }
+    }
     findings
 }
 
@@ -105,9 +117,15 @@ fn unused(subject: &str, message: String) -> Finding {
 }
 
 fn tracks_of(config: &Config, rule: &NotFor) -> bool {
-    let fits = |stated: &str, have: &str| stated.is_empty() || stated == have;
-    let any = config.tracks.iter().any(|t| fits(&rule.branch, &t.branch) && fits(&rule.platform, &t.platform));
-    any || config.tracks.is_empty() && rule.branch.is_empty() && rule.platform.is_empty()
+    let stated = |s: &String| Some(s.clone()).filter(|s| !s.is_empty());
+    some_track(config, &stated(&rule.branch), &stated(&rule.platform))
+}
+
+/// Whether a track has what is stated of it.
+fn some_track(config: &Config, branch: &Option<String>, platform: &Option<String>) -> bool {
+    let fits = |stated: &Option<String>, have: &str| stated.as_deref().is_none_or(|s| s == have);
+    let any = config.tracks.iter().any(|t| fits(branch, &t.branch) && fits(platform, &t.platform));
+    any || config.tracks.is_empty() && branch.is_none() && platform.is_none()
 }
 
 /// Compiles one pattern; `*` does not cross `/`, `**` does.

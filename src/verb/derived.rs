@@ -25,18 +25,12 @@ pub fn bases<'r>(release: &'r Release, tracks: &[PlannedTrack<'_>]) -> Result<Ve
 /// Every declared mix of a track by name, with its content.
 ///
 /// # Errors
-/// `config` for a fix that is not on the track or does not apply to the base, and where a build lies between.
+/// `config` for a fix that is not on the track or does not apply to the base.
 pub fn derived(release: &Release, track: &PlannedTrack<'_>) -> Result<Vec<(String, Source)>> {
     let mut out = Vec::new();
     for mix in &release.config.derived {
         let Some(base) = track.track.bases.iter().find(|b| b.name == mix.from) else { continue };
         let bad = |what: String, next: &str| Error::new(ErrorCode::Config, &mix.version, what).next(next);
-        if base.shipped.is_some() {
-            return Err(bad(
-                "a build lies between, so what the fixes make of this base is not known".into(),
-                "record what is shipped as a base of its own: cumulate base add",
-            ));
-        }
         let mut order: Vec<(&FixId, &Payload)> = Vec::new();
         for id in &mix.with {
             let fix = track.candidates.iter().find(|c| c.id.0 == *id);

@@ -43,9 +43,11 @@ pub fn import_git(disk: &Disk, repo: &Path, range: &str, out: &Path, append: boo
         .map_err(|e| Error { code: ErrorCode::Usage, ..e }.next("say FROM..TO, with names that this repository has"))?;
     let listed = String::from_utf8_lossy(&listed).into_owned();
     let commits: Vec<Vec<&str>> = listed.lines().map(|l| l.split(' ').collect()).collect();
-    if commits.is_empty() || commits.len() > MOST {
+    // With nothing to add there is nothing wrong: what came since the last time may be nothing.
+    if commits.is_empty() && !append || commits.len() > MOST {
         let what = format!("the range has {} commits; from 1 to {MOST} can be taken", commits.len());
-        return Err(Error::new(ErrorCode::Usage, range, what).next("say FROM..TO"));
+        let next = "say FROM..TO: what is there already, and up to what; --append takes ranges with nothing new";
+        return Err(Error::new(ErrorCode::Usage, range, what).next(next));
     }
     let mut made = Imported {
         fixes: out.to_path_buf(),
@@ -80,8 +82,10 @@ pub fn import_git(disk: &Disk, repo: &Path, range: &str, out: &Path, append: boo
         made.ids.push(id);
     }
     let series = files.iter().fold(series.clone(), |all, (name, _)| all + name + "\n");
-    write(disk, out, files, &series)?;
-    made.findings = read_fixes(out)?.findings;
+    if !files.is_empty() {
+        write(disk, out, files, &series)?;
+        made.findings = read_fixes(out)?.findings;
+    }
     made.findings.extend(diverges(repo, range)?);
     Ok(made)
 }

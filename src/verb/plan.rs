@@ -1,11 +1,12 @@
 //! `plan`: every track's plan, or its refusal, as one view.
 
+use super::derived::derived;
 use super::planned::PlannedTrack;
 use crate::explain::{MatrixRow, PlanView, TrackView};
 use crate::fix::{Fix, FixId, Meta, Payload};
 use crate::plan::{DropCause, Proof};
 use crate::release::{Release, variant_for};
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use std::collections::BTreeMap;
 
 /// What `plan` shows; levels of findings are the configuration's.
@@ -18,6 +19,10 @@ pub fn plan_view(release: &Release, tracks: &[PlannedTrack<'_>], with_matrix: bo
         let metas: BTreeMap<&FixId, (&Meta, &Payload)> =
             t.candidates.iter().map(|c| (c.id, (c.meta, c.payload))).collect();
         let mut findings = t.findings.clone();
+        findings.extend(derived(release, t).err().map(|e| {
+            let what = format!("it cannot be made: {}", e.message);
+            Finding::new(Code::DoesNotApply, format!("[[derived]] {}", e.subject), what).next(e.next)
+        }));
         if i == 0 {
             findings.extend(release.findings.iter().cloned());
         }

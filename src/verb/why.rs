@@ -7,6 +7,7 @@ use crate::plan::{PlanInput, why};
 use crate::release::Release;
 use crate::report::{Error, ErrorCode, Result};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The question, and the answer on every track.
 #[derive(Debug, Clone, Serialize)]
@@ -15,6 +16,9 @@ pub struct Explanation {
     pub version: String,
     pub needed: String,
     pub fix: String,
+    /// Of an id that a payload realises: that payload, which is what is explained.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub realised_by: BTreeMap<String, String>,
     pub tracks: Vec<WhyView>,
 }
 
@@ -22,7 +26,21 @@ pub struct Explanation {
 ///
 /// # Errors
 /// `plan-refused` where a track has no plan; `usage` for an id that no fix of the release has.
-pub fn explanation(release: &Release, tracks: &[PlannedTrack<'_>], needed: &FixId, fix: &FixId) -> Result<Explanation> {
+pub fn explanation<'a>(
+    release: &'a Release,
+    tracks: &[PlannedTrack<'_>],
+    needed: &'a FixId,
+    fix: &'a FixId,
+) -> Result<Explanation> {
+    let mut realised_by = BTreeMap::new();
+    let mut carrier = |id| match release.fixes.realised.get(id) {
+        Some(carrier) => {
+            realised_by.insert(id.0.clone(), carrier.0.clone());
+            carrier
+        }
+        None => id,
+    };
+    let (needed, fix) = (carrier(needed), carrier(fix));
     for id in [needed, fix] {
         if !release.fixes.fixes.iter().any(|f| f.id == *id) {
             return Err(Error::new(ErrorCode::Usage, id, "no fix of this release has this id")
@@ -41,6 +59,7 @@ pub fn explanation(release: &Release, tracks: &[PlannedTrack<'_>], needed: &FixI
         version: release.config.release.version.clone(),
         needed: needed.0.clone(),
         fix: fix.0.clone(),
+        realised_by,
         tracks: views,
     })
 }
