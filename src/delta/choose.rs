@@ -42,7 +42,7 @@ pub(super) fn best_at(old: Option<&[u8]>, new: &[u8], profile: Profile, depth: u
         let both = before.len() as u64 + new.len() as u64;
         let settings = settings::of(profile);
         if depth <= containers::DEPTH
-            && before.len().max(new.len()) as u64 <= settings.stream_tried
+            && before.len().max(new.len()) as u64 <= settings.opened
             && [before, new].into_iter().all(containers::is_container)
         {
             best = code(Codec::Containers, old, new, profile).ok();

@@ -81,7 +81,7 @@ fn extend(old: &[u8], new: &[u8], from_old: usize, from_new: usize, limit: usize
 
 /// Copies in order of the new file, without overlap there.
 pub fn align(old: &[u8], new: &[u8], gain: usize) -> Vec<Copy> {
-    let Some(suffixes) = Suffixes::new(old) else { return Vec::new() };
+    let Some(suffixes) = Suffixes::new(old, gain) else { return Vec::new() };
     let seeds = seeds(old, new, &suffixes, gain);
     drop(suffixes);
     let mut copies: Vec<Copy> = Vec::with_capacity(seeds.len());

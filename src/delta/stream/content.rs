@@ -6,7 +6,7 @@ use super::growth::Growth;
 use super::image::{Class, Image};
 use super::literal::{Around, Literals, Matches};
 use super::map::{Copy, Map};
-use super::model::{Bits, hash2};
+use super::model::{Bits, Tier, hash2};
 use super::refs::{Cursor, Refs};
 use super::words::Words;
 
@@ -39,7 +39,7 @@ impl Learned {
     }
 }
 
-pub struct Content<'a> {
+pub struct Content<'a, T> {
     pub old: &'a [u8],
     pub old_image: &'a Image,
     pub new_image: &'a Image,
@@ -47,11 +47,11 @@ pub struct Content<'a> {
     cursor: Cursor<'a>,
     pub map: Map<'a>,
     learned: Vec<Learned>,
-    flags: Bits<4>,
-    numbers: Bits<3>,
-    literals: Literals,
+    flags: Bits<4, T>,
+    numbers: Bits<3, T>,
+    literals: Literals<T>,
     matches: Matches,
-    words: Words,
+    words: Words<T>,
     order: Order,
     history: u32,
     last_jump: i64,
@@ -63,7 +63,7 @@ fn log2_ceil(n: usize) -> u32 {
     usize::BITS - n.saturating_sub(1).leading_zeros()
 }
 
-impl<'a> Content<'a> {
+impl<'a, T: Tier> Content<'a, T> {
     /// `fresh` is how many bytes no copy covers.
     pub fn new(
         old: &'a [u8],
@@ -73,7 +73,7 @@ impl<'a> Content<'a> {
         order: Order,
         fresh: usize,
     ) -> Self {
-        let logs = logs(old.len(), images.0.is_known(), fresh);
+        let logs = logs(old.len(), images.0.is_known(), fresh).at_most(T::LOGS);
         Content {
             old,
             old_image: images.0,
@@ -154,13 +154,13 @@ impl<'a> Content<'a> {
             let salt = mode << 4;
             let around = Around {
                 contexts: [
-                    hash2(tail & 0xFF, 0x101 + salt),
                     hash2(tail & 0xFFFF, 0x202 + salt),
+                    hash2(before << 9 | u32::from(expected) | u32::from(trust > 0) << 8, 0x707 + salt),
+                    hash2(tail & 0xFF, 0x101 + salt),
                     hash2(tail & 0xFF_FFFF, 0x303 + salt),
                     hash2(tail, 0x404),
                     hash2(hash2(tail, b(5) | b(6) << 8), 0x505),
                     hash2(after << 8 | b(1), 0x606 + salt),
-                    hash2(before << 9 | u32::from(expected) | u32::from(trust > 0) << 8, 0x707 + salt),
                 ],
                 expected,
                 trust,
@@ -466,6 +466,16 @@ pub fn logs(old: usize, image: bool, fresh: usize) -> Logs {
 }
 
 impl Logs {
+    fn at_most(self, most: [u32; 4]) -> Logs {
+        let [learned, flags, lines, matches] = most;
+        Logs {
+            learned: self.learned.min(learned),
+            flags: self.flags.min(flags),
+            lines: self.lines.min(lines),
+            matches: self.matches.min(matches),
+        }
+    }
+
     /// Bytes that the tables take.
     pub fn bytes(&self) -> u64 {
         (8u64 << self.learned) + (4 << self.flags) + (32 << self.lines) + (4 << self.matches) + (3 << 20)

@@ -3,7 +3,7 @@
 
 use super::coder::Coder;
 use super::map::Copy;
-use super::model::{Bits, hash2};
+use super::model::{Bits, Tier, hash2};
 
 /// Diagonals remembered.
 const RECENT: usize = 16;
@@ -26,8 +26,14 @@ fn size_class(n: u64) -> u32 {
 }
 
 /// Codes the copies; a decoder gives an empty slice and their number. Fails on what no encoder writes.
-pub fn copies<C: Coder>(c: &mut C, given: &[Copy], count: usize, old_len: u64, new_len: u64) -> Option<Vec<Copy>> {
-    let mut bits: Bits<3> = Bits::new(18, 255);
+pub fn copies<C: Coder, T: Tier>(
+    c: &mut C,
+    given: &[Copy],
+    count: usize,
+    old_len: u64,
+    new_len: u64,
+) -> Option<Vec<Copy>> {
+    let mut bits: Bits<3, T> = Bits::new(18, 255);
     let mut out: Vec<Copy> = Vec::with_capacity(count);
     let mut s = State { recent: [0; RECENT], end_old: 0, end_new: 0, last_len: 0, last_gap: 0, last_way: 0 };
     for i in 0..count {

@@ -1,7 +1,8 @@
 //! Bytes that no prediction covers: contexts of several orders, a match model over everything known, mixed.
 
 use super::coder::Coder;
-use super::model::{Counter, Mixer, SMALL_NEW, hash2, small_p, small_update, squash, stretch};
+use super::model::{Counter, Mixer, SMALL_NEW, Tier, hash2, small_p, small_update, squash, stretch};
+use std::marker::PhantomData;
 
 /// Hashed contexts of a byte.
 pub const CONTEXTS: usize = 7;
@@ -9,7 +10,7 @@ const INPUTS: usize = CONTEXTS + 2;
 /// Counters of one nibble: a check, and one for every node of the nibble's tree.
 type Line = [u16; 16];
 
-pub struct Literals {
+pub struct Literals<T> {
     lines: Vec<Line>,
     mask: u32,
     by_match: Mixer<INPUTS>,
@@ -18,6 +19,7 @@ pub struct Literals {
     order0: Vec<Counter>,
     /// Whether a long match goes on, by mode and length.
     hits: Vec<Counter>,
+    tier: PhantomData<T>,
 }
 
 /// A match this long is followed by one flag a byte, not by eight bits.
@@ -33,17 +35,21 @@ pub struct Around {
     pub mode: u32,
 }
 
-impl Literals {
+impl<T: Tier> Literals<T> {
+    /// Order 0 and the match come behind the contexts.
+    const USED: usize = T::BYTES + 2;
+
     /// `log` of the number of lines.
     pub fn new(log: u32) -> Self {
         Literals {
             lines: vec![[SMALL_NEW; 16]; 1 << log],
             mask: (1 << log) - 1,
-            by_match: Mixer::new(4 * 32 * 2, 18000, 90),
-            by_bits: Mixer::new(4 * 256, 18000, 90),
+            by_match: Mixer::new(4 * 32 * 2, 162_000 / Self::USED as i32, 90),
+            by_bits: Mixer::new(4 * 256, 162_000 / Self::USED as i32, 90),
             matched: vec![Counter::NEW; 32 * 256],
             order0: vec![Counter::NEW; 4 * 256],
             hits: vec![Counter::NEW; 4 * 64],
+            tier: PhantomData,
         }
     }
 
@@ -88,7 +94,7 @@ impl Literals {
         let mode = around.mode as usize;
         for bit_index in 0..8u32 {
             if bit_index == 0 || bit_index == 4 {
-                for (i, line) in at.iter_mut().enumerate() {
+                for (i, line) in at.iter_mut().enumerate().take(T::BYTES) {
                     let h = hash2(around.contexts[i].wrapping_add(i as u32), partial | (bit_index << 8));
                     *line = self.line(h);
                 }
@@ -97,25 +103,31 @@ impl Literals {
                 if bit_index < 4 { partial } else { (1 << (bit_index - 4)) | partial & ((1 << (bit_index - 4)) - 1) };
             let node = (node & 15) as usize;
             let mut inputs = [0i32; INPUTS];
-            for i in 0..CONTEXTS {
+            for i in 0..T::BYTES {
                 inputs[i] = stretch(small_p(self.lines[at[i]][node]) << 4);
             }
             let bit_expected = (expected >> (7 - bit_index)) & 1;
             let m = (trust * 8 + bit_index) as usize;
             if trust > 0 {
                 let s = stretch(self.matched[m].p());
-                inputs[CONTEXTS] = if bit_expected == 1 { s } else { -s };
+                inputs[T::BYTES] = if bit_expected == 1 { s } else { -s };
             }
             let zero = mode * 256 + partial as usize;
-            inputs[CONTEXTS + 1] = stretch(self.order0[zero].p());
+            inputs[T::BYTES + 1] = stretch(self.order0[zero].p());
             let set_a = (mode * 32 + trust as usize) * 2 + usize::from(bit_index >= 4);
             let set_b = mode * 256 + partial as usize;
-            let (a, b) = (self.by_match.mix(&inputs, set_a), self.by_bits.mix(&inputs, set_b));
-            let p = squash((a + b) >> 1).clamp(32, 65504);
+            let mixed = if T::BYTES == CONTEXTS {
+                (self.by_match.mix(&inputs, Self::USED, set_a) + self.by_bits.mix(&inputs, Self::USED, set_b)) >> 1
+            } else {
+                self.by_match.mix(&inputs, Self::USED, set_a)
+            };
+            let p = squash(mixed).clamp(32, 65504);
             let bit = c.bit((u32::from(byte) >> (7 - bit_index)) & 1, p);
-            self.by_match.update(&inputs, set_a, bit, p);
-            self.by_bits.update(&inputs, set_b, bit, p);
-            for line in at {
+            self.by_match.update(&inputs, Self::USED, set_a, bit, p);
+            if T::BYTES == CONTEXTS {
+                self.by_bits.update(&inputs, Self::USED, set_b, bit, p);
+            }
+            for &line in &at[..T::BYTES] {
                 small_update(&mut self.lines[line][node], bit);
             }
             self.order0[zero].update(bit, 250);

@@ -16,6 +16,16 @@ pub struct Map<'a> {
     new: &'a Image,
     /// Copies by place in the old file; where several overlap, the longer one's start wins in its own range.
     by_old: Vec<Copy>,
+    /// For each stretch of [`STRETCH`] old bytes, how many copies begin before it.
+    before: Vec<u32>,
+}
+
+/// Few copies begin in a stretch, so that one is found in few steps, most of them in the cache.
+const STRETCH: u64 = 512;
+
+/// Bytes of memory that the stretches of an old file take.
+pub fn memory(old: usize) -> u64 {
+    (old as u64 / STRETCH + 2) * 4
 }
 
 impl<'a> Map<'a> {
@@ -46,13 +56,26 @@ impl<'a> Map<'a> {
             kept += 1;
         }
         by_old.truncate(kept);
-        Map { old, new, by_old }
+        let mut before = Vec::new();
+        for (i, c) in by_old.iter().enumerate() {
+            before.resize((u64::from(c.old) / STRETCH + 1) as usize, i as u32);
+        }
+        before.push(kept as u32);
+        Map { old, new, by_old, before }
+    }
+
+    /// How many copies begin at an old place or before it.
+    fn begun(&self, old: u64) -> usize {
+        let stretch = usize::try_from(old / STRETCH).unwrap_or(usize::MAX);
+        let Some(&from) = self.before.get(stretch) else { return self.by_old.len() };
+        let to = self.before.get(stretch + 1).map_or(self.by_old.len(), |&to| to as usize);
+        from as usize + self.by_old[from as usize..to].partition_point(|c| u64::from(c.old) <= old)
     }
 
     /// Where the byte of an old place is in the new file, and whether a copy says so (else it is a guess
     /// from the nearest copy before).
     pub fn place(&self, old: u64) -> Option<(u64, bool)> {
-        let i = self.by_old.partition_point(|c| u64::from(c.old) <= old);
+        let i = self.begun(old);
         if let Some(c) = i.checked_sub(1).map(|i| &self.by_old[i]) {
             let into = old - u64::from(c.old);
             let inside = into < u64::from(c.len);

@@ -27,22 +27,27 @@ use coder::{Coder, Decoder, Encoder};
 use content::{Content, Order};
 use image::{Image, Section};
 use map::{Copy, Map};
-use model::Bits;
+use model::{Bits, Light, Mixed, Tier};
 use refs::Refs;
 pub(super) use suffix::common;
 
 /// The version of the stream, its first byte; any change of the model is another version.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// Bytes of memory that decoding takes beyond the old bytes, the result included.
 fn need(old: usize, refs: Option<&Refs>, copies: usize, fresh: usize, new: usize) -> u64 {
-    let tables = content::logs(old, refs.is_some(), fresh).bytes();
+    let tables = content::logs(old, refs.is_some(), fresh).bytes() + map::memory(old);
     tables + refs.map_or(0, Refs::memory) + 24 * copies as u64 + new as u64 + (2 << 20)
 }
 
 /// Whether the bytes are an executable that the engine knows.
 pub fn is_image(bytes: &[u8]) -> bool {
     Image::parse(bytes).is_known()
+}
+
+/// The copies that make `new` of `old`, in order and without overlap there.
+pub fn copies(old: &[u8], new: &[u8]) -> Vec<Copy> {
+    align::align(old, new, align::GAIN_PLAIN)
 }
 
 /// The stream that turns `old` into `new`.
@@ -53,24 +58,46 @@ pub fn encode(old: &[u8], new: &[u8], profile: Profile) -> Vec<u8> {
     }
 }
 
-/// `signed`: the hashes of the new file's code signature are left out.
+/// How a stream says what it says.
+#[derive(Clone, Copy)]
+struct Way {
+    order: Order,
+    /// Whether the hashes of the new file's code signature are left out.
+    signed: bool,
+    /// Whether the body is coded by [`Light`] models.
+    light: bool,
+}
+
+impl Way {
+    /// Of all three at once, for every number of the preamble costs a byte.
+    fn number(self) -> u64 {
+        self.order as u64 + 3 * u64::from(self.signed) + 6 * u64::from(self.light)
+    }
+
+    fn from_number(n: u64) -> Option<Way> {
+        (n < 12).then_some(())?;
+        Some(Way { order: Order::from_number(n % 3)?, signed: n / 3 % 2 == 1, light: n / 6 == 1 })
+    }
+}
+
 fn encode_as(old: &[u8], new: &[u8], profile: Profile, signed: bool) -> Vec<u8> {
     let (old_image, new_image) = (Image::parse(old), Image::parse(new));
     let gain = if old_image.is_known() { align::GAIN_LABELLED } else { align::GAIN_PLAIN };
     let first = align::align(old, new, gain);
     let there = map::counterpart(&old_image, &new_image);
+    let way = Way { order: Order::Little, signed, light: profile != Profile::Small };
+    let refs = Refs::scan(old, &old_image);
     if !old_image.is_known() {
         let orders: &[Order] = match profile {
             Profile::Fast => &[Order::Bytes],
             Profile::Balanced | Profile::Small => &[Order::Bytes, Order::Little, Order::Big],
         };
-        let none = Refs::scan(old, &old_image);
-        let tries = orders.iter().map(|&o| write(old, new, (&old_image, &there), &none, &first, o, signed));
+        let tries =
+            orders.iter().map(|&order| write(old, new, (&old_image, &there), &refs, &first, Way { order, ..way }));
         // The first of the smallest.
         return tries.min_by_key(Vec::len).unwrap_or_default();
     }
-    let refs = Refs::scan(old, &old_image);
-    let mut best = write(old, new, (&old_image, &there), &refs, &first, Order::Little, signed);
+    let mut best = write(old, new, (&old_image, &there), &refs, &first, way);
     if profile == Profile::Fast {
         return best;
     }
@@ -81,7 +108,7 @@ fn encode_as(old: &[u8], new: &[u8], profile: Profile, signed: bool) -> Vec<u8> 
         let old_labels = label::old(old, &old_image, &refs, &map);
         let new_labels = label::new(new, &new_image, &new_refs);
         copies = align::align(&old_labels, &new_labels, gain);
-        let again = write(old, new, (&old_image, &there), &refs, &copies, Order::Little, signed);
+        let again = write(old, new, (&old_image, &there), &refs, &copies, way);
         if again.len() >= best.len() {
             break;
         }
@@ -90,24 +117,32 @@ fn encode_as(old: &[u8], new: &[u8], profile: Profile, signed: bool) -> Vec<u8> 
     best
 }
 
-fn write(
+fn write(old: &[u8], new: &[u8], images: (&Image, &Image), refs: &Refs, copies: &[Copy], way: Way) -> Vec<u8> {
+    let mut c = Encoder::new(vec![VERSION]);
+    let given = Preamble { count: copies.len() as u64, way, image: images.1.clone() };
+    preamble(&mut c, images.0, Some(&given));
+    if way.light {
+        body::<Light>(&mut c, old, new, images, refs, copies, way.order);
+    } else {
+        body::<Mixed>(&mut c, old, new, images, refs, copies, way.order);
+    }
+    c.finish(1)
+}
+
+/// What follows the preamble.
+fn body<T: Tier>(
+    c: &mut Encoder,
     old: &[u8],
     new: &[u8],
     (image, there): (&Image, &Image),
     refs: &Refs,
     copies: &[Copy],
     order: Order,
-    signed: bool,
-) -> Vec<u8> {
-    let mut c = Encoder::new(vec![VERSION]);
-    let mut bits = Bits::new(12, 255);
-    let given = Preamble { count: copies.len() as u64, order: order as u64, signed, image: there.clone() };
-    preamble(&mut c, &mut bits, image, Some(&given));
-    let _ = control::copies(&mut c, copies, copies.len(), old.len() as u64, new.len() as u64);
+) {
+    let _ = control::copies::<_, T>(c, copies, copies.len(), old.len() as u64, new.len() as u64);
     let map = Map::new(image, there, copies);
-    let content = Content::new(old, (image, there), refs, map, order, fresh(new.len(), copies));
-    content.run(&mut c, copies, new.len(), new);
-    c.finish(1)
+    let content: Content<T> = Content::new(old, (image, there), refs, map, order, fresh(new.len(), copies));
+    content.run(c, copies, new.len(), new);
 }
 
 fn fresh(new: usize, copies: &[Copy]) -> usize {
@@ -120,35 +155,47 @@ pub fn decode(stream: &[u8], old: &[u8], new_size: u64, limits: DecodeLimits) ->
     if version != VERSION {
         return Err(DeltaError::UnknownCodec(version));
     }
-    let over = |needed: u64, allowed: u64| DeltaError::OverLimit { needed, allowed };
-    if new_size > limits.new_size {
-        return Err(over(new_size, limits.new_size));
-    }
-    let size = usize::try_from(new_size).map_err(|_| over(new_size, limits.new_size))?;
+    let over = DeltaError::OverLimit { needed: new_size, allowed: limits.new_size };
+    let size = usize::try_from(new_size).ok().filter(|_| new_size <= limits.new_size).ok_or(over)?;
     let image = Image::parse(old);
     let mut c = Decoder::new(body);
-    let mut bits = Bits::new(12, 255);
-    let head = preamble(&mut c, &mut bits, &image, None);
+    let head = preamble(&mut c, &image, None).ok_or(DeltaError::Damaged("an unknown way of coding"))?;
+    let mut out = if head.way.light {
+        read::<Light>(c, old, (&image, &head), size, limits)?
+    } else {
+        read::<Mixed>(c, old, (&image, &head), size, limits)?
+    };
+    if head.way.signed {
+        signature::fill(&mut out);
+    }
+    Ok(out)
+}
+
+/// What follows the preamble.
+fn read<T: Tier>(
+    mut c: Decoder,
+    old: &[u8],
+    (image, head): (&Image, &Preamble),
+    size: usize,
+    limits: DecodeLimits,
+) -> Result<Vec<u8>, DeltaError> {
+    let allowed = |needed: u64| {
+        if needed > limits.memory { Err(DeltaError::OverLimit { needed, allowed: limits.memory }) } else { Ok(()) }
+    };
     let count =
         usize::try_from(head.count).ok().filter(|&n| n <= size).ok_or(DeltaError::Damaged("too many copies"))?;
-    let order = Order::from_number(head.order).ok_or(DeltaError::Damaged("an unknown order of words"))?;
-    let least = need(old.len(), None, count, 0, size);
-    if least > limits.memory {
-        return Err(over(least, limits.memory));
-    }
-    let copies = control::copies(&mut c, &[], count, old.len() as u64, new_size)
+    allowed(need(old.len(), None, count, 0, size))?;
+    let copies = control::copies::<_, T>(&mut c, &[], count, old.len() as u64, size as u64)
         .ok_or(DeltaError::Damaged("a copy lies outside the files"))?;
     if c.overrun() {
         return Err(DeltaError::Truncated);
     }
-    let refs = Refs::scan(old, &image);
+    let refs = Refs::scan(old, image);
     let fresh = fresh(size, &copies);
-    let needed = need(old.len(), image.is_known().then_some(&refs), count, fresh, size);
-    if needed > limits.memory {
-        return Err(over(needed, limits.memory));
-    }
-    let map = Map::new(&image, &head.image, &copies);
-    let mut out = Content::new(old, (&image, &head.image), &refs, map, order, fresh).run(&mut c, &copies, size, &[]);
+    allowed(need(old.len(), image.is_known().then_some(&refs), count, fresh, size))?;
+    let map = Map::new(image, &head.image, &copies);
+    let content: Content<T> = Content::new(old, (image, &head.image), &refs, map, head.way.order, fresh);
+    let out = content.run(&mut c, &copies, size, &[]);
     if c.overrun() {
         return Err(DeltaError::Truncated);
     }
@@ -158,9 +205,6 @@ pub fn decode(stream: &[u8], old: &[u8], new_size: u64, limits: DecodeLimits) ->
     if out.len() != size {
         return Err(DeltaError::Damaged("the wrong number of bytes"));
     }
-    if head.signed {
-        signature::fill(&mut out);
-    }
     Ok(out)
 }
 
@@ -168,27 +212,26 @@ pub fn decode(stream: &[u8], old: &[u8], new_size: u64, limits: DecodeLimits) ->
 pub fn memory(stream: &[u8], old: &[u8], new_size: u64) -> u64 {
     let image = Image::parse(old);
     let mut c = Decoder::new(stream.get(1..).unwrap_or(&[]));
-    let head = preamble(&mut c, &mut Bits::new(12, 255), &image, None);
+    let count = preamble(&mut c, &image, None).map_or(u64::MAX, |head| head.count);
     let refs = image.is_known().then(|| Refs::scan(old, &image));
     let new = usize::try_from(new_size).unwrap_or(usize::MAX);
-    need(old.len(), refs.as_ref(), usize::try_from(head.count).unwrap_or(usize::MAX).min(new), new, new)
+    need(old.len(), refs.as_ref(), usize::try_from(count).unwrap_or(usize::MAX).min(new), new, new)
 }
 
 struct Preamble {
     count: u64,
-    /// An [`Order`].
-    order: u64,
-    /// Whether the hashes of the new file's code signature follow from the rest.
-    signed: bool,
+    way: Way,
     /// The old file's sections where they lie in the new one.
     image: Image,
 }
 
-fn preamble<C: Coder>(c: &mut C, bits: &mut Bits<3>, old: &Image, given: Option<&Preamble>) -> Preamble {
-    let count = bits.number(c, given.map_or(0, |g| g.count), 1, &[0; 3]);
-    let order = bits.number(c, given.map_or(0, |g| g.order), 7, &[0; 3]);
+/// Nothing for a way that no encoder writes.
+fn preamble<C: Coder>(c: &mut C, old: &Image, given: Option<&Preamble>) -> Option<Preamble> {
+    let bits: &mut Bits<3, Mixed> = &mut Bits::new(12, 255);
+    let mut number = |id: u32, of: fn(&Preamble) -> u64| bits.number(c, given.map_or(0, of), id, &[0; 3]);
+    let count = number(1, |g| g.count);
+    let way = Way::from_number(number(7, |g| g.way.number()))?;
     let image = given.map_or(old, |g| &g.image);
-    let signed = bits.number(c, given.map_or(0, |g| u64::from(g.signed)), 8, &[0; 3]) > 0;
     let moved = |a: u64, b: u64| b.wrapping_sub(a) as i64;
     let base = if old.is_known() { bits.signed(c, moved(old.base, image.base), 2, &[0; 3]) } else { 0 };
     let mut shift = [0i64; 3];
@@ -207,5 +250,6 @@ fn preamble<C: Coder>(c: &mut C, bits: &mut Bits<3>, old: &Image, given: Option<
         let (mem, size) = (field(2, o.mem, n.mem), field(3, o.size, n.size));
         sections.push(Section { addr, off, mem, size, ..*o });
     }
-    Preamble { count, order, signed, image: Image::new(old.arch, old.base.wrapping_add_signed(base), sections) }
+    let image = Image::new(old.arch, old.base.wrapping_add_signed(base), sections);
+    Some(Preamble { count, way, image })
 }

@@ -34,8 +34,12 @@ struct Part {
     to: usize,
     addr: u64,
     rows: Rows,
-    /// How far behind each block's start its first instruction or record begins ([`u32::MAX`]: there is none).
+    /// How far behind each block's start its first instruction or record begins ([`u32::MAX`]: there is none); of x86,
+    /// how many fields there are before the block.
     starts: Vec<u32>,
+    /// The fields of x86, whose instructions are looked at once: how far behind their block's start, and in the lowest
+    /// four bits the kind.
+    fields: Vec<u16>,
 }
 
 /// How a section's references stand in it.
@@ -103,7 +107,7 @@ impl<'a> Refs<'a> {
             }
             done = to;
             let Some(rows) = Rows::of(s, image.arch) else { continue };
-            let mut part = Part { from, to, addr: s.addr, rows, starts: Vec::new() };
+            let mut part = Part { from, to, addr: s.addr, rows, starts: Vec::new(), fields: Vec::new() };
             match rows {
                 Rows::X64 | Rows::X86 => refs.walk(&mut part, &mut jumps),
                 Rows::RiscV => {
@@ -121,36 +125,45 @@ impl<'a> Refs<'a> {
         refs
     }
 
-    /// Notes where each block's first instruction is, and the addresses that may be jump tables.
+    /// Notes the fields of each block's instructions, and the addresses that may be jump tables.
     fn walk(&self, part: &mut Part, jumps: &mut Vec<u64>) {
         let code = &self.file[part.from..part.to];
         let wide = part.rows == Rows::X64;
+        let absolute = !wide || self.image.base == 0 && self.image.is_low();
+        let least = if wide { 0x10_0000 } else { 0x1_0000 };
         let mut room = 2 * jumps.len().max(ROOM);
         let mut i = 0;
         while i < code.len() {
-            if part.starts.len() * BLOCK <= i {
-                part.starts.push((i - part.starts.len() * BLOCK) as u32);
+            while part.starts.len() * BLOCK <= i {
+                part.starts.push(part.fields.len() as u32);
             }
-            let (len, field) = x86::instruction(&code[i..code.len().min(i + 16)], wide);
-            // LEA of something aligned: perhaps a jump table.
-            if let x86::Field::Rel32(f) = field
-                && wide
-                && f >= 2
-                && code[i + f - 2] == 0x8D
-                && f + 4 == len
-            {
-                let target = part
-                    .addr
-                    .wrapping_add((i + len) as u64)
-                    .wrapping_add(u32_at(code, i + f).unwrap_or(0) as i32 as u64);
-                if self.leads_into_code(target, 2) == 2 {
-                    jumps.push(target);
+            let (len, field) = x86::instruction(code, i, wide);
+            let word = |f: usize| u32_at(code, i + f).unwrap_or(0);
+            let found = match field {
+                x86::Field::None => None,
+                x86::Field::Rel8 => Some((len - 1, REL8)),
+                x86::Field::Rel32(f) => {
+                    let tail = (len - f - 4) as u8;
+                    let target = part.addr.wrapping_add((i + len) as u64).wrapping_add(word(f) as i32 as u64);
+                    // LEA of something aligned: perhaps a jump table.
+                    if wide && f >= 2 && code[i + f - 2] == 0x8D && tail == 0 && self.leads_into_code(target, 2) == 2 {
+                        jumps.push(target);
+                        if jumps.len() >= room {
+                            jumps.sort_unstable();
+                            jumps.dedup();
+                            room = 2 * jumps.len().max(ROOM);
+                        }
+                    }
+                    (tail <= 4 && self.image.at_addr(target).is_some()).then_some((f, REL32 + tail))
                 }
-                if jumps.len() >= room {
-                    jumps.sort_unstable();
-                    jumps.dedup();
-                    room = 2 * jumps.len().max(ROOM);
+                x86::Field::Abs32(f) => {
+                    let v = u64::from(word(f));
+                    (v >= least && absolute && self.image.at_addr(v).is_some()).then_some((f, ABS32))
                 }
+            };
+            if let Some((f, kind)) = found {
+                let block = (part.starts.len() - 1) * BLOCK;
+                part.fields.push(((i + f - block) as u16) << 4 | u16::from(kind));
             }
             i += len;
         }
@@ -215,7 +228,7 @@ impl<'a> Refs<'a> {
 
     /// Bytes of memory that all this takes.
     pub fn memory(&self) -> u64 {
-        let starts: usize = self.parts.iter().map(|p| 4 * p.starts.len()).sum();
+        let starts: usize = self.parts.iter().map(|p| 4 * p.starts.len() + 2 * p.fields.len()).sum();
         (starts + 2 * size_of::<Table>() * self.tables.len() + 8 * BLOCK * size_of::<(u32, u8)>()) as u64
     }
 
@@ -231,9 +244,9 @@ impl<'a> Refs<'a> {
         let start = || part.starts.get(block).filter(|&&s| s != u32::MAX).map(|&s| begin + s as usize);
         match part.rows {
             Rows::X64 | Rows::X86 => {
-                if let Some(start) = start() {
-                    self.x86(part, start, end, found);
-                }
+                let bound = |b: usize| part.starts.get(b).map_or(part.fields.len(), |&n| n as usize);
+                let fields = &part.fields[bound(block)..bound(block + 1)];
+                found.extend(fields.iter().map(|f| (begin as u32 + u32::from(f >> 4), (f & 15) as u8)));
             }
             Rows::Arm64 => self.arm64(part, begin, end, found),
             Rows::Arm => self.arm(part, begin, end, found),

@@ -7,14 +7,53 @@ pub struct Suffixes<'a> {
     order: Vec<i32>,
     /// First place in `order` of the suffixes that begin with each pair of bytes.
     pairs: Vec<u32>,
+    grams: Grams,
+}
+
+/// Which rows of so many bytes the text has: a filter that is asked before a search, for most of what is looked for
+/// where files differ is nowhere. It may say yes wrongly (one in eight or so), never no.
+struct Grams {
+    length: usize,
+    bits: Vec<u64>,
+    shift: u32,
+}
+
+impl Grams {
+    fn new(text: &[u8], length: usize) -> Self {
+        let log = (usize::BITS - text.len().leading_zeros() + 3).clamp(10, 32);
+        let mut grams = Grams { length, bits: vec![0; 1 << (log - 6)], shift: 64 - log };
+        for gram in text.windows(length) {
+            let bit = grams.bit(gram);
+            grams.bits[bit / 64] |= 1 << (bit % 64);
+        }
+        grams
+    }
+
+    /// Of a gram of 8 to 16 bytes.
+    #[inline]
+    fn bit(&self, gram: &[u8]) -> usize {
+        let word = |at: usize| gram.get(at..at + 8).map_or(0, |w| u64::from_le_bytes(w.try_into().unwrap_or_default()));
+        let (a, b) = (word(0), word(self.length - 8));
+        let h = (a ^ b.rotate_left(29)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        ((h ^ h >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93) >> self.shift) as usize
+    }
+
+    /// Whether the text may have the first bytes of `key`.
+    #[inline]
+    fn may_have(&self, key: &[u8]) -> bool {
+        key.get(..self.length).is_some_and(|gram| {
+            let bit = self.bit(gram);
+            self.bits[bit / 64] >> (bit % 64) & 1 == 1
+        })
+    }
 }
 
 /// Lengths of matches are counted up to here, which bounds the cost of a search in repetitive bytes.
 pub const MAX_MATCH: usize = 4096;
 
 impl<'a> Suffixes<'a> {
-    /// Nothing for an empty text or one of 2 GiB and more.
-    pub fn new(text: &'a [u8]) -> Option<Self> {
+    /// For matches of `least` bytes (8 to 16) or more; nothing for an empty text or one of 2 GiB and more.
+    pub fn new(text: &'a [u8], least: usize) -> Option<Self> {
         if text.is_empty() || text.len() >= i32::MAX as usize {
             return None;
         }
@@ -29,12 +68,15 @@ impl<'a> Suffixes<'a> {
         for i in 1..counts.len() {
             counts[i] += counts[i - 1];
         }
-        Some(Suffixes { text, order, pairs: counts })
+        Some(Suffixes { text, order, pairs: counts, grams: Grams::new(text, least) })
     }
 
-    /// Length and place of a longest match for the start of `key`; among the few next to it in the order that are
-    /// as long, the one nearest to `near`.
+    /// Length and place of a longest match for the start of `key` (0 if it is too short to be worth it); among the few
+    /// next to it in the order that are as long, the one nearest to `near`.
     pub fn longest(&self, key: &[u8], near: i64) -> (usize, usize) {
+        if !self.grams.may_have(key) {
+            return (0, 0);
+        }
         let key = &key[..key.len().min(MAX_MATCH)];
         if key.len() < 2 {
             return (0, 0);

@@ -1,7 +1,7 @@
 //! Words of tables: numbers that grew by what their neighbours grew by, as offsets into something that moved do.
 
 use super::coder::Coder;
-use super::model::{Bits, hash2};
+use super::model::{Bits, Tier, hash2};
 
 /// Growths that were seen last, in any column.
 const RECENT: usize = 4;
@@ -9,8 +9,8 @@ const RECENT: usize = 4;
 const CANDIDATES: usize = 3 + RECENT;
 const LOG: u32 = 14;
 
-pub struct Words {
-    bits: Bits<3>,
+pub struct Words<T> {
+    bits: Bits<3, T>,
     /// Growth by the number's upper bits.
     close: Vec<u32>,
     rough: Vec<u32>,
@@ -19,7 +19,7 @@ pub struct Words {
     outcomes: u32,
 }
 
-impl Words {
+impl<T: Tier> Words<T> {
     pub fn new() -> Self {
         Words {
             bits: Bits::new(18, 255),

@@ -132,34 +132,47 @@ const fn two_byte() -> [u8; 256] {
 static ONE: [u8; 256] = one_byte();
 static TWO: [u8; 256] = two_byte();
 
-/// The length of the instruction at the start of `code` (at least 1) and its reference.
+/// No instruction is longer, and none is looked at further.
+const LONGEST: usize = 16;
+
+/// The length of the instruction at a place in `code` (at least 1) and its reference.
 #[inline]
-pub fn instruction(code: &[u8], wide: bool) -> (usize, Field) {
-    if wide { walk::<true>(code) } else { walk::<false>(code) }.unwrap_or((1, Field::None))
+pub fn instruction(code: &[u8], at: usize, wide: bool) -> (usize, Field) {
+    let rest = code.get(at..).unwrap_or_default();
+    let (mut padded, size) = ([0; LONGEST], rest.len().min(LONGEST));
+    let window = rest.first_chunk().unwrap_or_else(|| {
+        padded[..size].copy_from_slice(rest);
+        &padded
+    });
+    let (length, field) = if wide { walk::<true>(window) } else { walk::<false>(window) };
+    if length <= size { (length, field) } else { (1, Field::None) }
 }
 
-fn walk<const WIDE: bool>(c: &[u8]) -> Option<(usize, Field)> {
+/// What was read behind the window's end makes the instruction longer than that.
+#[inline]
+fn walk<const WIDE: bool>(c: &[u8; LONGEST]) -> (usize, Field) {
+    let byte = |i: usize| c[i % LONGEST];
     let mut i = 0;
     let (mut wide, mut short) = (false, false);
-    let mut op = *c.first()?;
+    let mut op = byte(0);
     while matches!(op, 0x66 | 0x67 | 0xF0 | 0xF2 | 0xF3 | 0x2E | 0x36 | 0x3E | 0x26 | 0x64 | 0x65) && i < 8 {
         short |= op == 0x66;
         i += 1;
-        op = *c.get(i)?;
+        op = byte(i);
     }
     if WIDE && op & 0xF0 == 0x40 {
         wide = op & 8 != 0;
         i += 1;
-        op = *c.get(i)?;
+        op = byte(i);
     }
     i += 1;
     let mut what = ONE[usize::from(op)];
     // LES, LDS and BOUND, where 64 bits have vectors.
-    let vector = WIDE || c.get(i).is_some_and(|m| m & 0xC0 == 0xC0);
+    let vector = WIDE || byte(i) & 0xC0 == 0xC0;
     match op {
         0xC4 | 0xC5 | 0x62 if !vector => what = MODRM,
         0x0F => {
-            op = *c.get(i)?;
+            op = byte(i);
             i += 1;
             what = match op {
                 0x38 => {
@@ -175,13 +188,13 @@ fn walk<const WIDE: bool>(c: &[u8]) -> Option<(usize, Field)> {
             op = 0x0F;
         }
         0xC5 => {
-            what = TWO[usize::from(*c.get(i + 1)?)] & (MODRM | IMM8);
+            what = TWO[usize::from(byte(i + 1))] & (MODRM | IMM8);
             i += 2;
         }
         0xC4 | 0x62 => {
-            let map = *c.get(i)? & 7;
+            let map = byte(i) & 7;
             i += if op == 0x62 { 3 } else { 2 };
-            let o = *c.get(i)?;
+            let o = byte(i);
             i += 1;
             what = match map {
                 3 => MODRM | IMM8,
@@ -189,17 +202,17 @@ fn walk<const WIDE: bool>(c: &[u8]) -> Option<(usize, Field)> {
                 _ => MODRM,
             };
         }
-        0xB8..=0xBF if wide => return (i + 8 <= c.len()).then_some((i + 8, Field::None)),
-        0xA0..=0xA3 if WIDE => return (i + 8 <= c.len()).then_some((i + 8, Field::None)),
-        0xA0..=0xA3 => return (i + 4 <= c.len()).then_some((i + 4, Field::Abs32(i))),
-        0x9A | 0xEA if !WIDE => return (i + 6 <= c.len()).then_some((i + 6, Field::None)),
-        0xC2 | 0xCA => return (i + 2 <= c.len()).then_some((i + 2, Field::None)),
-        0xC8 => return (i + 3 <= c.len()).then_some((i + 3, Field::None)),
+        0xB8..=0xBF if wide => return (i + 8, Field::None),
+        0xA0..=0xA3 if WIDE => return (i + 8, Field::None),
+        0xA0..=0xA3 => return (i + 4, Field::Abs32(i)),
+        0x9A | 0xEA if !WIDE => return (i + 6, Field::None),
+        0xC2 | 0xCA => return (i + 2, Field::None),
+        0xC8 => return (i + 3, Field::None),
         _ => {}
     }
     let mut field = Field::None;
     if what & MODRM != 0 {
-        let modrm = *c.get(i)?;
+        let modrm = byte(i);
         i += 1;
         let (mode, rm) = (modrm >> 6, modrm & 7);
         let mut disp = match mode {
@@ -208,7 +221,7 @@ fn walk<const WIDE: bool>(c: &[u8]) -> Option<(usize, Field)> {
             _ => 0,
         };
         if mode != 3 && rm == 4 {
-            let sib = *c.get(i)?;
+            let sib = byte(i);
             i += 1;
             if mode == 0 && sib & 7 == 5 {
                 disp = 4;
@@ -242,7 +255,7 @@ fn walk<const WIDE: bool>(c: &[u8]) -> Option<(usize, Field)> {
         field = Field::Rel32(i);
         i += 4;
     }
-    (i <= c.len()).then_some((i, field))
+    (i, field)
 }
 
 #[cfg(test)]
@@ -270,7 +283,7 @@ mod tests {
             (&[0xE8, 1], 1, Field::None),
         ];
         for (code, len, field) in table {
-            assert_eq!(instruction(code, true), (*len, *field), "{code:02X?}");
+            assert_eq!(instruction(code, 0, true), (*len, *field), "{code:02X?}");
         }
     }
 
@@ -286,7 +299,7 @@ mod tests {
             (&[0x68, 1, 2, 3, 4], 5, Field::Abs32(1)),
         ];
         for (code, len, field) in table {
-            assert_eq!(instruction(code, false), (*len, *field), "{code:02X?}");
+            assert_eq!(instruction(code, 0, false), (*len, *field), "{code:02X?}");
         }
     }
 }

@@ -1,41 +1,11 @@
 //! What each kind of section holds: the references of the instructions, words or records that begin in a range.
 
-use super::{BLOCK, PAIR, Part, Refs, Rows};
+use super::{BLOCK, PAIR, Part, Refs};
 use crate::delta::stream::bytes::{u32_at, u64_at};
 use crate::delta::stream::field::{self, kind::*};
 use crate::delta::stream::image::Class;
-use crate::delta::stream::x86;
 
 impl Refs<'_> {
-    pub(super) fn x86(&self, part: &Part, mut at: usize, end: usize, found: &mut Vec<(u32, u8)>) {
-        let (file, image) = (self.file, self.image);
-        let wide = part.rows == Rows::X64;
-        let absolute = !wide || image.base == 0 && image.is_low();
-        let least = if wide { 0x10_0000 } else { 0x1_0000 };
-        while at < end {
-            let (len, field) = x86::instruction(&file[at..part.to.min(at + 16)], wide);
-            let after = part.addr.wrapping_add((at + len - part.from) as u64);
-            match field {
-                x86::Field::Rel8 => found.push(((at + len - 1) as u32, REL8)),
-                x86::Field::Rel32(f) => {
-                    let tail = (len - f - 4) as u8;
-                    let target = after.wrapping_add(u32_at(file, at + f).unwrap_or(0) as i32 as u64);
-                    if tail <= 4 && image.at_addr(target).is_some() {
-                        found.push(((at + f) as u32, REL32 + tail));
-                    }
-                }
-                x86::Field::Abs32(f) => {
-                    let v = u64::from(u32_at(file, at + f).unwrap_or(0));
-                    if v >= least && absolute && image.at_addr(v).is_some() {
-                        found.push(((at + f) as u32, ABS32));
-                    }
-                }
-                x86::Field::None => {}
-            }
-            at += len;
-        }
-    }
-
     /// Branches, and the addresses that lie between functions.
     pub(super) fn arm(&self, part: &Part, begin: usize, end: usize, found: &mut Vec<(u32, u8)>) {
         for at in (begin..end.min(part.to.saturating_sub(3))).step_by(4) {
