@@ -19,12 +19,8 @@ impl<'a> Replay<'a> {
         };
         let mut line = 0;
         match &group.steps[&fix] {
-            step @ (Step::Patch(_) | Step::Whole(_)) => {
-                let files: &[FilePatch] = match step {
-                    Step::Patch(files) => files,
-                    Step::Whole(files) => files,
-                    Step::Overlay(_) => &[],
-                };
+            Step::Patch(parts) => {
+                let files = parts.files();
                 line = files.first().map_or(0, |f| f.line);
                 let rest: Vec<FilePatch>;
                 let files = if joins.is_empty() {

@@ -58,8 +58,7 @@ impl Replay<'_> {
         let mut patches: Vec<(usize, &[FilePatch])> = Vec::new();
         for (fix, step) in &group.steps {
             match step {
-                Step::Patch(files) => patches.push((*fix, files)),
-                Step::Whole(files) => patches.push((*fix, files)),
+                Step::Patch(parts) => patches.push((*fix, parts.files())),
                 Step::Overlay(_) => return Brought::new(),
             }
         }

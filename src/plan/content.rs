@@ -1,7 +1,7 @@
 //! What a fix does, wherever its parts stand in its files: two that do the same are equal.
 
 use crate::fix::Payload;
-use crate::patch::{Body, FilePatch, Hunk};
+use crate::patch::{Body, FilePatch, Hunk, Line};
 use std::hash::{Hash, Hasher};
 
 #[derive(Clone, Copy)]
@@ -28,8 +28,9 @@ impl Hash for Content<'_> {
             Payload::Overlay(changes) => changes.hash(state),
             Payload::Patch(files) => {
                 for f in files {
+                    // Where so much is the same, it is worth looking at the lines.
                     (head(f), data(f)).hash(state);
-                    body(f).for_each(|h| h.hash(state));
+                    body(f).for_each(|(from, to, ..)| (from, to).hash(state));
                 }
             }
         }
@@ -42,9 +43,9 @@ fn head(f: &FilePatch) -> impl Hash + PartialEq + '_ {
 }
 
 /// Hunks without the lines that they stand at in the patch file.
-fn body(f: &FilePatch) -> impl Iterator<Item = impl Hash + PartialEq + '_> {
+fn body(f: &FilePatch) -> impl Iterator<Item = ((u64, u64), (u64, u64), &[Line])> {
     let hunks: &[Hunk] = if let Body::Text(hunks) = &f.body { hunks } else { &[] };
-    hunks.iter().map(|h| (h.old_start, h.old_len, h.new_start, h.new_len, &h.lines))
+    hunks.iter().map(|h| ((h.old_start, h.old_len), (h.new_start, h.new_len), h.lines.as_slice()))
 }
 
 fn data(f: &FilePatch) -> Option<&Body> {

@@ -3,7 +3,7 @@
 use super::cell::Cell;
 use super::chains::Marks;
 use super::paths;
-use super::replay::{Cells, Group, Replay, Replayed, Step, number};
+use super::replay::{Cells, Group, Parts, Replay, Replayed, Step, number};
 use super::types::{Candidate, PlanInput};
 use crate::fix::{Change, Payload};
 use crate::patch::FilePatch;
@@ -28,17 +28,18 @@ impl<'a> Replay<'a> {
             mine.dedup();
             match fix.payload {
                 Payload::Patch(files) if mine.len() == 1 => {
-                    groups[mine[0]].steps.insert(i, Step::Whole(files));
+                    groups[mine[0]].steps.insert(i, Step::Patch(Parts::All(files)));
                 }
                 Payload::Patch(files) => {
-                    let mut split: BTreeMap<usize, Vec<FilePatch>> = BTreeMap::new();
+                    let mut split: BTreeMap<usize, Vec<&FilePatch>> = BTreeMap::new();
                     for fp in files {
                         if let Some(p) = fp.new.as_ref().or(fp.old.as_ref()) {
-                            split.entry(of_path[p]).or_default().push(fp.clone());
+                            split.entry(of_path[p]).or_default().push(fp);
                         }
                     }
-                    for (g, files) in split {
-                        groups[g].steps.insert(i, Step::Patch(files));
+                    for (g, of) in split {
+                        let some = Parts::Some { of, together: OnceLock::new() };
+                        groups[g].steps.insert(i, Step::Patch(some));
                     }
                 }
                 Payload::Overlay(changes) => {

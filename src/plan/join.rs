@@ -98,7 +98,7 @@ impl<'a> Replay<'a> {
                 }
                 _ => None,
             })?,
-            Step::Patch(_) | Step::Whole(_) => {
+            Step::Patch(_) => {
                 let base = self.base_of(group, now, other, r)?;
                 Digest::of(&applied(&parts(group, fix, &r.path)?, &r.path, base)?)
             }
@@ -167,8 +167,7 @@ pub(super) fn decided_here(resolutions: &[Resolution], group: &Group<'_>) -> boo
 /// The parts of a patch that change a path and neither make, move nor remove it.
 fn parts(group: &Group<'_>, fix: usize, path: &TreePath) -> Option<Vec<FilePatch>> {
     let files: &[FilePatch] = match group.steps.get(&fix)? {
-        Step::Patch(files) => files,
-        Step::Whole(files) => files,
+        Step::Patch(parts) => parts.files(),
         Step::Overlay(_) => return None,
     };
     let names = |f: &&FilePatch| [&f.old, &f.new].into_iter().flatten().any(|p| p == path);

@@ -13,8 +13,7 @@ impl Replay<'_> {
         let cell = |p: &TreePath| group.paths.binary_search(&p).ok().and_then(|i| cells[i].as_ref());
         let files: &[FilePatch] = match group.steps.get(&fix) {
             None => return true,
-            Some(Step::Patch(files)) => files,
-            Some(Step::Whole(files)) => files,
+            Some(Step::Patch(parts)) => parts.files(),
             Some(Step::Overlay(changes)) => {
                 return changes.iter().all(|c| match c {
                     Change::Put { path, mode, digest, .. } => {
@@ -49,8 +48,7 @@ impl Replay<'_> {
     /// The parts of a fix's patch in this group; an overlay has none.
     pub fn patches(&self, g: usize, fix: usize) -> &[FilePatch] {
         match self.groups[g].steps.get(&fix) {
-            Some(Step::Patch(files)) => files,
-            Some(Step::Whole(files)) => files,
+            Some(Step::Patch(parts)) => parts.files(),
             Some(Step::Overlay(_)) | None => &[],
         }
     }
@@ -58,8 +56,7 @@ impl Replay<'_> {
     /// Where a fix renames a path of the group to.
     pub fn moved(&self, g: usize, fix: usize, from: &TreePath) -> Option<&TreePath> {
         let files: &[FilePatch] = match self.groups[g].steps.get(&fix)? {
-            Step::Patch(files) => files,
-            Step::Whole(files) => files,
+            Step::Patch(parts) => parts.files(),
             Step::Overlay(changes) => {
                 return changes.iter().find_map(|c| match c {
                     Change::Rename { from: f, to } if f == from => Some(to),

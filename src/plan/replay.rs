@@ -21,9 +21,27 @@ pub type Cells = Vec<Option<Arc<Cell>>>;
 pub type StateId = u32;
 
 pub(super) enum Step<'a> {
-    Patch(Vec<FilePatch>),
-    Whole(&'a [FilePatch]),
+    Patch(Parts<'a>),
     Overlay(Vec<&'a Change>),
+}
+
+/// The parts of a patch in one group.
+pub(super) enum Parts<'a> {
+    All(&'a [FilePatch]),
+    /// Side by side once they are replayed: what is remembered is not.
+    Some {
+        of: Vec<&'a FilePatch>,
+        together: OnceLock<Vec<FilePatch>>,
+    },
+}
+
+impl Parts<'_> {
+    pub(super) fn files(&self) -> &[FilePatch] {
+        match self {
+            Self::All(files) => files,
+            Self::Some { of, together } => together.get_or_init(|| of.iter().map(|f| (*f).clone()).collect()),
+        }
+    }
 }
 
 #[derive(Default)]
