@@ -233,3 +233,23 @@ fn narrowed(patch: &str, around: usize) -> String {
     let at = start + from;
     format!("{head}@@ -{at},{} +{at},{} @@\n{}", count('+'), count('-'), kept.concat())
 }
+
+#[test]
+fn of_lines_that_repeat_those_are_marked_that_the_other_stands_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let base: String = (1..=20).map(|k| format!("line {k}\n")).collect();
+    let block = base.replace("line 10\n", "line 10\nalpha\n\nbeta\n\ngamma\n\ndelta\n\n");
+    let before = block.replace("alpha\n", "new\nalpha\n");
+    std::fs::create_dir_all(at("base")).unwrap();
+    std::fs::create_dir_all(at("fixes")).unwrap();
+    std::fs::write(at("base/f"), &base).unwrap();
+    std::fs::write(at("fixes/A.patch"), common::diff("f", &base, &block)).unwrap();
+    std::fs::write(at("fixes/B.patch"), common::diff("f", &block, &before)).unwrap();
+    let config =
+        "[component]\nname = \"c\"\n[release]\nversion = \"2\"\n[[base]]\nversion = \"1\"\nsource = \"base\"\n";
+    std::fs::write(at("cumulate.toml"), config).unwrap();
+    let text = cumulate(dir.path(), &["plan", "--explain", "A", "B"]).expect(0).stdout;
+    let marked: Vec<&str> = text.lines().filter(|l| l.starts_with("    > +")).collect();
+    assert_eq!(marked, ["    > +alpha", "    > +", "    > +beta"], "{text}");
+}

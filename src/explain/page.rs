@@ -120,7 +120,7 @@ fn findings(out: &mut String, track: &TrackView) {
     let _ = write!(out, "<section>\n<h2>{head}</h2>\n<ul>\n");
     for f in shown {
         let (class, word) = if f.level == Level::Deny { ("deny", "denied") } else { ("warn", "warning") };
-        let next = if f.next.is_empty() { String::new() } else { format!(" Next: {}", escape(&f.next)) };
+        let next = if f.next.is_empty() { String::new() } else { format!(". Next: {}", escape(&f.next)) };
         let _ = writeln!(
             out,
             "<li><b class=\"{class}\">{word} [{}]</b> {}: {}{next}</li>",

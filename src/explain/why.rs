@@ -233,12 +233,7 @@ pub fn why_text(view: &WhyView, out: &mut String) {
                     safe(&l.needs)
                 );
             }
-            let wanted: BTreeSet<&str> = t.lines.iter().map(|s| s.text.as_str()).collect();
-            let marks = (0..t.needed.lines.len()).filter(|i| {
-                let line = &t.needed.lines[*i];
-                line.starts_with('+') && wanted.contains(&line[1..]) || line.starts_with('-') && count("gone") > 0
-            });
-            print_part(out, &l.needs, &t.needed, &marks.collect());
+            print_part(out, &l.needs, &t.needed, &brought(t));
         }
         let _ = writeln!(out, "  tried {}", safe(&l.other_order));
     }
@@ -249,6 +244,21 @@ pub fn why_text(view: &WhyView, out: &mut String) {
         }
         let _ = writeln!(out, "  tried {}", safe(&p.other_order));
     }
+}
+
+/// The lines of the needed hunk that the other stands on: where they stand together, those alone; else every line of
+/// their texts.
+fn brought(t: &TouchView) -> BTreeSet<usize> {
+    let wanted: Vec<&str> = t.lines.iter().filter(|s| s.how != "gone").map(|s| s.text.as_str()).collect();
+    let with = |sign: char| t.needed.lines.iter().enumerate().filter(move |(_, line)| line.starts_with(sign));
+    let added: Vec<(usize, &str)> = with('+').map(|(i, line)| (i, &line[1..])).collect();
+    let together = added.windows(wanted.len().max(1)).find(|w| w.iter().map(|(_, text)| text).eq(&wanted));
+    let of_text = || added.iter().filter(|(_, text)| wanted.contains(text)).map(|(i, _)| *i).collect();
+    let mut out: BTreeSet<usize> = together.map_or_else(of_text, |w| w.iter().map(|(i, _)| *i).collect());
+    if t.lines.iter().any(|s| s.how == "gone") {
+        out.extend(with('-').map(|(i, _)| i));
+    }
+    out
 }
 
 fn s(n: usize) -> &'static str {
