@@ -5,7 +5,7 @@ mod common;
 use common::Numbers;
 use cumulate::fix::{FixId, Meta, Payload};
 use cumulate::patch::{ParseOptions, parse};
-use cumulate::plan::{Candidate, PlanInput, plan};
+use cumulate::plan::{Candidate, PlanInput, Remembered, plan};
 use cumulate::tree::{Entry, Store, Tree, TreePath};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -96,6 +96,44 @@ fn five_hundred_fixes_have_exactly_the_needs_that_were_generated() {
 fn ten_thousand_fixes_have_exactly_the_needs_that_were_generated() {
     for fixes in [500, 1_000, 2_000, 5_000, 10_000] {
         println!("{}", exact(fixes, fixes * 4));
+    }
+}
+
+/// Plans all fixes but one, then all with what is remembered of that; returns a line of figures.
+fn one_more(fixes: usize, files: usize) -> String {
+    let r = generated(fixes, files);
+    let meta = Meta::default();
+    let ids: Vec<FixId> = r.fixes.iter().map(|f| f.0.clone()).collect();
+    let planned = |n: usize, remembered: Option<&Remembered>| {
+        let candidates = r.fixes[..n].iter().map(|(id, payload)| Candidate { id, meta: &meta, payload }).collect();
+        let mut input = PlanInput::new(candidates, &r.tree, &r.store);
+        input.series = Some(&ids[..n]);
+        input.remembered = remembered;
+        plan(&input).unwrap_or_else(|p| panic!("{:#?}", p.proofs))
+    };
+    let before = Remembered::default();
+    planned(fixes - 1, Some(&before));
+    let bytes = before.bytes().unwrap();
+    let began = std::time::Instant::now();
+    let plain = planned(fixes, None);
+    let full = began.elapsed();
+    let began = std::time::Instant::now();
+    let with = planned(fixes, Some(&Remembered::read(&bytes)));
+    let again = began.elapsed();
+    assert_eq!(plain, with);
+    format!("fixes {fixes:6}  plan {full:.2?}, with one fix more {again:.2?}, remembered {} kB", bytes.len() / 1024)
+}
+
+#[test]
+fn one_fix_more_is_planned_from_what_is_known_of_the_others() {
+    println!("{}", one_more(300, 1_200));
+}
+
+#[test]
+#[ignore = "long: the table up to ten thousand fixes"]
+fn one_fix_more_among_ten_thousand_is_planned_from_what_is_known_of_the_others() {
+    for fixes in [500, 1_000, 2_000, 5_000, 10_000] {
+        println!("{}", one_more(fixes, fixes * 4));
     }
 }
 
