@@ -1,8 +1,9 @@
 """A slow reader of bundles, written from docs/bundle-format.md alone.
 
-Usage: reader.py FILE.cup|LAYOUT KEY.pub...
+Usage: reader.py FILE.cup|LAYOUT KEY.pub... [--bases DIR]
 Verifies the first ten steps of section 6 (with the policy "one of these keys in role release") and
 prints, for each base at hand: name, tree digest before, tree digest after, number of steps, digest of its hooks.
+With DIR, where each base lies as a folder of its name, `full`, `bsdiff` and `zstd` deltas are decoded: how many there are by codec.
 Needs PyPI's `cryptography` and `zstandard`.
 """
 
@@ -13,6 +14,7 @@ import re
 import sys
 from base64 import b64decode
 
+import deltas
 import zstandard
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -369,7 +371,7 @@ def layers(envelopes, own, base):
     return out + [{"mediaType": V + "pack.v1", **p} for p in base["packs"]]
 
 
-def verify(path, key_files):
+def verify(path, key_files, folder=None):
     keys = {}
     for k in key_files:
         with open(k, "rb") as f:
@@ -462,7 +464,7 @@ def verify(path, key_files):
     need(all({e["fix"], e["needs"]} <= ids for e in root["graph"]["edges"]), "graph")
     need(all({p["first"], p["then"]} <= ids for p in root["graph"]["order_pairs"]), "graph")
     need(all({m["fix"], *m["with"]} <= ids for m in root["graph"].get("merges", [])), "graph")
-    lines = []
+    lines, decoded = [], {}
     for name, base in bases.items():
         rows = listing(blob(box, base["listing"], limit), limit, len(root["fixes"]))
         target = {path: entry for path, entry, _ in rows if entry}
@@ -494,6 +496,11 @@ def verify(path, key_files):
                 delta = packs[pack][offset : offset + length]
                 need(0 < len(delta) == length, "slice")
                 check_delta(delta, CODECS.get(do, "full"), after, base["memory"])
+                if folder:
+                    made = deltas.decode(delta, old_file(folder, name, s))
+                    need(made is None or hashlib.sha256(made).digest() == after["digest"], "decoded")
+                    codec = CODECS.get(do, "full")
+                    decoded[codec] = decoded.get(codec, 0) + (made is not None)
             need(after["kind"] == {"-": "nothing", "l": "symlink", "d": "folder", "m": "file"}.get(do, "file"), do)
             need(do != "m" or s["before"]["kind"] == "file", "mode")
         distinct = {json.dumps(r) for r in [base["listing"], *base["packs"]]}
@@ -502,7 +509,17 @@ def verify(path, key_files):
         need(max(len(target), len(before)) <= root["limits"]["paths"], "paths")
         need(all(e.get("size", 0) <= root["limits"]["file"] for e in target.values()), "file")
         lines.append(f"{name} {base['before']['tree']} {base['after']['tree']} {len(steps)} {hooks[name]}")
+    if folder:
+        lines += [f"decoded {codec} {decoded[codec]}" for codec in sorted(decoded)]
     return lines
+
+
+def old_file(folder, base, step):
+    """What the delta starts from, as the step says."""
+    if "from" not in step:
+        return b""
+    with open(os.path.join(folder, base, step["from"]), "rb") as f:
+        return f.read()
 
 
 def varint(delta, at):
@@ -538,6 +555,8 @@ def check_delta(delta, codec, after, memory):
 
 if __name__ == "__main__":
     try:
-        print("\n".join(verify(sys.argv[1], sys.argv[2:])))
+        args = sys.argv[1:]
+        bases = args.pop(args.index("--bases") + 1) if "--bases" in args else None
+        print("\n".join(verify(args[0], [a for a in args[1:] if a != "--bases"], bases)))
     except (Refused, KeyError, IndexError, TypeError, ValueError, zstandard.ZstdError, AttributeError) as e:
         sys.exit(f"refused: {type(e).__name__}: {e}")

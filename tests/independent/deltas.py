@@ -1,0 +1,140 @@
+"""Decodes `full`, `bsdiff` and `zstd` deltas, written from docs/delta-format.md alone.
+
+Usage: deltas.py DELTA OLD > NEW
+"""
+
+import hashlib
+import sys
+
+import zstandard
+
+CODECS = ["full", "full", "bsdiff", "zstd", "stream", "containers", "windows"]
+
+
+class Damaged(ValueError):
+    pass
+
+
+def need(ok, why):
+    if not ok:
+        raise Damaged(why)
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, n):
+        need(self.at + n <= len(self.data), "it ends early")
+        self.at += n
+        return self.data[self.at - n : self.at]
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.take(1)[0]
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                need(shift <= 70 and (byte or shift == 7), "a varint that is too long")
+                return value
+
+    def varints(self):
+        out = []
+        while self.at < len(self.data):
+            out.append(self.varint())
+        return out
+
+
+def zigzag(n):
+    return n >> 1 if n % 2 == 0 else -(n >> 1) - 1
+
+
+def frame(stored, size, prefix=None):
+    data = stored if len(stored) >= 65536 else b"\x28\xb5\x2f\xfd" + stored
+    raw = {"dict_data": zstandard.ZstdCompressionDict(prefix, dict_type=zstandard.DICT_TYPE_RAWCONTENT)} if prefix else {}
+    d = zstandard.ZstdDecompressor(max_window_size=1 << 31, **raw).decompressobj()
+    out = d.decompress(data)
+    need(d.eof and not d.unused_data and len(out) == size, "not one frame of the stated size")
+    return out
+
+
+def stream(r, size=None):
+    """One of bsdiff's streams; `size` is known for differences and extra."""
+    n = r.varint()
+    if n % 2 == 0:
+        stored = r.take(n // 2)
+        need(size is None or len(stored) == size, "a stream of another length")
+        return stored
+    size = r.varint() if size is None else size
+    return frame(r.take(n // 2), size)
+
+
+def runs(gaps, lengths, values, size):
+    out, values = bytearray(size), Reader(values)
+    at = 0
+    for gap, length in zip(gaps, lengths):
+        at += gap
+        need(length > 0 and at + length <= size, "a run outside")
+        out[at : at + length] = values.take(length)
+        at += length
+    need(len(gaps) == len(lengths) and values.at == len(values.data), "runs that are not used up")
+    return bytes(out)
+
+
+def bsdiff(payload, old, size):
+    r = Reader(payload)
+    layout = r.take(1)[0]
+    numbers = Reader(stream(r)).varints()
+    need(layout < 3 and len(numbers) % 3 == 0, "control")
+    records = list(zip(numbers[0::3], numbers[1::3], map(zigzag, numbers[2::3])))
+    added = sum(a for a, _, _ in records)
+    if layout == 0:
+        differences = stream(r, added)
+    elif layout == 1:
+        both = Reader(stream(r)).varints()
+        differences = runs(both[0::2], both[1::2], stream(r), added)
+    else:
+        low, high, lengths = stream(r), Reader(stream(r)).varints(), Reader(stream(r)).varints()
+        need(len(low) == len(high), "gaps")
+        differences = runs([a + 256 * b for a, b in zip(low, high)], lengths, stream(r), added)
+    extra = stream(r, sum(c for _, c, _ in records))
+    need(r.at == len(payload), "bytes behind the end")
+    differences, extra, out, at = Reader(differences), Reader(extra), bytearray(), 0
+    for add, copy, seek in records:
+        need(at + add <= len(old), "it leaves the old file")
+        out += bytes((a + b) & 255 for a, b in zip(old[at : at + add], differences.take(add)))
+        out += extra.take(copy)
+        at += add + seek
+        need(at >= 0, "before the old file")
+    need(len(out) == size, "another size")
+    return bytes(out)
+
+
+def decode(delta, old):
+    """The new bytes, or None for a codec that is not decoded here."""
+    r = Reader(delta)
+    tag = r.take(1)[0]
+    need(tag >> 4 == 1 and tag & 15 < len(CODECS), "version or codec")
+    codec, size = CODECS[tag & 15], r.varint()
+    if codec in ("bsdiff", "stream", "containers", "windows"):
+        r.varint()
+    if codec != "full":
+        need(r.take(4) == hashlib.sha256(old).digest()[:4], "another old file")
+    check, payload = r.take(4), delta[r.at :]
+    if codec not in ("full", "bsdiff", "zstd"):
+        return None
+    if codec == "full":
+        new = payload if tag & 15 == 0 else frame(payload, size)
+    else:
+        new = bsdiff(payload, old, size) if codec == "bsdiff" else frame(payload, size, old)
+    need(len(new) == size and hashlib.sha256(new).digest()[:4] == check, "not the new file")
+    return new
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1], "rb") as d, open(sys.argv[2], "rb") as o:
+        made = decode(d.read(), o.read())
+    if made is None:
+        sys.exit("a codec that is not decoded here")
+    sys.stdout.buffer.write(made)
