@@ -626,3 +626,121 @@ fn a_later_release_with_the_same_target_is_recorded_and_can_be_rolled_back() {
     rollback(&disk, dir.path()).unwrap();
     assert_eq!(tree_of(dir.path()), tree(&base()));
 }
+
+/// Hard links: what a name of a file becomes says nothing about its other names, and going back joins them again.
+#[test]
+fn nothing_is_written_through_hard_links_and_a_rollback_joins_them_again() {
+    use std::os::unix::fs::MetadataExt as _;
+    let old = world(&["a = one", "b = one", "c = one", "d = one"]);
+    let new = world(&["a = two", "b = two", "c = one", "d * one"]);
+    let made = Made::new("2", &[("1", &old)], &new, &[]);
+    for in_place in [false, true] {
+        let dir = scratch();
+        let dir = dir.path();
+        lay(dir, &old);
+        for name in ["b", "c", "d", "site"] {
+            let _ = fs::remove_file(dir.join(name));
+            fs::hard_link(dir.join("a"), dir.join(name)).unwrap();
+        }
+        let before = listing(dir);
+        let options = Options { in_place, ..Options::default() };
+        apply(&Disk::real(), dir, &made.release(), &options).unwrap();
+        let mut wanted = new.clone();
+        wanted.insert("site".into(), Node::File(b"one".to_vec(), 0o644));
+        assert_eq!(tree_of(dir), tree(&wanted));
+        let node = |name: &str| fs::metadata(dir.join(name)).unwrap().ino();
+        assert!(node("a") != node("b") && node("c") == node("site") && node("d") != node("c"));
+        rollback(&Disk::real(), dir).unwrap();
+        assert_eq!(listing(dir), before);
+        assert!(["b", "c", "d", "site"].iter().all(|name| node(name) == node("a")), "in place: {in_place}");
+    }
+}
+
+/// What is kept of a file that was replaced in place needs what is installed; that is told, and nothing is lost.
+#[test]
+fn a_file_replaced_in_place_and_changed_since_is_not_rolled_back() {
+    let [old, new] = ["one", "two"].map(|t| world(&[&format!("f = {}{t}", "text ".repeat(500)), "g = same"]));
+    let made = Made::new("2", &[("1", &old)], &new, &[]);
+    let dir = scratch();
+    let dir = dir.path();
+    lay(dir, &old);
+    let options = Options { in_place: true, ..Options::default() };
+    assert_eq!(apply(&Disk::real(), dir, &made.release(), &options).unwrap().in_place, 1);
+    let kept = dir.join(".cumulate/backup/000001/00000000");
+    assert!(fs::metadata(&kept).unwrap().len() < 100, "only what the new file lacks is kept");
+    let installed = fs::read(dir.join("f")).unwrap();
+    write(dir, "f", "edited");
+    for set_aside in [false, true] {
+        let options = cumulate::install::RollbackOptions { set_aside, ..Default::default() };
+        let e = cumulate::install::rollback_with(&Disk::real(), dir, &options).unwrap_err();
+        assert_eq!(e.code, ErrorCode::Drift, "{e}");
+        assert_eq!(fs::read(dir.join("f")).unwrap(), b"edited");
+    }
+    fs::write(dir.join("f"), installed).unwrap();
+    let whole = fs::read(&kept).unwrap();
+    fs::write(&kept, [&whole[..whole.len() - 8], b"xxxxxxxx"].concat()).unwrap();
+    assert_eq!(rollback(&Disk::real(), dir).unwrap_err().code, ErrorCode::BadState);
+    fs::write(&kept, whole).unwrap();
+    rollback(&Disk::real(), dir).unwrap();
+    assert_eq!(tree_of(dir), tree(&old));
+}
+
+/// Two names that a file system takes for one are refused before anything is written.
+#[test]
+#[ignore = "needs root, and ntfs-3g for a file system that ignores case"]
+fn names_that_a_file_system_takes_for_one_are_refused() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (image, at) = (scratch.path().join("image"), scratch.path().join("at"));
+    fs::create_dir(&at).unwrap();
+    fs::File::create(&image).unwrap().set_len(32 << 20).unwrap();
+    let run = |program: &str, args: &[&std::ffi::OsStr]| {
+        std::process::Command::new(program).args(args).output().is_ok_and(|out| out.status.success())
+    };
+    let made = run("mkntfs", &["-q".as_ref(), "-F".as_ref(), image.as_ref()]);
+    if !made || !run("lowntfs-3g", &["-o".as_ref(), "ignore_case,fmask=0133".as_ref(), image.as_ref(), at.as_ref()]) {
+        eprintln!("NOT RUN: no file system that ignores case can be mounted here (root, ntfs-3g)");
+        return;
+    }
+    let cases: [(&[&str], &[&str], bool); 4] = [
+        (&["README = 1"], &["README = 1", "readme = 2"], false),
+        (&["README = 1"], &["readme = 1"], false),
+        (&["lib/x = 1"], &["lib/x = 1", "lib/New = 2", "lib/nEW = 3"], false),
+        (&["lib/x = 1"], &["lib/x = 2", "lib/new = 2", "other/new = 3"], true),
+    ];
+    let outcome = std::panic::catch_unwind(|| {
+        for (n, (old, new, fine)) in cases.into_iter().enumerate() {
+            let dir = at.join(n.to_string());
+            fs::create_dir(&dir).unwrap();
+            lay(&dir, &world(old));
+            let before = tree_of(&dir);
+            let made = Made::new("2", &[("1", &world(old))], &world(new), &[]);
+            for dry_run in [true, false] {
+                let options = Options { dry_run, ..Options::default() };
+                let done = apply(&Disk::real(), &dir, &made.release(), &options);
+                if fine {
+                    done.unwrap();
+                    continue;
+                }
+                let e = done.unwrap_err();
+                assert_eq!((e.code, e.exit()), (ErrorCode::Unsupported, 6), "{old:?} {new:?}: {e}");
+                assert_eq!(tree_of(&dir), before);
+                assert!(!dir.join(".cumulate").exists());
+            }
+            if fine {
+                assert_eq!(tree_of(&dir), tree(&world(new)));
+                rollback(&Disk::real(), &dir).unwrap();
+                assert_eq!(tree_of(&dir), before);
+            }
+        }
+        // Letters beyond a-z show once they are written, and everything is undone.
+        let (dir, old) = (at.join("late"), world(&["x = 1"]));
+        fs::create_dir(&dir).unwrap();
+        lay(&dir, &old);
+        let made = Made::new("2", &[("1", &old)], &world(&["x = 1", "\u{c4} = 2", "\u{e4} = 3"]), &[]);
+        let e = apply(&Disk::real(), &dir, &made.release(), &Options::default()).unwrap_err();
+        assert_eq!((e.exit(), tree_of(&dir)), (6, tree(&old)), "{e}");
+        assert_eq!(status(&Disk::real(), &dir).unwrap().state, Condition::None);
+    });
+    assert!(run("umount", &[at.as_ref()]));
+    outcome.unwrap();
+}

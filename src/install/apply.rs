@@ -5,6 +5,7 @@ use super::hooks;
 use super::in_place;
 use super::known::known;
 use super::mend::Sick;
+use super::names;
 use super::preflight;
 use super::recognise::{AllowDrift, Recognised, paths};
 use super::record::generation;
@@ -137,6 +138,9 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     check_memory(dir, release, &installed, current.as_ref(), options)?;
 
     let seen = look(dir, release)?;
+    for route in &release.routes {
+        names::distinct(dir, route, &seen)?;
+    }
     let release = &release.completed(&seen);
     let listing = current.as_ref().map(|g| state.listing(g.generation)).transpose()?;
     let mut contents = Contents::of(dir, &seen);

@@ -5,7 +5,7 @@ use super::in_place;
 use super::scan::{self, Folders, Found};
 use super::stage::{keeps_old, parent_of, slot};
 use super::state::{FolderWas, Generation, State};
-use super::steps::{Op, What};
+use super::steps::{Op, What, is_reversed};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Entry, TreePath};
@@ -25,7 +25,7 @@ pub fn forward(
     for (n, op) in generation.ops.iter().enumerate() {
         let full = op.path.under(&state.dir);
         match op.what {
-            What::Put if generation.reversed.contains(&n) => replace(n, op)?,
+            What::Put if is_reversed(&generation.reversed, op) => replace(n, op)?,
             What::Put => {
                 let staged = slot(&stage, n);
                 if there(&staged)? {
@@ -70,7 +70,7 @@ pub fn backward(disk: &Disk, state: &State, generation: &Generation) -> Result<(
     for (n, op) in generation.ops.iter().enumerate().rev() {
         let full = op.path.under(&state.dir);
         match op.what {
-            What::Put if generation.reversed.contains(&n) => {
+            What::Put if is_reversed(&generation.reversed, op) => {
                 in_place::put_back(disk, state, generation.generation, (n, op))?;
             }
             What::Put | What::Delete if keeps_old(op) => {

@@ -3,6 +3,7 @@
 use super::scan::{Scan, scan};
 use super::stage::{keeps_old, slot};
 use super::state::State;
+use super::steps::{Op, is_reversed};
 use crate::report::Result;
 use crate::tree::{Digest, Entry, Tree};
 use std::collections::BTreeMap;
@@ -37,8 +38,8 @@ impl Contents {
                 let digest = at.file_name().and_then(|n| n.to_str()).and_then(Digest::from_hex);
                 self.by.extend(digest.map(|d| (d, at)));
             }
-            let whole = |i: &usize| !record.reversed.contains(i);
-            for (i, op) in record.ops.iter().enumerate().filter(|(i, op)| keeps_old(op) && whole(i)) {
+            let whole = |op: &Op| keeps_old(op) && !is_reversed(&record.reversed, op);
+            for (i, op) in record.ops.iter().enumerate().filter(|(_, op)| whole(op)) {
                 self.add(op.before.as_ref(), || slot(&folder, i));
             }
         }

@@ -7,7 +7,7 @@ use super::reverse::{lacking, same, whole};
 use super::scan::{self, gone};
 use super::stage::{decoded, file, meta, slot};
 use super::state::{Generation, State};
-use super::steps::{Op, Work};
+use super::steps::{Op, Work, is_reversed};
 use crate::bundle::{Action, Class};
 use crate::disk::{Disk, has_holes};
 use crate::report::{Error, ErrorCode, Finding, Result};
@@ -54,13 +54,14 @@ pub fn rehearse(dir: &Path, release: &Release<'_>, route: &Route, work: &mut Wor
             same(*size, &mut count)?;
         } else {
             let bytes = decoded(release, (op, making), (*digest, *size))?;
-            lacking(&bytes, scan::open(&full)?, &mut count, &full)?;
+            lacking(&bytes, &mut scan::open(&full)?, &mut count, &full)?;
         }
         let room = |size: u64| i64::try_from(preflight::room(size)).unwrap_or(i64::MAX);
         peak = peak.max(now.saturating_add(room(*size)).saturating_add(room(kept)));
         now = now.saturating_add(room(*size)).saturating_add(room(kept)).saturating_sub(room(old.size()));
-        work.reversed.insert(*n);
+        work.reversed.push(op.path.clone());
     }
+    work.reversed.sort();
     let staged = preflight::written(work);
     Ok(preflight::space(staged, route).saturating_add(u64::try_from(peak).unwrap_or(0)))
 }
@@ -163,7 +164,7 @@ pub fn put_back(disk: &Disk, state: &State, generation: u64, (n, op): (usize, &O
 pub fn check(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
     let (mut now, mut peak) = (0i64, 0i64);
     let room = |size: u64| i64::try_from(preflight::room(size)).unwrap_or(i64::MAX);
-    for (n, op) in generation.ops.iter().enumerate().rev().filter(|(n, _)| generation.reversed.contains(n)) {
+    for (n, op) in generation.ops.iter().enumerate().rev().filter(|(_, op)| is_reversed(&generation.reversed, op)) {
         let kept = slot(&state.backup(generation.generation), n);
         let Some(meta) = meta(&kept)? else { continue }; // It is back already, or was never replaced.
         let size = |entry: &Option<Entry>| room(entry.as_ref().map_or(0, Entry::size));
@@ -201,7 +202,7 @@ fn makes(op: &Op, new: &Path, kept: &Path, put: &mut dyn FnMut(&[u8]) -> Result<
         let what = format!("the kept old version of '{}' is missing or is not what it was", op.path);
         Error::new(ErrorCode::BadState, kept.display(), what).next("install the version you want from its own package")
     };
-    let from = match scan::open(kept) {
+    let mut from = match scan::open(kept) {
         Ok(file) => io::BufReader::new(file),
         Err(_) if fs::symlink_metadata(kept).is_err_and(|e| gone(&e)) => return Err(bad()),
         Err(e) => return Err(e),
@@ -210,7 +211,7 @@ fn makes(op: &Op, new: &Path, kept: &Path, put: &mut dyn FnMut(&[u8]) -> Result<
         hasher.update(bytes);
         put(bytes)
     };
-    whole(&scan::open(new)?, from, size, &mut both, kept)?;
+    whole(&scan::open(new)?, &mut from, size, &mut both, kept)?;
     let digest: Option<Digest> = op.before.as_ref().and_then(Entry::digest);
     if digest == Some(hasher.finish()) { Ok(()) } else { Err(bad()) }
 }

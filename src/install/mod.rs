@@ -37,6 +37,7 @@ mod in_place;
 mod in_use;
 mod known;
 mod mend;
+mod names;
 mod order;
 mod planning;
 mod preflight;

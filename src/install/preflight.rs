@@ -2,7 +2,7 @@
 
 use super::release::Route;
 use super::scan::{self, Scan, gone};
-use super::steps::{Op, What, Work};
+use super::steps::{Op, What, Work, is_reversed};
 use crate::bundle::Class;
 use crate::disk::{self, Disk};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
@@ -37,8 +37,8 @@ pub fn room(size: u64) -> u64 {
 
 /// The new or copied files that lie on the disk all at once.
 pub fn written(work: &Work) -> impl Iterator<Item = &Entry> {
-    let at_once = |(n, op): &(usize, &Op)| matches!(op.what, What::Put | What::Keep) && !work.reversed.contains(n);
-    work.ops.iter().enumerate().filter(at_once).filter_map(|(_, op)| op.after.as_ref())
+    let at_once = |op: &&Op| matches!(op.what, What::Put | What::Keep) && !is_reversed(&work.reversed, op);
+    work.ops.iter().filter(at_once).filter_map(|op| op.after.as_ref())
 }
 
 /// Checks that the operations can be done at all.

@@ -20,12 +20,12 @@ const WINDOW: usize = 1 << 20;
 ///
 /// # Errors
 /// What reading and `put` give.
-pub fn lacking(new: &[u8], mut old: impl Read, put: &mut dyn FnMut(&[u8]) -> Result<()>, at: &Path) -> Result<()> {
+pub fn lacking(new: &[u8], old: &mut dyn Read, put: &mut dyn FnMut(&[u8]) -> Result<()>, at: &Path) -> Result<()> {
     let index = Index::of(new);
     let mut window = vec![0; WINDOW];
     let mut expected = 0;
     loop {
-        let n = fill(&mut old, &mut window).map_err(|e| Error::io(at.display(), &e))?;
+        let n = fill(old, &mut window).map_err(|e| Error::io(at.display(), &e))?;
         let bytes = &window[..n];
         let (mut done, mut here) = (0, 0);
         while here < n {
@@ -66,7 +66,7 @@ pub fn same(size: u64, put: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
 /// `bad-state` where these are no such pieces, what reading and `put` give.
 pub fn whole(
     new: &File,
-    mut kept: impl Read,
+    kept: &mut dyn Read,
     size: u64,
     put: &mut dyn FnMut(&[u8]) -> Result<()>,
     at: &Path,
@@ -75,8 +75,8 @@ pub fn whole(
     let mut left = size;
     while left > 0 {
         for taken in [false, true] {
-            let length = number(&mut kept, at)?;
-            let mut from = if taken { number(&mut kept, at)? } else { 0 };
+            let length = number(kept, at)?;
+            let mut from = if taken { number(kept, at)? } else { 0 };
             left = left.checked_sub(length).ok_or_else(|| damaged(at))?;
             let mut more = length;
             while more > 0 {
@@ -114,7 +114,7 @@ fn leb(mut n: u64) -> Vec<u8> {
     out
 }
 
-fn number(from: &mut impl Read, at: &Path) -> Result<u64> {
+fn number(from: &mut dyn Read, at: &Path) -> Result<u64> {
     let mut n = 0u64;
     for shift in (0..63).step_by(7) {
         let mut byte = [0];
@@ -127,7 +127,7 @@ fn number(from: &mut impl Read, at: &Path) -> Result<u64> {
     Err(damaged(at))
 }
 
-fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut n = 0;
     while n < buffer.len() {
         match from.read(&mut buffer[n..])? {
@@ -198,7 +198,7 @@ mod tests {
 
     fn kept(new: &[u8], old: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        lacking(new, old, &mut |b| push(&mut out, b), Path::new("old")).unwrap();
+        lacking(new, &mut &*old, &mut |b| push(&mut out, b), Path::new("old")).unwrap();
         out
     }
 
@@ -206,7 +206,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(new).unwrap();
         let mut out = Vec::new();
-        whole(&file, kept, size as u64, &mut |b| push(&mut out, b), Path::new("old"))?;
+        whole(&file, &mut &*kept, size as u64, &mut |b| push(&mut out, b), Path::new("old"))?;
         Ok(out)
     }
 

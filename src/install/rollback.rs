@@ -10,7 +10,7 @@ use super::resume::{self, Resumed};
 use super::scan::{self, Folders, Found};
 use super::stage::{keeps_old, slot};
 use super::state::{Doing, Generation, Journal, State};
-use super::steps::{Op, What};
+use super::steps::{Op, What, is_reversed};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, Entry, TreePath};
@@ -171,7 +171,7 @@ fn check(state: &State, generation: &Generation, all: bool) -> Result<Vec<TreePa
     in_the_way(&state.dir, generation)?;
     let folder = state.backup(generation.generation);
     for (n, op) in generation.ops.iter().enumerate().filter(|(_, op)| keeps_old(op)) {
-        if generation.reversed.contains(&n) {
+        if is_reversed(&generation.reversed, op) {
             in_place::provable(state, generation.generation, (n, op))?;
             continue;
         }

@@ -6,7 +6,7 @@ use super::preflight;
 use super::release::Release;
 use super::scan::{self, gone};
 use super::state::{Generation, State};
-use super::steps::{Making, Op, Pristine, What, Work};
+use super::steps::{Making, Op, Pristine, What, Work, is_reversed};
 use crate::bundle::Action;
 use crate::disk::{Disk, NewFile, has_holes};
 use crate::report::{Error, ErrorCode, Finding, Result};
@@ -41,8 +41,8 @@ pub fn stage(
     disk.mkdir(&folder, 0o700)?;
     state.sync(disk)?;
     let many = work.makings.len() >= MANY;
-    let now = |n: &usize, op: &Op| op.what == What::Put && !work.reversed.contains(n);
-    for (n, op) in work.ops.iter().enumerate().filter(|(n, op)| now(n, op)) {
+    let now = |op: &Op| op.what == What::Put && !is_reversed(&work.reversed, op);
+    for (n, op) in work.ops.iter().enumerate().filter(|(_, op)| now(op)) {
         let to = slot(&folder, n);
         match (&op.after, work.makings.get(&n)) {
             (Some(Entry::Symlink { target }), Some(_)) => {
@@ -220,8 +220,8 @@ pub fn keep_pristine(disk: &Disk, state: &State, generation: u64, work: &Work) -
 pub fn back_up(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
     let folder = state.backup(generation.generation);
     disk.mkdir(&folder, 0o700)?;
-    let now = |n: &usize, op: &Op| keeps_old(op) && !generation.reversed.contains(n);
-    for (n, op) in generation.ops.iter().enumerate().filter(|(n, op)| now(n, op)) {
+    let now = |op: &Op| keeps_old(op) && !is_reversed(&generation.reversed, op);
+    for (n, op) in generation.ops.iter().enumerate().filter(|(_, op)| now(op)) {
         let (from, to) = (op.path.under(&state.dir), slot(&folder, n));
         if op.what == What::Keep {
             disk.copy(&from, &to)?;

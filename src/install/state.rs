@@ -8,7 +8,7 @@ use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, STATE_DIR, Tree, TreePath};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -67,9 +67,9 @@ pub struct Generation {
     /// New versions that lie beside locally edited config files.
     pub beside: BTreeMap<TreePath, Digest>,
     pub ops: Vec<Op>,
-    /// Operations that were done one by one, and whose old files are kept as what the new ones lack of them.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub reversed: BTreeSet<usize>,
+    /// Paths whose operations were done one by one, and whose old files are kept as what the new ones lack of them; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reversed: Vec<TreePath>,
     /// Folders that the operations change or remove, as they were.
     pub folders: Vec<FolderWas>,
     /// What is remembered once this generation stands.

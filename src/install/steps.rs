@@ -76,6 +76,11 @@ pub enum EditedConfig {
     Replace,
 }
 
+/// Whether an operation is among those that are done one by one; their paths are sorted.
+pub fn is_reversed(reversed: &[TreePath], op: &Op) -> bool {
+    reversed.binary_search(&op.path).is_ok()
+}
+
 /// Everything that applying will do.
 #[derive(Debug, Default)]
 pub struct Work {
@@ -89,7 +94,7 @@ pub struct Work {
     /// Config files as they are shipped, by content.
     pub pristine: BTreeMap<Digest, Pristine>,
     /// Files that are replaced one by one, and whose old content is kept as what the new one lacks of it.
-    pub reversed: BTreeSet<usize>,
+    pub reversed: Vec<TreePath>,
     pub findings: Vec<Finding>,
 }
 

@@ -128,7 +128,7 @@ error_codes! {
     BadState = "bad-state", 6;
     /// Not enough space.
     NoSpace = "no-space", 6;
-    /// This operating system is not supported at run time.
+    /// This operating system is not supported at run time, or its file system cannot hold the release.
     Unsupported = "unsupported", 6;
     /// A hook or the health check of a release failed.
     HookFailed = "hook-failed", 6;
