@@ -24,6 +24,11 @@ const DEEP: i32 = 20;
 /// The tables follow the files' sizes (four to eight bytes a byte of both), and are at most 272 MiB.
 const CHAIN: u32 = 26;
 
+/// From this level on every place is compared with hundreds, which takes ten times as long on a sorted list as on other files.
+const PATIENT: i32 = 16;
+/// Larger files are compared with fewer: 1.5 % more at most, measured.
+const LARGE: usize = 4 << 20;
+
 /// Compresses to one frame. A fresh context each time: a used one may choose other bytes.
 pub(super) fn write(bytes: &[u8], prefix: Option<&[u8]>, level: i32) -> Result<Vec<u8>, DeltaError> {
     let fault = |_| DeltaError::EncoderFault("zstd refuses to compress");
@@ -44,6 +49,9 @@ pub(super) fn write(bytes: &[u8], prefix: Option<&[u8]>, level: i32) -> Result<V
             let log = window_log(both).clamp(16, CHAIN);
             context.set_parameter(CParameter::ChainLog(log)).map_err(fault)?;
             context.set_parameter(CParameter::HashLog(log - 4)).map_err(fault)?;
+        }
+        if level >= PATIENT && both > LARGE {
+            context.set_parameter(CParameter::SearchLog(if level >= DEEP { 5 } else { 3 })).map_err(fault)?;
         }
         if both > FAR {
             context.set_parameter(CParameter::EnableLongDistanceMatching(true)).map_err(fault)?;

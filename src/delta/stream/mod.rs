@@ -88,19 +88,15 @@ fn encode_as(old: &[u8], new: &[u8], profile: Profile, signed: bool) -> Vec<u8> 
     let way = Way { order: Order::Little, signed, light: profile != Profile::Small };
     let refs = Refs::scan(old, &old_image);
     if !old_image.is_known() {
-        let orders: &[Order] = match profile {
-            Profile::Fast => &[Order::Bytes],
-            Profile::Balanced | Profile::Small => &[Order::Bytes, Order::Little, Order::Big],
-        };
+        // Words are read in copies alone: not worth two more tries where most of the cost is what is inserted.
+        let worth = fresh(new.len(), &first) / INSERTED <= changed(old, new, &first);
+        let orders: &[Order] = if worth { &[Order::Bytes, Order::Little, Order::Big] } else { &[Order::Bytes] };
         let tries =
             orders.iter().map(|&order| write(old, new, (&old_image, &there), &refs, &first, Way { order, ..way }));
         // The first of the smallest.
         return tries.min_by_key(Vec::len).unwrap_or_default();
     }
     let mut best = write(old, new, (&old_image, &there), &refs, &first, way);
-    if profile == Profile::Fast {
-        return best;
-    }
     let new_refs = Refs::scan(new, &new_image);
     let mut copies = first;
     for _ in 0..2 {
@@ -143,6 +139,18 @@ fn body<T: Tier>(
     let map = Map::new(image, there, copies);
     let content: Content<T> = Content::new(old, (image, there), refs, map, order, fresh(new.len(), copies));
     content.run(c, copies, new.len(), new);
+}
+
+/// Inserted bytes for each changed one from which on reading words hardly matters.
+const INSERTED: usize = 16;
+
+/// How many bytes of the copies changed.
+fn changed(old: &[u8], new: &[u8], copies: &[Copy]) -> usize {
+    let pairs = copies.iter().flat_map(|c| {
+        let part = |from: u32| from as usize..(from + c.len) as usize;
+        old[part(c.old)].iter().zip(&new[part(c.new)])
+    });
+    pairs.filter(|(o, n)| o != n).count()
 }
 
 fn fresh(new: usize, copies: &[Copy]) -> usize {
