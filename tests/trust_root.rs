@@ -127,6 +127,54 @@ fn a_root_changes_hands_only_through_old_and_new_keys() {
     assert_eq!(Policy::parse(&revoked, "t", Path::new("")).unwrap_err().code, E::Config, "revoked, yet in a role");
 }
 
+/// Two of three: whichever key is lost, of the root or of a role, the others go on and installations follow them.
+#[test]
+fn a_lost_key_below_the_threshold_strands_no_installation() {
+    let [a, b, c, new, r1, r2, r3] = [(); 7].map(|()| SecretKey::generate().unwrap());
+    let two_of_three = |roots: [&SecretKey; 3]| {
+        let key =
+            |k: &SecretKey, role: &str| format!("[[key]]\npem = '''{}'''\nrole = '{role}'\n", k.public().to_pem());
+        let keys = roots.map(|k| key(k, "root")).concat() + &[&r1, &r2, &r3].map(|k| key(k, "release")).concat();
+        plain(&format!("{keys}[roles.root]\nthreshold = 2\n[roles.release]\nthreshold = 2\n"))
+    };
+    let (old, target) = (world(&["f = 1"]), world(&["f = 2"]));
+    for lost in 0..3 {
+        let left = |keys: [&'_ SecretKey; 3]| {
+            let mut keys = keys.to_vec();
+            keys.remove(lost);
+            [keys[0].clone(), keys[1].clone()]
+        };
+        let [one, two] = left([&a, &b, &c]);
+        let dir = scratch();
+        let (at, cup) = (dir.path().join("acme"), dir.path().join("2.cup"));
+        lay(&at, &old);
+        Made::new("2.0", &[("1.0", &old)], &target, &[]).sequence(2).write(&cup);
+        for key in left([&r1, &r2, &r3]) {
+            let statement = cumulate::bundle::open(&cup).unwrap().claimed().statement("release");
+            let envelope = Envelope::sign(statement.to_payload(), &key).to_json();
+            cumulate::bundle::add_envelope(&cup, envelope, &Disk::real()).unwrap();
+        }
+        let go = |root: &TrustRoot| {
+            let belief = Belief { policy: Some(judge(root)?), allow_unsigned: false, now: NOW, ..Belief::default() };
+            apply(&Disk::real(), &cup, &at, &belief, Options::default())
+        };
+        let v1 = signed(TrustRoot::first(two_of_three([&a, &b, &c])).unwrap(), &[&one, &two]);
+        let after = |root: &TrustRoot, keys: &[&SecretKey]| {
+            let mut next = root.clone();
+            next.rotate(two_of_three([&one, &two, &new])).unwrap();
+            signed(next, keys)
+        };
+        go(&v1).unwrap();
+        assert_eq!(go(&after(&v1, &[&one, &new])).unwrap_err().code, E::Untrusted, "the new key is no old one yet");
+        let v2 = after(&v1, &[&one, &two]);
+        let v3 = after(&v2, &[&one, &new]);
+        for root in [&v2, &v3] {
+            go(root).unwrap_or_else(|e| panic!("key {lost} lost: {e}"));
+        }
+        assert_eq!(go(&v1).unwrap_err().code, E::Downgrade, "it has followed");
+    }
+}
+
 #[test]
 fn an_installation_follows_its_root_and_goes_never_back() {
     let dir = scratch();

@@ -8,7 +8,7 @@ use super::mend::Sick;
 use super::names;
 use super::preflight;
 use super::recognise::{AllowDrift, Recognised, paths};
-use super::record::generation;
+use super::record::{generation, memory};
 use super::release::{Release, Route};
 use super::resume::{self, Resumed};
 use super::scan::{Scan, scan};
@@ -196,6 +196,11 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         findings: told.into_iter().flatten().chain(work.findings.iter().cloned()).collect(),
     };
     if work.ops.is_empty() && !later {
+        // A newer policy is remembered although no file changes: a key that it revokes must not come back.
+        let memory = memory(release, &installed, options);
+        if current.is_some() && !options.dry_run && memory != installed.memory {
+            state.write_installed(disk, &Installed { memory, ..installed })?;
+        }
         return Ok(applied);
     }
     preflight::check(disk, dir, &work.ops, (space, options.in_place))?;

@@ -2,7 +2,7 @@
 
 use super::apply::Options;
 use super::release::{Release, Route};
-use super::state::{FolderWas, Generation, Installed, State};
+use super::state::{FolderWas, Generation, Installed, Memory, State};
 use super::steps::{Op, What, Work};
 use crate::bundle::Class;
 use crate::report::Result;
@@ -22,14 +22,7 @@ pub fn generation(
     current: Option<&Generation>,
     options: &Options,
 ) -> Result<Generation> {
-    let mut memory = installed.memory.clone();
-    if let Some(sequence) = release.sequence {
-        let highest = memory.sequences.entry(release.component.clone()).or_insert(sequence);
-        *highest = sequence.max(*highest);
-    }
-    if options.trust.is_some() {
-        memory.trust.clone_from(&options.trust);
-    }
+    let memory = memory(release, installed, options);
     let of_class = |wanted: &[Class]| {
         let all = route.after.entries.keys().chain(route.before.entries.keys());
         let paths: BTreeSet<&TreePath> = all.filter(|p| wanted.contains(&route.class(p))).collect();
@@ -82,4 +75,17 @@ fn folders(dir: &Path, ops: &[Op]) -> Result<Vec<FolderWas>> {
         }
     }
     Ok(out)
+}
+
+/// What the installation remembers once this release is believed.
+pub fn memory(release: &Release<'_>, installed: &Installed, options: &Options) -> Memory {
+    let mut memory = installed.memory.clone();
+    if let Some(sequence) = release.sequence {
+        let highest = memory.sequences.entry(release.component.clone()).or_insert(sequence);
+        *highest = sequence.max(*highest);
+    }
+    if options.trust.is_some() {
+        memory.trust.clone_from(&options.trust);
+    }
+    memory
 }
