@@ -3,6 +3,7 @@
 //! Needs `python3 -m venv`, PyPI (or CUMULATE_PYTHON, an interpreter that has
 //! `securesystemslib[crypto]` and `zstandard`), and `openssl`; run with `--ignored`.
 
+mod common;
 mod support;
 
 use cumulate::bundle;
@@ -208,6 +209,71 @@ fn a_reader_written_from_the_page_agrees() {
             String::from_utf8_lossy(&out.stderr)
         );
     }
+}
+
+/// The same of single deltas: every layout of bsdiff, zstd with its prefix, and whole contents.
+#[test]
+#[ignore = "independent: needs PyPI's zstandard"]
+fn a_decoder_written_from_the_page_agrees() {
+    let dir = tempfile::tempdir().unwrap();
+    let python = python(dir.path());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/independent/deltas.py");
+    let text: Vec<u8> = (0u32..30_000).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8 | 1).collect();
+    // Bytes that differ, more and more of them, in runs of more than one length.
+    let sparse = |every: usize, run: usize| {
+        let mut new = text.clone();
+        for at in (0..new.len() - run).step_by(every) {
+            new[at..at + run].iter_mut().for_each(|b| *b ^= 0x55);
+        }
+        new
+    };
+    let moved = [&text[9000..], b"something new in between", &text[..12_000]].concat();
+    let news =
+        [sparse(3000, 1), sparse(300, 2), sparse(40, 3), sparse(7, 2), moved, text.clone(), vec![], b"x".to_vec()];
+    let (delta_file, old_file) = (dir.path().join("delta"), dir.path().join("old"));
+    fs::write(&old_file, &text).unwrap();
+    let mut made = 0;
+    for (n, new) in news.iter().enumerate() {
+        for codec in [Codec::Full, Codec::Bsdiff, Codec::Zstd] {
+            for profile in [Profile::Fast, Profile::Small] {
+                let Ok(delta) = delta::encode(codec, Some(&text), new, profile) else { continue };
+                made += 1;
+                fs::write(&delta_file, &delta.bytes).unwrap();
+                let out = run(Command::new(&python).arg(&script).arg(&delta_file).arg(&old_file));
+                assert_eq!(out.stdout, *new, "content {n} by {codec:?}, {profile:?}");
+                let mut bytes = delta.bytes;
+                let at = bytes.len() / 2;
+                bytes[at] ^= 4;
+                fs::write(&delta_file, &bytes).unwrap();
+                let out = Command::new(&python).arg(&script).arg(&delta_file).arg(&old_file).output().unwrap();
+                assert!(!out.status.success(), "content {n} by {codec:?}, damaged");
+            }
+        }
+    }
+    assert!(made >= 40, "{made} deltas");
+}
+
+/// A real bundle, its deltas decoded beside its bases.
+#[test]
+#[ignore = "independent: needs PyPI's cryptography and zstandard"]
+fn a_reader_written_from_the_page_decodes_real_packs() {
+    let dir = tempfile::tempdir().unwrap();
+    let python = python(dir.path());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/independent/reader.py");
+    common::copy(Path::new("testdata/demo"), &dir.path().join("lantern"));
+    common::cumulate(dir.path(), &["keygen", "--out", "k"]).expect(0);
+    let build = ["build", "lantern", "-o", "l.cup", "--key", "k.key", "--profile", "fast", "--no-cache"];
+    common::cumulate(dir.path(), &build).expect(0);
+    let read = || {
+        let mut python = Command::new(&python);
+        python.current_dir(dir.path()).arg(&script).args(["l.cup", "k.pub", "--bases", "lantern/bases"]);
+        python.output().unwrap()
+    };
+    let out = String::from_utf8(read().stdout).unwrap();
+    assert!(out.contains("decoded full 2\n") && out.contains("decoded zstd 11\n"), "{out}");
+    fs::write(dir.path().join("lantern/bases/1.0.1/src/parse.c"), "another old file").unwrap();
+    let out = String::from_utf8(read().stderr).unwrap();
+    assert!(out.starts_with("refused: "), "{out}");
 }
 
 fn hook(id: &str, when: bundle::When, run: &[&str]) -> bundle::Hook {
