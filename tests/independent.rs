@@ -246,7 +246,8 @@ fn a_decoder_written_from_the_page_agrees() {
                 bytes[at] ^= 4;
                 fs::write(&delta_file, &bytes).unwrap();
                 let out = Command::new(&python).arg(&script).arg(&delta_file).arg(&old_file).output().unwrap();
-                assert!(!out.status.success(), "content {n} by {codec:?}, damaged");
+                // A bit that decides nothing may be damaged; other bytes never come out.
+                assert!(!out.status.success() || out.stdout == *new, "content {n} by {codec:?}, damaged");
             }
         }
     }
