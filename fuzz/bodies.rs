@@ -145,7 +145,7 @@ pub fn documents(bytes: &[u8]) {
         }
         // What the forger itself needs to put the bundle together.
         let whole = forged.bases.iter().all(|b| b["packs"].is_array() && b["listing"]["digest"].is_string());
-        if !whole || forged.root["bases"].as_array().is_none_or(|b| b.len() < 2) {
+        if !whole || forged.root["bases"].as_array().is_none_or(|b| b.len() < 2 || !b.iter().all(Value::is_object)) {
             return;
         }
         if forged.listing_of(0).is_none() {

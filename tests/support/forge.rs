@@ -112,7 +112,7 @@ impl Forge {
             .chain(packs)
             .map(|b| (b["digest"].to_string(), b["size"].as_u64().unwrap()))
             .collect();
-        self.bases[at]["download"] = all.values().sum::<u64>().into();
+        self.bases[at]["download"] = all.values().fold(0u64, |sum, size| sum.saturating_add(*size)).into();
     }
 
     /// The root manifest's bytes with the base manifests' digests in it.
