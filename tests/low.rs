@@ -28,6 +28,27 @@ fn release(at: &Path) {
     fs::write(at.join("cumulate.toml"), text).unwrap();
 }
 
+/// The base `v0` of files so large, `b.cup`, which changes them all, and `target`, what it makes of the base.
+fn built(dir: &Path, sizes: &[usize]) {
+    for (n, size) in sizes.iter().enumerate() {
+        let (old, new) = pair(*size);
+        for (path, bytes) in [("v0", old), ("rel/fixes/F/tree", new)] {
+            fs::create_dir_all(dir.join(path)).unwrap();
+            fs::write(dir.join(path).join(format!("f{n}")), [&[n as u8; 64][..], &bytes].concat()).unwrap();
+        }
+    }
+    release(&dir.join("rel"));
+    cumulate(dir, &["build", "rel", "-o", "b.cup", "--no-cache"]).expect(0);
+    copy(&dir.join("v0"), &dir.join("target"));
+    cumulate(dir, &["apply", "b.cup", "target", "--allow-unsigned"]).expect(0);
+}
+
+/// The memory in bytes that the bundle says its largest delta needs.
+fn stated_memory(dir: &Path) -> u64 {
+    let json = cumulate(dir, &["inspect", "b.cup", "--format", "json"]).expect(0).json();
+    json["bases"][0]["memory"].as_u64().unwrap()
+}
+
 /// Peak memory of an apply in bytes, told by a hook at its end (`VmHWM` of the process that runs it), against what
 /// the bundle states; and the bytes on disk before the old files go.
 fn measure(size: usize) {
@@ -43,8 +64,7 @@ fn measure(size: usize) {
     release(&at("rel"));
     let run = |args: &[&str]| cumulate(dir.path(), args);
     run(&["build", "rel", "-o", "b.cup", "--no-cache"]).expect(0);
-    let stated =
-        run(&["inspect", "b.cup", "--format", "json"]).expect(0).json()["bases"][0]["memory"].as_u64().unwrap();
+    let stated = stated_memory(dir.path());
     copy(&at("v0"), &at("here"));
     let dry = run(&["apply", "b.cup", "here", "--allow-unsigned", "--dry-run", "--format", "json"]).expect(0).json();
     run(&["apply", "b.cup", "here", "--allow-unsigned"]).expect(0);
@@ -115,20 +135,8 @@ fn in_place_takes_the_disk_that_it_states_where_there_is_no_room_for_both_versio
     let at = |name: &str| dir.path().join(name);
     const FILES: u64 = 6;
     const SIZE: usize = 1 << 20;
-    for (path, n) in (0..FILES).flat_map(|n| [("v0", n), ("rel/fixes/F/tree", n)]) {
-        let (old, new) = pair(SIZE);
-        fs::create_dir_all(at(path)).unwrap();
-        fs::write(
-            at(path).join(format!("f{n}")),
-            [&[n as u8; 64][..], if path == "v0" { &old } else { &new }].concat(),
-        )
-        .unwrap();
-    }
-    release(&at("rel"));
+    built(dir.path(), &[SIZE; FILES as usize]);
     let run = |args: &[&str]| cumulate(dir.path(), args);
-    run(&["build", "rel", "-o", "b.cup", "--no-cache"]).expect(0);
-    copy(&at("v0"), &at("target"));
-    run(&["apply", "b.cup", "target", "--allow-unsigned"]).expect(0);
 
     let Some(small) = Small::of(&at("small"), 2 * FILES * SIZE as u64 + (16 << 20)) else { return };
     let here = at("small/here");
@@ -177,4 +185,116 @@ fn in_place_takes_the_disk_that_it_states_where_there_is_no_room_for_both_versio
         assert!(installed(&here) == before, "kill {n}");
     }
     println!("{interrupted} of 8 kills interrupted it");
+}
+
+/// A control group with a memory limit, of version 1 or 2, until it is dropped.
+struct Group(PathBuf);
+
+impl Group {
+    /// Below our own group or one that holds it, so that whatever limits those counts here too. `None`, and a word
+    /// about it, where no such group can be made.
+    fn of(bytes: u64) -> Option<Self> {
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let made = own.lines().find_map(|line| {
+            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+            let inside = |root: &str| Path::new(root).join(path.trim_start_matches('/'));
+            let (above, limit, swap) = match controllers {
+                "memory" => (inside("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
+                // Version 2 has no limits in a group below one that holds processes.
+                "" => {
+                    let lends = |at: &&Path| {
+                        let lent = fs::read_to_string(at.join("cgroup.subtree_control")).unwrap_or_default();
+                        lent.split_whitespace().any(|c| c == "memory")
+                    };
+                    (inside("/sys/fs/cgroup").ancestors().find(lends)?.to_path_buf(), "memory.max", "memory.swap.max")
+                }
+                _ => return None,
+            };
+            let group = above.join(format!("cumulate-low-{}", std::process::id()));
+            (above.join("cgroup.procs").exists() && fs::create_dir(&group).is_ok()).then_some(())?;
+            let group = Self(group);
+            fs::write(group.0.join(limit), bytes.to_string()).ok()?;
+            // Not every kernel counts swap; where it does, nothing may go there.
+            let _ = fs::write(group.0.join(swap), if limit == "memory.max" { "0".into() } else { bytes.to_string() });
+            Some(group)
+        });
+        if made.is_none() {
+            eprintln!("NOT RUN: no control group with a memory limit can be made here (root, cgroup v1 or v2)");
+        }
+        made
+    }
+
+    /// Runs cumulate in it: the exit code (`None` where the kernel killed it), and what it said.
+    fn cumulate(&self, dir: &Path, args: &[&str]) -> (Option<i32>, String) {
+        let plain = command(dir);
+        let mut inside = Command::new("sh");
+        inside.args(["-c", "echo $$ > \"$0\" && exec \"$@\""]).arg(self.0.join("cgroup.procs"));
+        inside.arg(plain.get_program()).args(args).current_dir(dir);
+        inside.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let told = inside.output().unwrap();
+        (told.status.code(), String::from_utf8_lossy(&told.stderr).into_owned())
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+const LARGE: &[usize] = &[40_000_000, 20_000_000];
+
+#[test]
+#[ignore = "long: files of sixty megabytes; needs root and cgroups"]
+fn a_large_apply_runs_under_the_kernels_limit_of_what_it_states() {
+    // Not in memory, for what lies there counts against the limit.
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let here = dir.path().join("here");
+    built(dir.path(), LARGE);
+    let stated = stated_memory(dir.path());
+    let limit = (64 << 20) + stated;
+    copy(&dir.path().join("v0"), &here);
+    let before = installed(&here);
+    for more in [&[][..], &["--in-place"]] {
+        let apply = [&["apply", "b.cup", "here", "--allow-unsigned"], more].concat();
+        // The limit is one: with much less the kernel kills it, and what it left is no obstacle.
+        let Some(group) = Group::of(8 << 20) else { return };
+        let (code, said) = group.cumulate(dir.path(), &apply);
+        assert_eq!(code, None, "{more:?} with 8 MiB: {said}");
+        drop(group);
+        let Some(group) = Group::of(limit) else { return };
+        for (args, ends) in [(&apply[..], None), (&["rollback", "here"], Some(&before))] {
+            let (code, said) = group.cumulate(dir.path(), args);
+            assert_eq!(code, Some(0), "{args:?} with {limit} bytes: {said}");
+            match ends {
+                None => assert_same(&here, &dir.path().join("target")),
+                Some(before) => assert!(installed(&here) == *before),
+            }
+        }
+        println!("files of {LARGE:?} bytes, {more:?}: apply and rollback with {limit} bytes, {stated} of them stated");
+    }
+}
+
+#[test]
+#[ignore = "long: files of sixty megabytes; needs root"]
+fn a_large_apply_takes_the_disk_that_it_states() {
+    let dir = tempfile::tempdir().unwrap();
+    built(dir.path(), LARGE);
+    let run = |args: &[&str]| cumulate(dir.path(), args);
+    let sizes: usize = LARGE.iter().sum();
+    let Some(small) = Small::of(&dir.path().join("small"), 3 * sizes as u64) else { return };
+    let here = dir.path().join("small/here");
+    copy(&dir.path().join("v0"), &here);
+    let before = installed(&here);
+    for more in [&[][..], &["--in-place"]] {
+        let apply = [&["apply", "b.cup", "small/here", "--allow-unsigned"], more].concat();
+        let dry = run(&[&apply[..], &["--dry-run", "--format", "json"]].concat()).expect(0).json();
+        let stated = dry["disk"].as_u64().unwrap();
+        small.leave(stated);
+        run(&apply).expect(0);
+        assert_same(&here, &dir.path().join("target"));
+        run(&["rollback", "small/here"]).expect(0);
+        assert!(installed(&here) == before);
+        println!("files of {LARGE:?} bytes, {more:?}: apply and rollback with {stated} bytes of disk");
+    }
 }
