@@ -6,8 +6,9 @@ mod installing;
 mod common;
 
 use common::{cumulate, exact};
+use cumulate::bundle::Class;
 use cumulate::disk::Disk;
-use cumulate::install::{Diagnosis, Health, Mending, doctor};
+use cumulate::install::{AllowDrift, Diagnosis, Health, Mending, Options, apply, doctor, status};
 use installing::*;
 use std::fs;
 use std::path::Path;
@@ -71,6 +72,40 @@ fn drift_is_mended_by_whole_contents_of_any_base_or_from_elsewhere() {
     let d = diagnose(&["a = a 2", "b = c", "gone = old", "d = d 2"]);
     assert_eq!(ailments(&d), ["b: ", "c: "]);
     assert_eq!(d.ailments[1].mending, Mending::Copy { from: "b".into() });
+}
+
+/// Removing a config file is a decision: `apply` keeps to it, so `doctor` and `status` find nothing wrong with it.
+#[test]
+fn a_config_file_that_was_removed_stays_away_and_is_no_damage() {
+    let one = world(&["a = a 1", "conf = 1", "b = b", "gone = old"]);
+    let target = world(&["a = a 3", "conf = 3", "b = b", "new = new"]);
+    let nothing = World::new();
+    for bases in [&[("1", &one)][..], &[("1", &one), ("repair", &nothing)]] {
+        let made = Made::new("3", bases, &target, &[("conf", Class::Config)]);
+        for (here, health) in [
+            (&["a = a 1", "b = b", "gone = old"][..], Health::Base),
+            (&["a = a 1", "b = b", "gone = edited"], Health::Drifted),
+            (&["a = a 3", "b = b", "new = new"], Health::AtTarget),
+            (&["a = a 3", "b = b", "new = edited"], Health::Drifted),
+            (&["a = a 1", "b = b", "new = new"], Health::Composed),
+        ] {
+            let dir = scratch();
+            lay(dir.path(), &world(here));
+            let found = doctor(&Disk::real(), dir.path(), &made.release(), None).unwrap();
+            let story = format!("{here:?}, {} bases", bases.len());
+            assert_eq!(found.health, health, "{story}");
+            assert!(!ailments(&found).iter().any(|a| a.starts_with("conf")), "{story}");
+            let repair = Options { allow_drift: AllowDrift::Mended, ..Options::default() };
+            apply(&Disk::real(), dir.path(), &made.release(), &repair).unwrap_or_else(|e| panic!("{story}: {e}"));
+            let now = status(&Disk::real(), dir.path()).unwrap();
+            assert!(now.drift.is_empty(), "{story}: {:?}", now.drift);
+            let recorded = health != Health::AtTarget; // There, nothing was to be done.
+            assert_eq!(now.config, if recorded { vec![path("conf")] } else { Vec::new() }, "{story}");
+            let mut wanted = tree(&target);
+            wanted.entries.remove(&path("conf"));
+            assert_eq!(tree_of(dir.path()), wanted, "{story}");
+        }
+    }
 }
 
 #[test]

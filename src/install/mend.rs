@@ -142,8 +142,14 @@ pub fn mend(release: &Release<'_>, sick: Sick<'_>, base: Option<&str>) -> Result
             route.steps.extend(step);
             (mending, bytes)
         } else {
-            // Local edits of config files are judged by the steps of the base that is nearest.
-            route.steps.extend(near.step(path).filter(|_| name != TARGET).cloned());
+            match near.step(path) {
+                // No base tells here what was edited, so config files stay as they are, and stay the site's.
+                Some(step) if step.class == Class::Config && name == TARGET => {
+                    route.config.insert(path.clone());
+                }
+                // Local edits of config files are judged by the steps of the base that is nearest.
+                step => route.steps.extend(step.cloned()),
+            }
             (Mending::Nothing, 0)
         };
         if differ.contains(path) {

@@ -174,20 +174,22 @@ pub fn plan_mended(release: &Release<'_>, way: &Mended, here: Here<'_>) -> Resul
 /// As [`plan`].
 pub fn plan_config(release: &Release<'_>, at: usize, here: Here<'_>) -> Result<Work> {
     let own = release.route(at)?;
-    let mut ways: BTreeMap<&TreePath, (usize, &Step)> = BTreeMap::new();
+    let mut ways: BTreeMap<&TreePath, (usize, &Step, bool)> = BTreeMap::new();
     for (i, route) in release.routes.iter().enumerate().filter(|(_, r)| r.track == own.track) {
         for step in route.steps.iter().filter(|s| s.class == Class::Config) {
-            // That a base lacks a file tells more than another content of it: the file is new.
-            if step.before.is_none() || !ways.contains_key(&step.path) {
-                ways.insert(&step.path, (i, step));
+            // That a base lacks a file tells more than another content of it: the file is new. What fills an empty
+            // folder lacks every file, which tells nothing.
+            let new = step.before.is_none() && !route.is_repair();
+            if new || !ways.contains_key(&step.path) {
+                ways.insert(&step.path, (i, step, new));
             }
         }
     }
     let mut route = Route { before: Tree::clone(&own.after), steps: Vec::new(), ..own.clone() };
-    for (path, (_, step)) in &ways {
+    for (path, (_, step, new)) in &ways {
         let pristine = match here.listing {
             Some(listing) => listing.get(path).cloned(),
-            None if step.before.is_none() => None,
+            None if *new => None,
             None => step.after.clone(),
         };
         let known = here.listing.is_some() || step.after.is_some();
@@ -197,7 +199,7 @@ pub fn plan_config(release: &Release<'_>, at: usize, here: Here<'_>) -> Result<W
             route.steps.push(Step { before: pristine, ..(*step).clone() });
         }
     }
-    let packs = ways.into_iter().map(|(path, (i, _))| (path.clone(), i)).collect();
+    let packs = ways.into_iter().map(|(path, (i, ..))| (path.clone(), i)).collect();
     plan_route(release, &route, (at, &packs), here)
 }
 
