@@ -261,7 +261,14 @@ fn a_declared_mix_is_a_base_like_any_other_and_proved_by_the_gate() {
     let said = vet(&["--config", "lantern/cumulate.toml"]).expect(0).stdout;
     assert!(said.contains("base 1.0.0-hotfix: 1 test passed"), "{said}");
     run(&["trust", "status", "l.cup", "--policy", "trust.toml"]).expect(0);
-    run(&["verify", "l.cup", "--policy", "trust.toml"]).expect(0);
+    let verify =
+        |from: &[&str]| run(&[&["verify", "l.cup", "--policy", "trust.toml", "--format", "json"], from].concat());
+    assert_eq!(verify(&[]).expect(0).json()["proofs"], serde_json::json!([]));
+    let said = verify(&["--bases", "lantern/bases"]).expect(3);
+    assert!((said.stdout + &said.stderr).contains("--config"));
+    let proofs = verify(&["--config", "lantern/cumulate.toml"]).expect(0).json()["proofs"].clone();
+    let proved: Vec<&str> = proofs.as_array().unwrap().iter().map(|p| p["base"].as_str().unwrap()).collect();
+    assert_eq!(proved, ["1.0.0", "1.0.1", "1.0.2", "1.0.0-hotfix"]);
 
     // The same mix on a machine: the base with the two fixes applied as `git apply` does.
     common::copy(&work.path().join("lantern/bases/1.0.0"), &work.path().join("here"));

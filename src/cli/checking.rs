@@ -1,4 +1,4 @@
-//! What proves a bundle on its bases: `verify --bases` and the gate, `check`.
+//! What proves a bundle on its bases: `verify --bases` or `--config`, and the gate, `check`.
 
 use super::args::CheckFormat;
 use super::out::{done, findings, heading, json, print};
@@ -7,37 +7,61 @@ use super::render::safe;
 use super::use_args::Trust;
 use super::using::{now, policy};
 use crate::bundle::Bundle;
+use crate::release;
 use crate::report::{Error, ErrorCode, Level, Result};
 use crate::tree::{Source, SourceOptions, read_source};
-use crate::verb::{self, Checked, VerifyReport};
+use crate::verb::{self, Checked, Selection, VerifyReport};
 use std::path::{Path, PathBuf};
 
-/// Applies the bundle to a copy of each of its bases and rolls it back, if a folder of bases is given.
-pub fn prove((opened, mut report): (Bundle, VerifyReport), bases: Option<&Path>) -> Result<(Bundle, VerifyReport)> {
-    let Some(dir) = bases else { return Ok((opened, report)) };
-    let release = crate::install::Release::of(&opened)?;
-    for base in opened.bases() {
-        let options = SourceOptions { version: Some(&base.name), ..SourceOptions::default() };
-        let source = match base.is_repair() {
-            true => Source::default(),
-            false => read_source(&base_source(dir, &base.name)?, &options)?,
-        };
-        report.proved(verb::prove(&release, &base.name, &source)?);
+/// Applies the bundle to a copy of each of its bases and rolls it back, if it is said where the bases are.
+pub fn prove(
+    (opened, mut report): (Bundle, VerifyReport),
+    bases: Option<&Path>,
+    config: Option<&Path>,
+) -> Result<(Bundle, VerifyReport)> {
+    if bases.or(config).is_none() {
+        return Ok((opened, report));
     }
-    drop(release);
+    with_bases(bases.unwrap_or(Path::new("")), config, |find| {
+        let release = crate::install::Release::of(&opened)?;
+        for base in opened.bases() {
+            let source = if base.is_repair() { Source::default() } else { find(&base.name)? };
+            report.proved(verb::prove(&release, &base.name, &source)?);
+        }
+        Ok(())
+    })?;
     Ok((opened, report))
 }
 
-/// `DIR/NAME`, or an archive of that name.
-pub(super) fn base_source(dir: &Path, name: &str) -> Result<PathBuf> {
+/// Hands on what finds a base by its name: where the release's configuration has it, else as `DIR/NAME` or an archive of that name.
+pub(super) fn with_bases<T>(
+    dir: &Path,
+    config: Option<&Path>,
+    then: impl FnOnce(&dyn Fn(&str) -> Result<Source>) -> Result<T>,
+) -> Result<T> {
+    let Some(config) = config else {
+        return then(&|name| {
+            let options = SourceOptions { version: Some(name), ..SourceOptions::default() };
+            read_source(&base_source(dir, name)?, &options)
+        });
+    };
+    let release = release::load(config)?;
+    let tracks = verb::planned(&release, &Selection::default(), None)?;
+    let bases = verb::bases(&release, &tracks)?;
+    then(&|name| {
+        let source = bases.iter().find(|(n, _)| n == name).map(|(_, s)| Source::clone(s));
+        source.ok_or_else(|| {
+            Error::new(ErrorCode::Partial, name, format!("{} has no such base", config.display()))
+                .next("use the configuration that the bundle was built from")
+        })
+    })
+}
+
+fn base_source(dir: &Path, name: &str) -> Result<PathBuf> {
     let endings = ["", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".zip"];
     endings.iter().map(|e| dir.join(format!("{name}{e}"))).find(|p| p.exists()).ok_or_else(|| {
-        Error::new(
-            ErrorCode::Partial,
-            name,
-            format!("{} has no folder or archive of this base, so it cannot be proved", dir.display()),
-        )
-        .next("put it there, or leave --bases out")
+        Error::new(ErrorCode::Partial, name, format!("{} has no folder or archive of this base", dir.display()))
+            .next("put it there, or give --config cumulate.toml, which finds bases and makes declared mixes")
     })
 }
 

@@ -38,7 +38,7 @@ pub struct Trust {
 pub enum Using {
     /// Check every signature, digest and stated size of a bundle.
     #[command(
-        after_help = "Examples:\n  cumulate verify redis-7.2.6.cup --pub release.pub\n  cumulate verify oci/ --policy trust.toml\n  cumulate verify redis-7.2.6.cup --pub release.pub --bases bases/   # and apply it to every base"
+        after_help = "Examples:\n  cumulate verify redis-7.2.6.cup --pub release.pub\n  cumulate verify oci/ --policy trust.toml\n  cumulate verify redis-7.2.6.cup --pub release.pub --bases bases/   # and apply it to every base\n  cumulate verify redis-7.2.6.cup --pub release.pub --config cumulate.toml   # the same, wherever the bases lie"
     )]
     Verify {
         /// The bundle file or layout folder.
@@ -46,9 +46,13 @@ pub enum Using {
         #[command(flatten)]
         trust: Trust,
         #[cfg(feature = "build")]
-        /// Apply the bundle to a copy of each base in this folder (DIR/VERSION) and prove that all reach the one target.
+        /// Apply the bundle to a copy of each base in this folder (DIR/VERSION, or an archive of that name) and prove that all reach the one target.
         #[arg(long, value_name = "DIR")]
         bases: Option<PathBuf>,
+        #[cfg(feature = "build")]
+        /// The same with the bases of the release's `cumulate.toml`, wherever they lie, and the mixes that it declares (`[[derived]]`).
+        #[arg(long, value_name = "FILE", conflicts_with = "bases")]
+        config: Option<PathBuf>,
         #[command(flatten)]
         output: Output,
     },

@@ -38,11 +38,13 @@ pub fn run(command: Using) -> Result<u8> {
             trust,
             #[cfg(feature = "build")]
             bases,
+            #[cfg(feature = "build")]
+            config,
             output,
         } => {
             let verified = verified(&bundle, &trust)?;
             #[cfg(feature = "build")]
-            let verified = super::checking::prove(verified, bases.as_deref())?;
+            let verified = super::checking::prove(verified, bases.as_deref(), config.as_deref())?;
             let (_, report) = verified;
             Out::new(output.format).result("verify", &report, verify_text)?;
             Ok(u8::from(report.findings.iter().any(|f| f.level == Level::Deny)))

@@ -1,17 +1,14 @@
 //! `cumulate vet`: tests, waivers, and what a change did not touch.
 
-use super::checking::base_source;
+use super::checking::with_bases;
 use super::making::source_date_epoch;
 use super::out::{Out, done, say};
 use super::render::{count, safe};
 use super::using::now;
 use super::vet_args::Vet;
-use crate::release;
 use crate::report::{Error, ErrorCode, Result};
-use crate::tree::{Source, SourceOptions, read_source};
 use crate::trust::{SignerSource, TestResult, parse_time};
-use crate::verb::{self, Selection, Vetted, VettedBase, Vetter};
-use std::path::Path;
+use crate::verb::{self, Vetted, VettedBase, Vetter};
 use std::time::Duration;
 
 pub fn run(a: &Vet) -> Result<u8> {
@@ -37,38 +34,12 @@ pub fn run(a: &Vet) -> Result<u8> {
         (Some(reason), Some(owner), Some(until)) => {
             verb::waive(&a.bundle, vetter, owner, reason, date("--until", until)?)?
         }
-        _ => {
-            let limit = Duration::from_secs(a.timeout);
-            match &a.config {
-                Some(config) => vet_release(a, vetter, limit, config)?,
-                None => {
-                    verb::vet(&a.bundle, vetter, &a.command, limit, &|name| {
-                        let options = SourceOptions { version: Some(name), ..SourceOptions::default() };
-                        let found = base_source(&a.bases, name).map_err(|e| {
-                        e.next("put it there, or give --config cumulate.toml, which finds bases and makes declared mixes")
-                    });
-                        read_source(&found?, &options)
-                    })?
-                }
-            }
-        }
+        _ => with_bases(&a.bases, a.config.as_deref(), |find| {
+            verb::vet(&a.bundle, vetter, &a.command, Duration::from_secs(a.timeout), find)
+        })?,
     };
     out.result("vet", &vetted, text)?;
     Ok(vetted.exit())
-}
-
-/// With the bases of the release, and the mixes that it declares.
-fn vet_release(a: &Vet, vetter: Vetter, limit: Duration, config: &Path) -> Result<Vetted> {
-    let release = release::load(config)?;
-    let tracks = verb::planned(&release, &Selection::default(), None)?;
-    let bases = verb::bases(&release, &tracks)?;
-    verb::vet(&a.bundle, vetter, &a.command, limit, &|name| {
-        let source = bases.iter().find(|(n, _)| n == name).map(|(_, s)| Source::clone(s));
-        source.ok_or_else(|| {
-            Error::new(ErrorCode::Partial, name, format!("{} has no such base", config.display()))
-                .next("vet the bundle with the configuration that it was built from, or choose with --base")
-        })
-    })
 }
 
 /// A day, which counts until its end, or a time.
