@@ -3,7 +3,7 @@
 use super::Profile;
 
 /// Part of the key of memoised deltas: the same inputs give the same bytes per version.
-pub const SETTINGS_VERSION: u32 = 10;
+pub const SETTINGS_VERSION: u32 = 11;
 
 const MIB: u64 = 1 << 20;
 
@@ -33,7 +33,7 @@ pub(super) struct Settings {
     pub(super) bsdiff_tried: u64,
     /// Most bytes of either side for our own engine, which decodes an order of magnitude slower than bsdiff.
     pub(super) stream_tried: u64,
-    /// Most bytes of either side that are opened as containers.
+    /// Most bytes of either side that are opened as containers; deflating again is what takes most of the time then.
     pub(super) opened: u64,
     /// By how many percent zstd's delta may be larger than our own engine's inside a container and still be taken.
     pub(super) slower: usize,
@@ -49,7 +49,7 @@ pub(super) fn of(profile: Profile) -> Settings {
             bsdiff_sorted: 2 * MIB,
             bsdiff_tried: 2 * WHOLE,
             stream_tried: 0,
-            opened: 64 * MIB,
+            opened: 0,
             slower: 0,
         },
         Profile::Balanced => Settings {

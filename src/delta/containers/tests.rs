@@ -109,7 +109,7 @@ fn streams_that_are_damaged_or_swell_beyond_the_bound_stay_closed() {
     let bomb = [zip(&[("bomb", vec![0; 20 << 20])]), new.clone()].concat();
     for other in [broken, bomb, b"PK\x03\x04".to_vec(), [&[0x1f, 0x8b, 8][..], &[0xff; 40]].concat()] {
         for (from, to) in [(&old, &other), (&other, &new)] {
-            let made = best(Some(from), to, Profile::Fast).unwrap();
+            let made = best(Some(from), to, Profile::Balanced).unwrap();
             assert!(made.header.memory < 64 << 20, "{}", made.header.memory);
             assert_eq!(decode(&made.bytes, from, limits(&made)).unwrap(), *to);
         }
@@ -156,7 +156,7 @@ fn executables_in_tar_files_and_stored_in_zip_files_have_deltas_of_their_own() {
         out.extend(b"the directory");
         out
     };
-    let alone = best(Some(&old), &new, Profile::Fast).unwrap().bytes.len();
+    let alone = best(Some(&old), &new, Profile::Balanced).unwrap().bytes.len();
     for (before, after) in [
         (tarred(&old, &notes.0), tarred(&new, &notes.1)),
         (gzip(&tarred(&old, &notes.0)), gzip(&tarred(&new, &notes.1))),
@@ -180,7 +180,7 @@ fn tar_files_that_lie_are_read_as_far_as_they_hold() {
             from[at..at + with.len()].copy_from_slice(with);
             to[at..at + with.len()].copy_from_slice(with);
             for (from, to) in [(&old, &to), (&from, &new), (&from, &to)] {
-                let made = best(Some(from), to, Profile::Fast).unwrap();
+                let made = best(Some(from), to, Profile::Balanced).unwrap();
                 assert_eq!(decode(&made.bytes, from, limits(&made)).unwrap(), *to);
             }
         }
@@ -202,7 +202,7 @@ fn the_slices_of_a_universal_file_have_deltas_of_their_own() {
         out.extend(&exe[..5000]);
         out
     };
-    let alone = best(Some(&old), &new, Profile::Fast).unwrap().bytes.len();
+    let alone = best(Some(&old), &new, Profile::Balanced).unwrap().bytes.len();
     let (before, after) = (universal(&old), universal(&new));
     let made = encode(Codec::Containers, Some(&before), &after, Profile::Fast).unwrap();
     assert_eq!(decode(&made.bytes, &before, limits(&made)).unwrap(), after);
