@@ -127,6 +127,19 @@ pub fn decode(delta: &[u8], old: &[u8], limits: DecodeLimits) -> Result<Vec<u8>,
     made.map_err(whole).map(|_| out)
 }
 
+/// [`decode`] for callers that have proved the whole digest of `old` and will prove the result's: the header's short checks are
+/// not compared, for each is another pass over a file.
+///
+/// # Errors
+/// As [`decode`], but for [`DeltaError::WrongOld`] and what the check of the result would give.
+pub fn decode_proved(delta: &[u8], old: &[u8], limits: DecodeLimits) -> Result<Vec<u8>, DeltaError> {
+    let parts = header::split(delta)?;
+    if parts.header.codec == Codec::Windows {
+        return decode(delta, old, limits);
+    }
+    made_of(&parts, old, limits, 0)
+}
+
 /// The error of a pass over bytes in memory, which are always there.
 fn whole(error: PassError) -> DeltaError {
     match error {
@@ -175,7 +188,7 @@ pub fn decode_to(
         out(bytes)
     })?;
     if header::finish(sha) != parts.new_check {
-        return Err(DeltaError::Damaged("the result is not what the header promises").into());
+        return Err(UNPROMISED.into());
     }
     Ok(header)
 }
@@ -213,18 +226,27 @@ fn in_windows(old: &[u8], new: &[u8], profile: Profile) -> Result<Encoded, Delta
 /// [`decode`] within so many containers.
 fn decode_at(delta: &[u8], old: &[u8], limits: DecodeLimits, depth: u32) -> Result<Vec<u8>, DeltaError> {
     let parts = header::split(delta)?;
-    let new_size = parts.header.new_size;
     limits.allow(parts.header)?;
-    let size = usize::try_from(new_size)
-        .map_err(|_| DeltaError::OverLimit { needed: new_size, allowed: usize::MAX as u64 })?;
     if parts.old_check.is_some_and(|check| check != header::check(old)) {
         return Err(DeltaError::WrongOld);
     }
-    let new = dispatch(&parts, old, size, depth)?;
-    if new.len() != size || header::check(&new) != parts.new_check {
-        return Err(DeltaError::Damaged("the result is not what the header promises"));
+    let new = made_of(&parts, old, limits, depth)?;
+    if header::check(&new) != parts.new_check {
+        return Err(UNPROMISED);
     }
     Ok(new)
+}
+
+const UNPROMISED: DeltaError = DeltaError::Damaged("the result is not what the header promises");
+
+/// The result, of the size that the header promises; neither side is checked.
+fn made_of(parts: &Parts<'_>, old: &[u8], limits: DecodeLimits, depth: u32) -> Result<Vec<u8>, DeltaError> {
+    limits.allow(parts.header)?;
+    let new_size = parts.header.new_size;
+    let size = usize::try_from(new_size)
+        .map_err(|_| DeltaError::OverLimit { needed: new_size, allowed: usize::MAX as u64 })?;
+    let new = dispatch(parts, old, size, depth)?;
+    if new.len() == size { Ok(new) } else { Err(UNPROMISED) }
 }
 
 fn dispatch(parts: &Parts<'_>, old: &[u8], size: usize, depth: u32) -> Result<Vec<u8>, DeltaError> {

@@ -50,7 +50,7 @@ impl<'a> Release<'a> {
                 let name = names.get(route).map_or("", String::as_str);
                 let bytes = bundle.slice(name, &slice)?;
                 let allowed = DecodeLimits { new_size, memory: limits.memory };
-                delta::decode(&bytes, old, allowed).map_err(|e| wrap(name, &e))
+                delta::decode_proved(&bytes, old, allowed).map_err(|e| wrap(name, &e))
             }),
         })
     }
