@@ -42,3 +42,19 @@ fn the_best_delta_of_real_files_decodes_and_is_no_larger_than_any_codec_alone() 
         }
     }
 }
+
+/// What nobody should make larger again unnoticed: the default profile's deltas of a library, a text and an archive.
+#[test]
+#[ignore = "three pairs from PyPI"]
+fn three_small_pairs_stay_within_their_bounds() {
+    let bounds = [("certifi-pem", 43), ("numpy-x64", 3_500), ("tzdata-tar", 1_100)];
+    let pairs = pairs();
+    for (name, most) in bounds {
+        let (_, old, new) = pairs.iter().find(|p| p.0 == name).unwrap_or_else(|| panic!("{name} is not there"));
+        let made = best(Some(old), new, Profile::Balanced).unwrap();
+        let limits = DecodeLimits { new_size: new.len() as u64, memory: made.header.memory };
+        assert!(decode(&made.bytes, old, limits).unwrap() == *new, "{name}");
+        println!("{name}: {} bytes, at most {most}", made.bytes.len());
+        assert!(made.bytes.len() <= most, "{name}: {} bytes are more than {most}", made.bytes.len());
+    }
+}
