@@ -9,7 +9,14 @@ use std::path::Path;
 /// An advisory lock (`flock`), held until it is dropped; the kernel drops it when the process dies.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Said, not left to closing: a process that is being started has the file open too for a moment, and so the lock.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 impl Disk {
@@ -33,7 +40,7 @@ impl Disk {
     fn flock(&self, path: &Path, how: FlockOperation) -> Result<Lock> {
         let file = File::open(path).map_err(|e| error(path, &e))?;
         match flock(&file, how) {
-            Ok(()) => Ok(Lock { _file: file }),
+            Ok(()) => Ok(Lock { file }),
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 Err(Error::new(ErrorCode::Locked, path.display(), "another cumulate is working on it")
                     .next("wait until it has finished, then run the command again"))

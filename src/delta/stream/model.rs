@@ -162,7 +162,7 @@ pub struct Light;
 impl Tier for Mixed {
     const FLAGS: usize = 4;
     const BYTES: usize = 7;
-    const LOGS: [u32; 4] = [19, 19, 18, 20];
+    const LOGS: [u32; 4] = [18, 19, 18, 18];
 }
 
 impl Tier for Light {

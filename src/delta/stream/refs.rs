@@ -119,6 +119,7 @@ impl<'a> Refs<'a> {
                 }
                 _ => {}
             }
+            part.fields.shrink_to_fit();
             refs.parts.push(part);
         }
         refs.jump_tables(jumps);
