@@ -116,8 +116,20 @@ impl Story {
         for path in self.old.keys().filter(|p| self.new.contains_key(*p)) {
             assert!(now.contains_key(path), "{when}: {path} vanished");
         }
-        let status = self.run(&["status", "installed", "--format", "json"]);
-        let told = status.json();
+        // A hook that was just being started has the lock for a moment longer than the installer that was killed.
+        let (status, told) = (0..100)
+            .map(|_| {
+                let status = self.run(&["status", "installed", "--format", "json"]);
+                let told = status.json();
+                (status, told)
+            })
+            .inspect(|(_, told)| {
+                if told["state"] == "busy" {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+            })
+            .find(|(_, told)| told["state"] != "busy")
+            .unwrap_or_else(|| panic!("{when}: busy for five seconds"));
         let state = told["state"].as_str().unwrap_or_default().to_owned();
         let clean = now == self.old || now == self.new;
         match state.as_str() {
