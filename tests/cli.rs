@@ -247,6 +247,13 @@ fn one_file_through_the_engine_and_back() {
         cumulate(dir.path(), &["delta", "decode", "old", "d", "-o", "other", "--format", "json"]).expect(3).json();
     assert_eq!(wrong["error"]["code"], "bad-delta");
     assert!(!dir.path().join("other").exists());
+    std::fs::create_dir(dir.path().join("folder")).unwrap();
+    std::os::unix::fs::symlink("back", dir.path().join("link")).unwrap();
+    for there in ["folder", "link"] {
+        let run = cumulate(dir.path(), &["delta", "decode", "old", "d", "-o", there, "--force"]).expect(2);
+        assert!(run.stderr.contains("is no file"), "{there}: {}", run.stderr);
+    }
+    assert!(dir.path().join("link").is_symlink());
 }
 
 /// A patch that was cut off or that only none of ours would take must not pass as a delivered fix.

@@ -104,6 +104,11 @@ pub fn decode(
 }
 
 fn refuse_existing(path: &Path, force: bool) -> Result<()> {
+    // A rename would put a file in the place of a folder, a link or a device.
+    if path.symlink_metadata().is_ok_and(|m| !m.is_file()) {
+        return Err(Error::new(ErrorCode::Exists, path.display(), "what is there is no file, and is not replaced")
+            .next("choose another name"));
+    }
     if !force && path.symlink_metadata().is_ok() {
         return Err(Error::new(ErrorCode::Exists, path.display(), "it is there already")
             .next("choose another name, or add --force"));
