@@ -3,7 +3,7 @@
 use super::Profile;
 
 /// Part of the key of memoised deltas: the same inputs give the same bytes per version.
-pub const SETTINGS_VERSION: u32 = 11;
+pub const SETTINGS_VERSION: u32 = 12;
 
 const MIB: u64 = 1 << 20;
 

@@ -466,7 +466,8 @@ pub fn logs(old: usize, image: bool, fresh: usize) -> Logs {
 }
 
 impl Logs {
-    fn at_most(self, most: [u32; 4]) -> Logs {
+    /// Not more than a tier has.
+    pub fn at_most(self, most: [u32; 4]) -> Logs {
         let [learned, flags, lines, matches] = most;
         Logs {
             learned: self.learned.min(learned),

@@ -35,8 +35,8 @@ pub(super) use suffix::common;
 const VERSION: u8 = 5;
 
 /// Bytes of memory that decoding takes beyond the old bytes, the result included.
-fn need(old: usize, refs: Option<&Refs>, copies: usize, fresh: usize, new: usize) -> u64 {
-    let tables = content::logs(old, refs.is_some(), fresh).bytes() + map::memory(old);
+fn need<T: Tier>(old: usize, refs: Option<&Refs>, copies: usize, fresh: usize, new: usize) -> u64 {
+    let tables = content::logs(old, refs.is_some(), fresh).at_most(T::LOGS).bytes() + map::memory(old);
     tables + refs.map_or(0, Refs::memory) + 24 * copies as u64 + new as u64 + (2 << 20)
 }
 
@@ -192,7 +192,7 @@ fn read<T: Tier>(
     };
     let count =
         usize::try_from(head.count).ok().filter(|&n| n <= size).ok_or(DeltaError::Damaged("too many copies"))?;
-    allowed(need(old.len(), None, count, 0, size))?;
+    allowed(need::<T>(old.len(), None, count, 0, size))?;
     let copies = control::copies::<_, T>(&mut c, &[], count, old.len() as u64, size as u64)
         .ok_or(DeltaError::Damaged("a copy lies outside the files"))?;
     if c.overrun() {
@@ -200,7 +200,7 @@ fn read<T: Tier>(
     }
     let refs = Refs::scan(old, image);
     let fresh = fresh(size, &copies);
-    allowed(need(old.len(), image.is_known().then_some(&refs), count, fresh, size))?;
+    allowed(need::<T>(old.len(), image.is_known().then_some(&refs), count, fresh, size))?;
     let map = Map::new(image, &head.image, &copies);
     let content: Content<T> = Content::new(old, (image, &head.image), &refs, map, head.way.order, fresh);
     let out = content.run(&mut c, &copies, size, &[]);
@@ -220,10 +220,15 @@ fn read<T: Tier>(
 pub fn memory(stream: &[u8], old: &[u8], new_size: u64) -> u64 {
     let image = Image::parse(old);
     let mut c = Decoder::new(stream.get(1..).unwrap_or(&[]));
-    let count = preamble(&mut c, &image, None).map_or(u64::MAX, |head| head.count);
+    let head = preamble(&mut c, &image, None);
     let refs = image.is_known().then(|| Refs::scan(old, &image));
     let new = usize::try_from(new_size).unwrap_or(usize::MAX);
-    need(old.len(), refs.as_ref(), usize::try_from(count).unwrap_or(usize::MAX).min(new), new, new)
+    let count = usize::try_from(head.as_ref().map_or(u64::MAX, |h| h.count)).unwrap_or(usize::MAX).min(new);
+    if head.is_some_and(|h| h.way.light) {
+        need::<Light>(old.len(), refs.as_ref(), count, new, new)
+    } else {
+        need::<Mixed>(old.len(), refs.as_ref(), count, new, new)
+    }
 }
 
 struct Preamble {
