@@ -26,7 +26,7 @@ const CHAIN: u32 = 26;
 
 /// From this level on every place is compared with hundreds, which takes ten times as long on a sorted list as on other files.
 const PATIENT: i32 = 16;
-/// Larger files are compared with fewer: 1.5 % more at most, measured.
+/// Larger files are compared with fewer: 16 cost at most 1.5 % on a database, a tar and classes.
 const LARGE: usize = 4 << 20;
 
 /// Compresses to one frame. A fresh context each time: a used one may choose other bytes.
