@@ -3,6 +3,8 @@
 //! Needs `python3 -m venv`, PyPI (or CUMULATE_PYTHON, an interpreter that has
 //! `securesystemslib[crypto]` and `zstandard`), and `openssl`; run with `--ignored`.
 
+#[path = "independent/codecs.rs"]
+mod codecs;
 mod common;
 mod support;
 

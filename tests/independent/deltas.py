@@ -1,4 +1,4 @@
-"""Decodes `full`, `bsdiff` and `zstd` deltas, written from docs/delta-format.md alone.
+"""Decodes deltas, the codecs `full`, `bsdiff` and `zstd` in this file, written from docs/delta-format.md alone.
 
 Usage: deltas.py DELTA OLD > NEW
 """
@@ -6,6 +6,7 @@ Usage: deltas.py DELTA OLD > NEW
 import hashlib
 import sys
 
+import windows
 import zstandard
 
 CODECS = ["full", "full", "bsdiff", "zstd", "stream", "containers", "windows"]
@@ -111,24 +112,36 @@ def bsdiff(payload, old, size):
     return bytes(out)
 
 
-def decode(delta, old):
+class Header:
+    """The fields before the payload, and the codec's payload itself."""
+
+    def __init__(self, delta):
+        r = Reader(delta)
+        tag = r.take(1)[0]
+        need(tag >> 4 == 1 and tag & 15 < len(CODECS), "version or codec")
+        self.kind, self.codec, self.size = tag & 15, CODECS[tag & 15], r.varint()
+        stated = self.codec in ("bsdiff", "stream", "containers", "windows")
+        self.beyond = r.varint() * 1024 if stated else 0 if self.kind == 0 else 393216
+        self.memory = self.beyond + (self.size if self.codec != "windows" else 0)
+        self.old = r.take(4) if self.codec != "full" else None
+        self.check, self.payload = r.take(4), delta[r.at :]
+
+
+def decode(delta, old, depth=0):
     """The new bytes, or None for a codec that is not decoded here."""
-    r = Reader(delta)
-    tag = r.take(1)[0]
-    need(tag >> 4 == 1 and tag & 15 < len(CODECS), "version or codec")
-    codec, size = CODECS[tag & 15], r.varint()
-    if codec in ("bsdiff", "stream", "containers", "windows"):
-        r.varint()
-    if codec != "full":
-        need(r.take(4) == hashlib.sha256(old).digest()[:4], "another old file")
-    check, payload = r.take(4), delta[r.at :]
-    if codec not in ("full", "bsdiff", "zstd"):
-        return None
-    if codec == "full":
-        new = payload if tag & 15 == 0 else frame(payload, size)
+    h = Header(delta)
+    need(h.old in (None, hashlib.sha256(old).digest()[:4]), "another old file")
+    if h.codec == "full":
+        new = h.payload if h.kind == 0 else frame(h.payload, h.size)
+    elif h.codec == "bsdiff":
+        new = bsdiff(h.payload, old, h.size)
+    elif h.codec == "zstd":
+        new = frame(h.payload, h.size, old)
+    elif h.codec == "windows":
+        new = windows.decode(h, old, sys.modules[__name__])
     else:
-        new = bsdiff(payload, old, size) if codec == "bsdiff" else frame(payload, size, old)
-    need(len(new) == size and hashlib.sha256(new).digest()[:4] == check, "not the new file")
+        return None
+    need(len(new) == h.size and hashlib.sha256(new).digest()[:4] == h.check, "not the new file")
     return new
 
 
