@@ -199,10 +199,16 @@ impl Planning<'_> {
 
 /// The bytes of a file that must still have this digest.
 pub(super) fn read(full: &Path, digest: Digest) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    scan::open(full)?.read_to_end(&mut bytes).map_err(|e| Error::io(full.display(), &e))?;
+    let bytes = contents(full)?;
     if Digest::of(&bytes) != digest {
         return Err(scan::changed(full.to_path_buf()));
     }
+    Ok(bytes)
+}
+
+/// A regular file's content, never through a link.
+pub(super) fn contents(full: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    scan::open(full)?.read_to_end(&mut bytes).map_err(|e| Error::io(full.display(), &e))?;
     Ok(bytes)
 }

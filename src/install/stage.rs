@@ -1,7 +1,7 @@
 //! New contents are made and checked in the staging folder, and old ones get a second name in the
 //! backup folder, before anything of the installation changes.
 
-use super::config::read;
+use super::config::{contents, read};
 use super::preflight;
 use super::release::Release;
 use super::scan::{self, gone};
@@ -105,7 +105,11 @@ pub fn file<'a>(
             hasher.finish()
         }
         _ => {
-            new.put(&decoded(release, (op, making), (digest, size))?)?;
+            let bytes = made_of(release, making, op, size)?;
+            // The file lies in our own folder and goes if its content is not the promised one.
+            let (put, proof) = rayon::join(|| new.put(&bytes), || proved(op, making, &bytes, (digest, size)));
+            proof?;
+            put?;
             digest
         }
     };
@@ -145,16 +149,34 @@ pub fn file<'a>(
 /// # Errors
 /// `bad-delta`, `source-changed`, `io`.
 pub fn decoded(release: &Release<'_>, (op, making): (&Op, &Making), (digest, size): (Digest, u64)) -> Result<Vec<u8>> {
-    let bytes = match (&making.action, &making.source) {
-        (Action::Delta { at, .. }, Some((from, old))) => {
-            let old = read(from, *old)?;
-            (release.decode)(making.route, *at, &old, size)?
-        }
-        (Action::Full { at }, _) => (release.decode)(making.route, *at, &[], size)?,
-        _ => return Err(Error::new(ErrorCode::Internal, &op.path, "an operation has no source")),
-    };
-    promised(op, Digest::of(&bytes), (digest, size))?;
+    let bytes = made_of(release, making, op, size)?;
+    proved(op, making, &bytes, (digest, size))?;
     Ok(bytes)
+}
+
+/// What a delta makes of the file as it stands.
+fn made_of(release: &Release<'_>, making: &Making, op: &Op, size: u64) -> Result<Vec<u8>> {
+    match (&making.action, &making.source) {
+        (Action::Delta { at, .. }, Some((from, old))) => {
+            let bytes = contents(from)?;
+            (release.decode)(making.route, *at, &bytes, size).map_err(|e| blamed(from, *old, e))
+        }
+        (Action::Full { at }, _) => (release.decode)(making.route, *at, &[], size),
+        _ => Err(Error::new(ErrorCode::Internal, &op.path, "an operation has no source")),
+    }
+}
+
+/// A content that has the promised digest proves what it was made of; only another one makes us read the old file again.
+fn proved(op: &Op, making: &Making, bytes: &[u8], entry: (Digest, u64)) -> Result<()> {
+    promised(op, Digest::of(bytes), entry).map_err(|e| match &making.source {
+        Some((from, old)) => blamed(from, *old, e),
+        None => e,
+    })
+}
+
+/// The error, or that the file it was made of is not the one that was looked at.
+fn blamed(from: &Path, old: Digest, error: Error) -> Error {
+    read(from, old).err().unwrap_or(error)
 }
 
 fn promised(op: &Op, made: Digest, (digest, size): (Digest, u64)) -> Result<()> {
