@@ -8,7 +8,7 @@ mod common;
 use common::{cumulate, exact};
 use cumulate::bundle::Class;
 use cumulate::disk::Disk;
-use cumulate::install::{AllowDrift, Diagnosis, Health, Mending, Options, apply, doctor, status};
+use cumulate::install::{AllowDrift, Diagnosis, Health, Mending, Options, apply, doctor, rollback, status};
 use installing::*;
 use std::fs;
 use std::path::Path;
@@ -72,6 +72,46 @@ fn drift_is_mended_by_whole_contents_of_any_base_or_from_elsewhere() {
     let d = diagnose(&["a = a 2", "b = c", "gone = old", "d = d 2"]);
     assert_eq!(ailments(&d), ["b: ", "c: "]);
     assert_eq!(d.ailments[1].mending, Mending::Copy { from: "b".into() });
+}
+
+/// What `doctor` names, `--repair` takes away, and `rollback` brings back; what no base had so is the site's.
+#[test]
+fn a_file_of_a_base_that_was_left_over_is_named_and_repaired_away() {
+    let target = ["a = a 3", "b = b 3", "c = c", "d = d 3, and longer"];
+    let base = ["a = a 1", "b = b 1", "c = c", "gone = old"];
+    let stories: [(&[&str], &str, Health, &[&str]); 4] = [
+        (&target, "gone = old", Health::Composed, &["gone: 1 2"]),
+        (&target, "gone = the site's own", Health::AtTarget, &[]),
+        (&base, "d = d 2", Health::Composed, &["d: 2"]),
+        (&base, "e = the site's own", Health::Base, &[]),
+    ];
+    for recorded in [false, true] {
+        for (rest, more, health, ails) in &stories {
+            let dir = scratch();
+            let repair = Options { allow_drift: AllowDrift::Mended, ..Options::default() };
+            lay(dir.path(), &world(if recorded && rest == &target { &base } else { rest }));
+            if recorded && rest == &target {
+                apply(&Disk::real(), dir.path(), &made().release(), &Options::default()).unwrap();
+            }
+            lay(dir.path(), &world(&[more]));
+            let before = tree_of(dir.path());
+            let look = || doctor(&Disk::real(), dir.path(), &made().release(), None).unwrap();
+            let d = look();
+            assert_eq!((d.health, ailments(&d)), (*health, ails.iter().map(ToString::to_string).collect()), "{more}");
+            apply(&Disk::real(), dir.path(), &made().release(), &repair).unwrap();
+            let mut wanted = world(&target);
+            if more.contains("site") {
+                wanted.extend(world(&[more]));
+            }
+            assert_eq!(tree_of(dir.path()), tree(&wanted), "{more}");
+            let d = look();
+            assert_eq!((d.health, ailments(&d)), (Health::AtTarget, Vec::new()), "{more}");
+            if *health == Health::Composed {
+                rollback(&Disk::real(), dir.path()).unwrap();
+                assert_eq!(tree_of(dir.path()), before, "{more}");
+            }
+        }
+    }
 }
 
 /// Removing a config file is a decision: `apply` keeps to it, so `doctor` and `status` find nothing wrong with it.

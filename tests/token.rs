@@ -100,6 +100,7 @@ fn what_a_token_cannot_do_is_said_and_changes_nothing() {
     must(dir, &format!("{tool} --delete-object --type pubkey --id 05"));
     must(dir, &format!("{tool} --keypairgen --key-type EC:edwards25519 --label other --id 06"));
     must(dir, &format!("{tool} --type pubkey --id 06 --set-id 05"));
+    must(dir, &format!("{tool} --keypairgen --key-type EC:edwards25519 --label every --id 08 --always-auth"));
     let table = [
         ("a wrong PIN", "token=acme;object=release?module-path=$M", "--passphrase file:wrong", 4, "PIN"),
         ("no PIN", "token=acme;object=release?module-path=$M", "", 4, "wants a PIN"),
@@ -116,6 +117,7 @@ fn what_a_token_cannot_do_is_said_and_changes_nothing() {
             4,
             "no signature of the public key",
         ),
+        ("a PIN for every signature", "token=acme;object=every?module-path=$M", pin, 4, "CKA_ALWAYS_AUTHENTICATE"),
         ("no such module", "token=acme;object=release?module-path=/nowhere.so", pin, 6, "/nowhere.so"),
         ("no module at all", "token=acme;object=release?module-path=/etc/passwd", pin, 6, "/etc/passwd"),
         ("the PIN in the URI", "token=acme;object=release;pin-value=horse-4711?module-path=$M", "", 2, "pin-value"),

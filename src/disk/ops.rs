@@ -199,6 +199,21 @@ impl Disk {
         Ok(())
     }
 
+    /// Whether the file system of `path` is of a kind that has no hard links, or may have none. Nothing but making one
+    /// tells for sure, and this is asked before anything is written.
+    pub fn may_lack_links(&self, path: &Path) -> Result<bool> {
+        let stat = rustix::fs::statfs(path).map_err(|e| error(path, &e.into()))?;
+        // The numbers of <linux/magic.h>, in 32 bits whatever the type of the field on this machine.
+        Ok(matches!(
+            stat.f_type as u32,
+            0x4d44 /* FAT */
+                | 0x2011_bab0 /* exFAT */
+                | 0x6573_5546 /* FUSE */
+                | 0xff53_4d42 | 0xfe53_4d42 | 0x517b /* CIFS, SMB 2, SMB */
+                | 0x0102_1997 /* 9P */
+        ))
+    }
+
     /// Bytes that this user may still write on the file system of `path`.
     pub fn free_space(&self, path: &Path) -> Result<u64> {
         let stat = rustix::fs::statvfs(path).map_err(|e| error(path, &e.into()))?;

@@ -174,6 +174,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         true => in_place::rehearse(dir, release, route, &mut work)?,
         false => preflight::space(preflight::written(&work), route),
     };
+    let space = space.saturating_add(preflight::copied(disk, dir, &work)?);
     let mut applied = Applied {
         schema: "cumulate.apply/1",
         outcome: Outcome::NothingToDo,
@@ -342,6 +343,7 @@ fn run(
         state.clean(disk, number)?;
         // A power cut may have kept what the rollback of an earlier generation of this number recorded.
         state.drop_ran(disk)?;
+        names::probe(disk, state, route)?;
         let lost = stage(disk, state, release, work, mtime)?;
         keep_pristine(disk, state, number, work)?;
         back_up(disk, state, generation)?;

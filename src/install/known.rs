@@ -19,6 +19,12 @@ pub fn known(
     let base = options.base.as_deref();
     let refused = match recognise(release, sick.seen, base, options.allow_drift, at) {
         Err(e) if matches!(e.code, ErrorCode::NoBase | ErrorCode::Drift) => e,
+        // Repairing takes away what `doctor` names: files of other bases that were left over beside what matches.
+        Ok(here) if options.allow_drift == AllowDrift::Mended => {
+            let way = mend(release, sick, base)?;
+            let left_over = !way.ailments.is_empty() && way.is_composed() && way.must_hold(&release.version).is_ok();
+            return Ok(if left_over { Recognised::Mended(Box::new(way)) } else { here });
+        }
         other => return other,
     };
     let way = mend(release, sick, base)?;

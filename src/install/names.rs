@@ -3,9 +3,12 @@
 use super::release::Route;
 use super::scan::Scan;
 use super::stage::meta;
+use super::state::State;
+use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
-use crate::tree::TreePath;
-use std::collections::BTreeMap;
+use crate::tree::{Tree, TreePath};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -31,12 +34,69 @@ pub fn distinct(dir: &Path, route: &Route, seen: &Scan) -> Result<()> {
             None => folds(dir, path)?,
         };
         if one {
-            let what = format!("this file system takes it and '{other}' for one name, and the release has both");
-            return Err(Error::new(ErrorCode::Unsupported, path, what)
-                .next("install on a file system that tells upper from lower case and takes names as they are"));
+            return Err(one_name(path, other));
         }
     }
     Ok(())
+}
+
+/// The same for names that are new here, where only the file system knows which it takes for one (letters beyond a-z, ways to
+/// write an accent): they are tried in the staging folder, which goes again, and nothing of the installation is written.
+///
+/// # Errors
+/// `unsupported`, `io` also for a name that the file system does not take.
+pub fn probe(disk: &Disk, state: &State, route: &Route) -> Result<()> {
+    let (old, stage) = (names(&route.before), state.stage());
+    for (folder, names) in names(&route.after) {
+        let lower: BTreeSet<String> = names.iter().map(|n| n.to_ascii_lowercase()).collect();
+        if names.len() < 2 || names.iter().all(|n| n.is_ascii()) && lower.len() == names.len() {
+            continue;
+        }
+        let known = old.get(folder);
+        let mut fresh = false;
+        for name in &names {
+            fresh |= !known.is_some_and(|k| k.contains(name)) || meta(&state.dir.join(folder).join(name))?.is_none();
+        }
+        if !fresh {
+            continue;
+        }
+        disk.mkdir(&stage, 0o700)?;
+        for name in &names {
+            let at = stage.join(name);
+            match disk.create(&at, 0o600) {
+                Ok(_) => {}
+                Err(e) if e.code == ErrorCode::Exists => {
+                    // The one that goes with it is the other.
+                    disk.unlink(&at)?;
+                    let mut others = names.iter().filter(|n| *n != name);
+                    let gone = |n: &&&str| matches!(meta(&stage.join(n)), Ok(None)) && **n < *name;
+                    return Err(one_name(Path::new(folder).join(name).display(), others.find(gone).unwrap_or(name)));
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        state.drop_stage(disk)?;
+    }
+    Ok(())
+}
+
+/// The names in every folder of a tree.
+fn names(tree: &Tree) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for text in tree.entries.keys().map(TreePath::as_str) {
+        let mut at = 0;
+        for name in text.split('/') {
+            folders.entry(&text[..at.max(1) - 1]).or_default().insert(name);
+            at += name.len() + 1;
+        }
+    }
+    folders
+}
+
+fn one_name(path: impl Display, other: impl Display) -> Error {
+    let what = format!("this file system takes it and '{other}' for one name, and the release has both");
+    Error::new(ErrorCode::Unsupported, path, what)
+        .next("install on a file system that tells upper from lower case and takes names as they are")
 }
 
 /// Whether upper and lower case are the same in the nearest folder that is there, as far as a name in it or its own tells.

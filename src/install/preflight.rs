@@ -2,6 +2,7 @@
 
 use super::release::Route;
 use super::scan::{self, Scan, gone};
+use super::stage::{keeps_old, meta};
 use super::steps::{Op, What, Work, is_reversed};
 use crate::bundle::Class;
 use crate::disk::{self, Disk};
@@ -39,6 +40,23 @@ pub fn room(size: u64) -> u64 {
 pub fn written(work: &Work) -> impl Iterator<Item = &Entry> {
     let at_once = |op: &&Op| matches!(op.what, What::Put | What::Keep) && !is_reversed(&work.reversed, op);
     work.ops.iter().filter(at_once).filter_map(|op| op.after.as_ref())
+}
+
+/// Bytes of the old files that have to be copied to be kept, because this file system has no hard links or the kernel
+/// may not let this user make one of another user's file.
+///
+/// # Errors
+/// `io`.
+pub fn copied(disk: &Disk, dir: &Path, work: &Work) -> Result<u64> {
+    let (all, me) = (disk.may_lack_links(dir)?, rustix::process::geteuid());
+    let linked = |op: &&Op| keeps_old(op) && op.what != What::Keep && !is_reversed(&work.reversed, op);
+    let mut sum = 0u64;
+    for op in work.ops.iter().filter(linked) {
+        if all || !me.is_root() && meta(&op.path.under(dir))?.is_some_and(|m| m.uid() != me.as_raw()) {
+            sum = sum.saturating_add(room(op.before.as_ref().map_or(0, Entry::size)));
+        }
+    }
+    Ok(sum)
 }
 
 /// Checks that the operations can be done at all.

@@ -53,6 +53,12 @@ impl TokenKey {
         wanted.extend(uri.object.as_ref().map(|label| Attribute::Label(label.clone().into_bytes())));
         wanted.extend(uri.id.clone().map(Attribute::Id));
         let key = only(&session.find_objects(&wanted).map_err(failed)?, uri, "private Ed25519 key")?;
+        let asks = session.get_attributes(key, &[AttributeType::AlwaysAuthenticate]).map_err(failed)?;
+        if asks.contains(&Attribute::AlwaysAuthenticate(true)) {
+            // Between the beginning and the end of a signature `cryptoki` has no place for a login.
+            return Err(bad(uri, "the key wants a PIN for every single signature (CKA_ALWAYS_AUTHENTICATE), which is not supported")
+                .next("write what is to be signed with --emit, sign it with the token's own tool, and take that with --attach"));
+        }
         let public = public_of(&session, key, uri)?;
         Ok(Self { session, key, public, name: uri.to_string() })
     }
