@@ -1,6 +1,8 @@
 //! The reader's decoders of single codecs, each run on real deltas.
 
 use super::{common, python, run};
+use cumulate::delta::{self, Codec, DecodeLimits, Profile};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -72,4 +74,76 @@ fn windows_are_decoded_from_the_page() {
             pair.refuses_damage(&delta, &new, at);
         }
     }
+}
+
+const LIMITS: DecodeLimits = DecodeLimits { new_size: 1 << 24, memory: 1 << 28 };
+
+/// Deltas that the reader decodes in one run, each with what we make of it.
+#[derive(Default)]
+struct Batch(BTreeMap<String, (Vec<u8>, Vec<u8>)>);
+
+impl Batch {
+    /// The delta of a pair, and the same with a bit changed or its end cut off in a few places.
+    fn add(&mut self, name: &str, codec: Codec, old: &[u8], new: &[u8], profile: Profile) {
+        let delta = delta::encode(codec, Some(old), new, profile).unwrap().bytes;
+        for n in 1..4 {
+            // Behind the header, spread over the delta.
+            let at = 16 + (delta.len() - 16) * n / 4;
+            let mut bytes = delta.clone();
+            bytes[at] ^= 1 << (at % 8);
+            self.0.insert(format!("{name}-bit-{n}"), (bytes, old.to_vec()));
+            self.0.insert(format!("{name}-cut-{n}"), (delta[..at].to_vec(), old.to_vec()));
+        }
+        self.0.insert(format!("{name}-more"), ([&delta[..], &[7]].concat(), old.to_vec()));
+        self.0.insert(name.to_owned(), (delta, old.to_vec()));
+    }
+    /// How many the reader decoded and how many it refused, each as we do.
+    fn read(&self) -> (usize, usize) {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, (delta, old)) in &self.0 {
+            fs::write(dir.path().join(format!("{name}.delta")), delta).unwrap();
+            fs::write(dir.path().join(format!("{name}.old")), old).unwrap();
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/independent/deltas.py");
+        run(Command::new(python(dir.path())).arg(script).arg("--all").arg(dir.path()));
+        let (mut decoded, mut refused) = (0, 0);
+        for (name, (delta, old)) in &self.0 {
+            let theirs = fs::read(dir.path().join(format!("{name}.made"))).ok();
+            let ours = delta::decode(delta, old, LIMITS);
+            assert!(
+                ours.as_ref().ok() == theirs.as_ref(),
+                "{name}: ours {:?}, theirs {}",
+                ours.err(),
+                theirs.is_some()
+            );
+            *if theirs.is_some() { &mut decoded } else { &mut refused } += 1;
+        }
+        (decoded, refused)
+    }
+}
+
+#[test]
+#[ignore = "independent: needs PyPI's zstandard"]
+fn streams_are_decoded_from_the_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/independent/executables.py");
+    run(Command::new("python3").arg(script).arg(dir.path()));
+    let words = |version: &str| fs::read(format!("testdata/demo/{version}/data/words.bin")).unwrap();
+    fs::write(dir.path().join("words-real.old"), words("bases/1.0.2")).unwrap();
+    fs::write(dir.path().join("words-real.new"), words("fixes/LAN-105/tree")).unwrap();
+    let mut batch = Batch::default();
+    let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|f| f.unwrap().path()).collect();
+    names.sort();
+    for old in names.iter().filter(|n| n.extension().is_some_and(|e| e == "old")) {
+        let name = old.file_stem().unwrap().to_str().unwrap();
+        let (old, new) = (fs::read(old).unwrap(), fs::read(old.with_extension("new")).unwrap());
+        // Both tiers of each are more than a test has time for, but for one.
+        for (tier, profile) in [("small", Profile::Small), ("balanced", Profile::Balanced)] {
+            if name == "elf-x64" || (name.len() % 2 == 0) == (tier == "small") {
+                batch.add(&format!("{name}-{tier}"), Codec::Stream, &old, &new, profile);
+            }
+        }
+    }
+    let (decoded, refused) = batch.read();
+    assert!(decoded >= 16 && refused >= 90, "{decoded} decoded, {refused} refused");
 }

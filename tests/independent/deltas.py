@@ -1,11 +1,14 @@
 """Decodes deltas, the codecs `full`, `bsdiff` and `zstd` in this file, written from docs/delta-format.md alone.
 
 Usage: deltas.py DELTA OLD > NEW
+       deltas.py --all DIR       decodes each NAME.delta there with NAME.old
 """
 
 import hashlib
+import os
 import sys
 
+import stream
 import windows
 import zstandard
 
@@ -60,7 +63,7 @@ def frame(stored, size, prefix=None):
     return out
 
 
-def stream(r, size=None):
+def part(r, size=None):
     """One of bsdiff's streams; `size` is known for differences and extra."""
     n = r.varint()
     if n % 2 == 0:
@@ -86,20 +89,20 @@ def runs(gaps, lengths, values, size):
 def bsdiff(payload, old, size):
     r = Reader(payload)
     layout = r.take(1)[0]
-    numbers = Reader(stream(r)).varints()
+    numbers = Reader(part(r)).varints()
     need(layout < 3 and len(numbers) % 3 == 0, "control")
     records = list(zip(numbers[0::3], numbers[1::3], map(zigzag, numbers[2::3])))
     added = sum(a for a, _, _ in records)
     if layout == 0:
-        differences = stream(r, added)
+        differences = part(r, added)
     elif layout == 1:
-        both = Reader(stream(r)).varints()
-        differences = runs(both[0::2], both[1::2], stream(r), added)
+        both = Reader(part(r)).varints()
+        differences = runs(both[0::2], both[1::2], part(r), added)
     else:
-        low, high, lengths = stream(r), Reader(stream(r)).varints(), Reader(stream(r)).varints()
+        low, high, lengths = part(r), Reader(part(r)).varints(), Reader(part(r)).varints()
         need(len(low) == len(high), "gaps")
-        differences = runs([a + 256 * b for a, b in zip(low, high)], lengths, stream(r), added)
-    extra = stream(r, sum(c for _, c, _ in records))
+        differences = runs([a + 256 * b for a, b in zip(low, high)], lengths, part(r), added)
+    extra = part(r, sum(c for _, c, _ in records))
     need(r.at == len(payload), "bytes behind the end")
     differences, extra, out, at = Reader(differences), Reader(extra), bytearray(), 0
     for add, copy, seek in records:
@@ -137,6 +140,8 @@ def decode(delta, old, depth=0):
         new = bsdiff(h.payload, old, h.size)
     elif h.codec == "zstd":
         new = frame(h.payload, h.size, old)
+    elif h.codec == "stream":
+        new = stream.decode(h.payload, old, h.size, h.memory)
     elif h.codec == "windows":
         new = windows.decode(h, old, sys.modules[__name__])
     else:
@@ -145,9 +150,26 @@ def decode(delta, old, depth=0):
     return new
 
 
+def read(*path):
+    with open(os.path.join(*path), "rb") as f:
+        return f.read()
+
+
+def decode_all(folder):
+    """NAME.delta and NAME.old make NAME.made, or NAME.refused, in which is why."""
+    for name in sorted(n[:-6] for n in os.listdir(folder) if n.endswith(".delta")):
+        try:
+            kind, data = ".made", decode(read(folder, name + ".delta"), read(folder, name + ".old"))
+        except REFUSED as e:
+            kind, data = ".refused", str(e).encode()
+        with open(os.path.join(folder, name + kind), "wb") as f:
+            f.write(data)
+
+
+REFUSED = (Damaged, stream.Refused, zstandard.ZstdError)
+
 if __name__ == "__main__":
-    with open(sys.argv[1], "rb") as d, open(sys.argv[2], "rb") as o:
-        made = decode(d.read(), o.read())
-    if made is None:
-        sys.exit("a codec that is not decoded here")
-    sys.stdout.buffer.write(made)
+    if sys.argv[1] == "--all":
+        decode_all(sys.argv[2])
+    else:
+        sys.stdout.buffer.write(decode(read(sys.argv[1]), read(sys.argv[2])))
