@@ -63,7 +63,7 @@ fn same(s: &Series, ordered: bool, memo: &mut Vec<u8>, say: &str) -> bool {
     let mut input = PlanInput::new(candidates, &s.tree, &s.store);
     input.series = ordered.then_some(order.as_slice());
     let plain = plan(&input);
-    let remembered = Remembered::read(memo);
+    let remembered = Remembered::read(memo.clone());
     input.remembered = Some(&remembered);
     let with = plan(&input);
     assert_eq!(plain, with, "{say}");
@@ -162,26 +162,35 @@ fn what_is_remembered_may_be_gone_cut_off_damaged_or_another_releases() {
     };
     let cache = dir.path().join("lantern/.cumulate-cache");
     let _ = std::fs::remove_dir_all(&cache);
+    // Bases that were written a moment ago are not remembered.
+    std::thread::sleep(std::time::Duration::from_millis(2_200));
     let truth = plan(&["--no-cache"]);
     assert!(!cache.exists(), "--no-cache remembers nothing");
     assert_eq!(plan(&[]), truth);
     let remembered = files(&cache);
-    let [memo] = remembered.as_slice() else { panic!("{remembered:?}") };
-    let whole = std::fs::read(memo).unwrap();
+    assert_eq!(remembered.len(), 4, "the plan and three bases: {remembered:?}");
+    let read = || -> Vec<Vec<u8>> { remembered.iter().map(|f| std::fs::read(f).unwrap()).collect() };
+    let whole = read();
+    let damage = |by: &dyn Fn(&[u8]) -> Vec<u8>| {
+        remembered.iter().zip(&whole).for_each(|(file, bytes)| std::fs::write(file, by(bytes)).unwrap());
+    };
     assert_eq!(plan(&[]), truth);
-    assert_eq!(std::fs::read(memo).unwrap(), whole, "nothing was new");
-    for cut in [0, 1, 31, 32, 33, 60, whole.len() / 2, whole.len() - 1] {
-        std::fs::write(memo, &whole[..cut]).unwrap();
+    assert!(read() == whole, "nothing was new");
+    for cut in [0, 1, 31, 32, 33, 60, 5_000, usize::MAX] {
+        damage(&|bytes| bytes[..cut.min(bytes.len() - 1)].to_vec());
         assert_eq!(plan(&[]), truth, "cut at {cut}");
-        assert_eq!(std::fs::read(memo).unwrap(), whole, "cut at {cut}");
+        assert!(read() == whole, "cut at {cut}");
     }
-    for at in (0..whole.len()).step_by(whole.len() / 40) {
-        let mut damaged = whole.clone();
-        damaged[at] ^= 0x10;
-        std::fs::write(memo, damaged).unwrap();
-        assert_eq!(plan(&[]), truth, "damaged at {at}");
+    for part in 0..40 {
+        damage(&|bytes| {
+            let mut bytes = bytes.to_vec();
+            let at = bytes.len() * part / 40;
+            bytes[at] ^= 0x10;
+            bytes
+        });
+        assert_eq!(plan(&[]), truth, "damaged at {part}/40");
     }
-    std::fs::write(memo, vec![0xff; 10_000]).unwrap();
+    damage(&|_| vec![0xff; 10_000]);
     assert_eq!(plan(&[]), truth);
     // What another release remembered, in this one's place.
     let fixes = dir.path().join("lantern/fixes");
@@ -191,12 +200,14 @@ fn what_is_remembered_may_be_gone_cut_off_damaged_or_another_releases() {
     put(&fixes, "LAN-103.toml", &text);
     assert_eq!(plan(&[]), truth);
     // A folder in its place, and one that cannot be made.
-    std::fs::remove_file(memo).unwrap();
-    std::fs::create_dir(memo).unwrap();
+    for memo in &remembered {
+        std::fs::remove_file(memo).unwrap();
+        std::fs::create_dir(memo).unwrap();
+    }
     assert_eq!(plan(&[]), truth);
     std::fs::remove_dir_all(&cache).unwrap();
     std::fs::write(&cache, "a file").unwrap();
     assert_eq!(plan(&[]), truth);
     assert_eq!(plan(&["--cache", dir.path().join("elsewhere").to_str().unwrap()]), truth);
-    assert_eq!(files(&dir.path().join("elsewhere")).len(), 1);
+    assert_eq!(files(&dir.path().join("elsewhere")).len(), 4);
 }

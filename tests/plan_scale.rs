@@ -118,7 +118,7 @@ fn one_more(fixes: usize, files: usize) -> String {
     let plain = planned(fixes, None);
     let full = began.elapsed();
     let began = std::time::Instant::now();
-    let with = planned(fixes, Some(&Remembered::read(&bytes)));
+    let with = planned(fixes, Some(&Remembered::read(bytes.clone())));
     let again = began.elapsed();
     assert_eq!(plain, with);
     format!("fixes {fixes:6}  plan {full:.2?}, with one fix more {again:.2?}, remembered {} kB", bytes.len() / 1024)

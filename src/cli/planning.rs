@@ -8,11 +8,11 @@ use super::using::now;
 use crate::disk::Disk;
 use crate::explain;
 use crate::fix::FixId;
-use crate::release::{self, Day, Release};
+use crate::release::{self, Day};
 use crate::report::{Error, ErrorCode, Level, Result};
 use crate::route::Memo;
 use crate::trust::show_time;
-use crate::verb::{self, Pick, PlannedTrack, Selection};
+use crate::verb::{self, Pick, Selection};
 
 /// # Errors
 /// `usage` for a word that selects nothing that there is.
@@ -38,8 +38,10 @@ pub fn plan(a: &Plan) -> Result<u8> {
         return Err(Error::new(ErrorCode::Usage, "--matrix", "a graph has no place for the matrix")
             .next("leave --matrix out, or take --format text or json"));
     }
-    let release = release::load_sources(&a.dir)?;
-    let tracks = tracks(a, &release)?;
+    let disk = Disk::scratch();
+    let memo = memo(a, &disk);
+    let release = verb::release_for_plan(&a.dir, memo.as_ref())?;
+    let tracks = verb::planned(&release, &selection(&a.selection)?, memo.as_ref())?;
     let view = verb::plan_view(&release, &tracks, a.matrix)?;
     match format {
         PlanFormat::Json => json("plan", &view)?,
@@ -64,10 +66,8 @@ pub fn plan(a: &Plan) -> Result<u8> {
 }
 
 /// What is remembered needs not survive a power cut.
-fn tracks<'r>(a: &Plan, release: &'r Release) -> Result<Vec<PlannedTrack<'r>>> {
-    let disk = Disk::scratch();
-    let memo = a.cache.folder(&release.dir).map(|dir| Memo { dir, disk: &disk });
-    verb::planned(release, &selection(&a.selection)?, memo.as_ref())
+fn memo<'d>(a: &Plan, disk: &'d Disk) -> Option<Memo<'d>> {
+    a.cache.folder(&release::folder(&a.dir)).map(|dir| Memo { dir, disk })
 }
 
 fn explain(a: &Plan, needed: &str, fix: &str) -> Result<u8> {
@@ -76,8 +76,10 @@ fn explain(a: &Plan, needed: &str, fix: &str) -> Result<u8> {
         return Err(Error::new(ErrorCode::Usage, "--explain", "an explanation is text or json")
             .next("leave --format out, or take --format json"));
     }
-    let release = release::load_sources(&a.dir)?;
-    let tracks = tracks(a, &release)?;
+    let disk = Disk::scratch();
+    let memo = memo(a, &disk);
+    let release = verb::release_for_plan(&a.dir, memo.as_ref())?;
+    let tracks = verb::planned(&release, &selection(&a.selection)?, memo.as_ref())?;
     let said = verb::explanation(&release, &tracks, &FixId(needed.to_owned()), &FixId(fix.to_owned()))?;
     if format == PlanFormat::Json {
         json("plan-explain", &said)?;

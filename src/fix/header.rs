@@ -44,46 +44,52 @@ pub fn read_header(patch: &[u8], file_name: &str) -> Meta {
 
 /// The mails of a file; a file without any is one.
 fn mails(patch: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut starts: Vec<usize> = Vec::new();
-    let mut at = 0;
-    for line in patch.split_inclusive(|b| *b == b'\n') {
-        if at == 0 || is_mail_start(line) {
-            starts.push(at);
-        }
-        at += line.len();
-    }
+    let mut starts: Vec<usize> = if patch.is_empty() { Vec::new() } else { vec![0] };
+    let lines = memchr::memmem::find_iter(patch, b"\nFrom ").map(|end| end + 1);
+    starts.extend(lines.filter(|at| is_mail_start(&patch[*at..])));
     starts.push(patch.len());
     (1..starts.len()).map(move |i| &patch[starts[i - 1]..starts[i]])
 }
 
-/// The subjects of a file's mails, as `git format-patch` writes them; a file without any has none.
-pub fn subjects(patch: &[u8]) -> Vec<String> {
-    let whole = |mail: &&[u8]| mail.split_inclusive(|b| *b == b'\n').next().is_some_and(is_mail_start);
-    mails(patch).filter(whole).map(|mail| read_header(mail, "").title).collect()
+/// Lines with their ends, one after the other.
+fn lines(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', text).map_or(text.len(), |at| at + 1);
+        let (line, rest) = text.split_at(end);
+        text = rest;
+        (!line.is_empty()).then_some(line)
+    })
 }
 
-/// `From <commit> Mon Sep 17 00:00:00 2001`, as `git format-patch` begins every mail.
-fn is_mail_start(line: &[u8]) -> bool {
-    line.strip_prefix(b"From ")
+/// The subjects of a file's mails, as `git format-patch` writes them; a file without any has none.
+pub fn subjects(patch: &[u8]) -> Vec<String> {
+    mails(patch).filter(|mail| is_mail_start(mail)).map(|mail| read_header(mail, "").title).collect()
+}
+
+/// `From <commit> Mon Sep 17 00:00:00 2001`, as `git format-patch` begins every mail; more may follow.
+fn is_mail_start(text: &[u8]) -> bool {
+    text.strip_prefix(b"From ")
         .is_some_and(|rest| rest.len() > 41 && rest[..40].iter().all(u8::is_ascii_hexdigit) && rest[40] == b' ')
 }
 
 /// The line, from 1, of a header that says that a mail's body is encoded; such a body hides its patch.
 pub fn encoded_mail(patch: &[u8]) -> Option<usize> {
     const FIELD: &[u8] = b"content-transfer-encoding:";
-    let mut head = true;
-    for (i, line) in patch.split_inclusive(|b| *b == b'\n').enumerate() {
-        let line = line.trim_ascii_end();
-        head = is_mail_start(line) || head && !line.is_empty();
-        if !head && i == 0 {
-            return None;
-        }
-        if head && line.len() > FIELD.len() && line[..FIELD.len()].eq_ignore_ascii_case(FIELD) {
-            let value = line[FIELD.len()..].trim_ascii().to_ascii_lowercase();
-            if value == b"base64" || value == b"quoted-printable" {
-                return Some(i + 1);
+    if lines(patch).next().is_some_and(|first| first.trim_ascii().is_empty()) {
+        return None;
+    }
+    let mut above = 0;
+    for mail in mails(patch) {
+        let head = lines(mail).map(<[u8]>::trim_ascii_end).take_while(|line| !line.is_empty());
+        for (i, line) in head.enumerate() {
+            if line.len() > FIELD.len() && line[..FIELD.len()].eq_ignore_ascii_case(FIELD) {
+                let value = line[FIELD.len()..].trim_ascii().to_ascii_lowercase();
+                if value == b"base64" || value == b"quoted-printable" {
+                    return Some(above + i + 1);
+                }
             }
         }
+        above += memchr::memchr_iter(b'\n', mail).count();
     }
     None
 }
@@ -91,7 +97,7 @@ pub fn encoded_mail(patch: &[u8]) -> Option<usize> {
 /// Everything before the first line that begins a diff.
 fn above_the_diff(patch: &[u8]) -> &[u8] {
     let mut end = 0;
-    for line in patch.split_inclusive(|b| *b == b'\n') {
+    for line in lines(patch) {
         let starts = |w: &[u8]| line.starts_with(w);
         if starts(b"diff --git ") || starts(b"Index: ") || starts(b"--- ") && line.len() > 5 || starts(b"diff -") {
             break;

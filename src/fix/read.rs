@@ -101,21 +101,18 @@ fn walk(
 ) -> Result<()> {
     let mut todo = vec![(root.to_path_buf(), String::new())];
     while let Some((dir, prefix)) = todo.pop() {
-        let mut items: Vec<PathBuf> = Vec::new();
-        for item in std::fs::read_dir(&dir).map_err(|e| Error::io(dir.display(), &e))? {
-            items.push(item.map_err(|e| Error::io(dir.display(), &e))?.path());
-        }
-        items.sort();
-        let stems = items.iter().filter_map(|p| p.file_name()?.to_str().and_then(patch_stem));
-        let ids: BTreeSet<String> = stems.map(|s| variant(s).0.to_owned()).collect();
-        for path in items {
+        let items = items(&dir).map_err(|e| Error::io(dir.display(), &e))?;
+        let names = || items.iter().filter_map(|(path, _)| path.file_name()?.to_str());
+        let ids: BTreeSet<String> = names().filter_map(patch_stem).map(|s| variant(s).0.to_owned()).collect();
+        let tomls: BTreeSet<String> = names().filter_map(|n| n.strip_suffix(".toml")).map(str::to_owned).collect();
+        for (path, is_folder) in items {
             let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| {
                 Error::new(ErrorCode::BadPath, path.display(), "the name of a fix is not UTF-8").next("rename it")
             })?;
             if is_note(name) {
                 continue;
             }
-            if path.is_dir() {
+            if is_folder {
                 if prefix.is_empty() && name == "resolutions" {
                     continue;
                 }
@@ -146,9 +143,9 @@ fn walk(
                 if entry.folder.is_some() || same {
                     return Err(config(&id, "two fixes have this id", "rename one of them"));
                 }
-                let toml = path.with_file_name(format!("{}.toml", variant(stem).0));
-                if toml.is_file() {
-                    entry.toml = Some(toml);
+                let stem = variant(stem).0;
+                if tomls.contains(stem) {
+                    entry.toml = Some(path.with_file_name(format!("{stem}.toml"))).filter(|toml| toml.is_file());
                 }
                 entry.patches.push((path, branch, platform));
             } else if !name.strip_suffix(".toml").is_some_and(|id| ids.contains(id)) {
@@ -158,6 +155,19 @@ fn walk(
     }
     strays.sort();
     Ok(())
+}
+
+/// What lies in a folder, by name, and whether it is a folder too. What the listing itself says is not asked again.
+fn items(dir: &Path) -> std::io::Result<Vec<(PathBuf, bool)>> {
+    let mut items: Vec<(PathBuf, bool)> = Vec::new();
+    for item in std::fs::read_dir(dir)? {
+        let item = item?;
+        let (path, kind) = (item.path(), item.file_type()?);
+        let is_folder = kind.is_dir() || kind.is_symlink() && path.is_dir();
+        items.push((path, is_folder));
+    }
+    items.sort_unstable_by(|(a, _), (b, _)| a.as_os_str().cmp(b.as_os_str()));
+    Ok(items)
 }
 
 /// What a folder of one fix holds: patches, or a tree, and its `fix.toml`.

@@ -46,6 +46,7 @@ impl Bits {
         self.0
             .iter()
             .enumerate()
+            .filter(|(_, word)| **word != 0)
             .flat_map(|(w, word)| (0..64).filter(move |b| word >> b & 1 == 1).map(move |b| w * 64 + b))
     }
 }

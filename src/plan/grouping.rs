@@ -8,24 +8,27 @@ use super::types::{Candidate, PlanInput};
 use crate::fix::{Change, Payload};
 use crate::patch::FilePatch;
 use crate::tree::{Entry, Tree, TreePath};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};
 
 impl<'a> Replay<'a> {
     pub fn new(fixes: &[Candidate<'a>], input: &PlanInput<'a>) -> Self {
         let (start, store, resolutions) = (input.start, input.store, input.resolutions);
-        let grouped = paths::groups(fixes);
+        let mut groups: Vec<Group<'a>> =
+            paths::groups(fixes).into_par_iter().map(|paths| group(paths, start)).collect();
         let mut of_path: HashMap<&TreePath, usize> = HashMap::new();
-        let mut groups: Vec<Group<'a>> = Vec::with_capacity(grouped.len());
-        for (g, paths) in grouped.into_iter().enumerate() {
-            of_path.extend(paths.iter().map(|p| (*p, g)));
-            groups.push(group(paths, start));
+        for (g, group) in groups.iter().enumerate() {
+            of_path.extend(group.paths.iter().map(|p| (*p, g)));
         }
-        let mut of_fix = Vec::with_capacity(fixes.len());
-        for (i, fix) in fixes.iter().enumerate() {
-            let mut mine: Vec<usize> = paths::of_payload(fix.payload).into_iter().map(|p| of_path[p]).collect();
+        let touched = |fix: &Candidate<'a>| {
+            let mut mine: Vec<usize> = fix.payload.paths().map(|p| of_path[p]).collect();
             mine.sort_unstable();
             mine.dedup();
+            mine
+        };
+        let of_fix: Vec<Vec<usize>> = fixes.par_iter().map(touched).collect();
+        for (i, (fix, mine)) in fixes.iter().zip(&of_fix).enumerate() {
             match fix.payload {
                 Payload::Patch(files) if mine.len() == 1 => {
                     groups[mine[0]].steps.insert(i, Step::Patch(Parts::All(files)));
@@ -52,7 +55,6 @@ impl<'a> Replay<'a> {
                     }
                 }
             }
-            of_fix.push(mine);
         }
         let ids = fixes.iter().map(|c| c.id).collect();
         let marks = input.remembered.map(|r| Marks::new(r, fixes, &groups, input));

@@ -2,6 +2,7 @@
 
 use super::chosen::{plan_chosen, plan_rest};
 use super::least_plan::plan_least;
+use super::remembered::Remembered;
 use super::resolve::{Proving, plan_once};
 use super::types::{DropCause, Dropped, Plan, PlanInput, Refusal};
 use crate::fix::FixId;
@@ -12,6 +13,15 @@ use crate::report::Code;
 /// # Errors
 /// Every proof that there is no plan: it is never guessed.
 pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
+    if input.remembered.is_none() && selects(input) {
+        // More than one plan may be made on the way: what one finds out, the next need not.
+        let remembered = Remembered::of_one_run();
+        return plan_it(&PlanInput { remembered: Some(&remembered), ..input.clone() });
+    }
+    plan_it(input)
+}
+
+fn plan_it(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
     match without_newer(input) {
         Some(plan) => plan,
         // A selection may leave out what stands in the way, and then nobody reads the whole proof.

@@ -4,28 +4,46 @@
 //! is missing costs only time.
 
 use crate::tree::Hasher;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher as Hashing};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Answers by key: those that were read, and those that are new.
 #[derive(Debug, Default)]
 pub struct Remembered {
-    known: HashMap<Key, Known>,
+    /// Ascending by key.
+    known: Vec<Known>,
+    /// All answers that were read.
+    answers: Vec<u8>,
     new: Mutex<BTreeMap<Key, Vec<u8>>>,
+    /// Nobody keeps what is new.
+    fleeting: bool,
 }
 
 #[derive(Debug)]
 struct Known {
-    answer: Box<[u8]>,
+    key: Key,
+    at: Range<usize>,
     used: AtomicBool,
 }
 
 impl Remembered {
     /// Reads what [`Remembered::bytes`] gave; of anything else, nothing is remembered.
-    pub fn read(bytes: &[u8]) -> Self {
-        Self { known: entries(bytes).unwrap_or_default(), new: Mutex::default() }
+    pub fn read(bytes: Vec<u8>) -> Self {
+        let known = entries(&bytes).unwrap_or_default();
+        Self { known, answers: bytes, ..Self::default() }
+    }
+
+    /// Remembers for one run alone.
+    pub(super) fn of_one_run() -> Self {
+        Self { fleeting: true, ..Self::default() }
+    }
+
+    /// Whether a later run may ask: then it is worth finding out more than this one wants.
+    pub(super) fn lasts(&self) -> bool {
+        !self.fleeting
     }
 
     /// What the next plan may want: everything that this one asked for, and as much again of what it did not. None where
@@ -35,20 +53,21 @@ impl Remembered {
         if new.is_empty() {
             return None;
         }
-        let mut all: BTreeMap<&Key, &[u8]> = new.iter().map(|(k, v)| (k, v.as_slice())).collect();
-        let mut rest: BTreeMap<&Key, &[u8]> = BTreeMap::new();
-        for (key, known) in &self.known {
+        let mut all: Vec<(&Key, &[u8])> = new.iter().map(|(k, v)| (k, v.as_slice())).collect();
+        let mut rest: Vec<(&Key, &[u8])> = Vec::new();
+        for known in self.known.iter().filter(|known| !new.contains_key(&known.key)) {
             let to = if known.used.load(Ordering::Relaxed) { &mut all } else { &mut rest };
-            to.insert(key, &known.answer);
+            to.push((&known.key, &self.answers[known.at.clone()]));
         }
-        let mut room: usize = all.values().map(|v| v.len()).sum();
+        let mut room: usize = all.iter().map(|(_, v)| v.len()).sum();
         for (key, answer) in rest {
             if let Some(left) = room.checked_sub(answer.len()) {
                 room = left;
-                all.insert(key, answer);
+                all.push((key, answer));
             }
         }
-        let mut out = Vec::new();
+        all.sort_unstable();
+        let mut out = Vec::with_capacity(all.iter().map(|(_, v)| BEFORE + v.len()).sum());
         for (key, answer) in all {
             let Ok(length) = u32::try_from(answer.len()) else { continue };
             out.extend_from_slice(&key.0);
@@ -59,9 +78,10 @@ impl Remembered {
     }
 
     pub(super) fn get(&self, key: Key) -> Option<Vec<u8>> {
-        if let Some(known) = self.known.get(&key) {
+        if let Ok(at) = self.known.binary_search_by_key(&key, |known| known.key) {
+            let known = &self.known[at];
             known.used.store(true, Ordering::Relaxed);
-            return Some(known.answer.to_vec());
+            return Some(self.answers[known.at.clone()].to_vec());
         }
         self.new.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
     }
@@ -71,14 +91,22 @@ impl Remembered {
     }
 }
 
-fn entries(mut bytes: &[u8]) -> Option<HashMap<Key, Known>> {
-    let mut out = HashMap::new();
-    while !bytes.is_empty() {
-        let (key, rest) = bytes.split_first_chunk::<16>()?;
-        let (length, rest) = rest.split_first_chunk::<4>()?;
-        let (answer, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-        out.insert(Key(*key), Known { answer: answer.into(), used: AtomicBool::new(false) });
-        bytes = rest;
+/// Bytes before an answer: its key and its length.
+const BEFORE: usize = 20;
+
+fn entries(bytes: &[u8]) -> Option<Vec<Known>> {
+    let mut out: Vec<Known> = Vec::new();
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (key, after) = rest.split_first_chunk::<16>()?;
+        let (length, after) = after.split_first_chunk::<4>()?;
+        let length = u32::from_le_bytes(*length) as usize;
+        let from = bytes.len() - after.len();
+        rest = after.get(length..)?;
+        if out.last().is_some_and(|last| last.key >= Key(*key)) {
+            return None;
+        }
+        out.push(Known { key: Key(*key), at: from..from + length, used: AtomicBool::new(false) });
     }
     Some(out)
 }
@@ -127,11 +155,11 @@ mod tests {
         first.put(a, b"one".to_vec());
         first.put(b, Vec::new());
         let bytes = first.bytes().unwrap();
-        let next = Remembered::read(&bytes);
+        let next = Remembered::read(bytes.clone());
         assert_eq!((next.get(a), next.get(b)), (Some(b"one".to_vec()), Some(Vec::new())));
         assert_eq!(next.bytes(), None, "nothing is new");
         for cut in 1..bytes.len() {
-            let part = Remembered::read(&bytes[..cut]);
+            let part = Remembered::read(bytes[..cut].to_vec());
             assert!(part.get(a).is_none_or(|v| v == b"one"), "{cut}");
         }
     }
@@ -140,9 +168,9 @@ mod tests {
     fn what_nobody_asks_for_goes_when_there_is_more_of_it_than_of_the_rest() {
         let first = Remembered::default();
         (0..100).for_each(|k| first.put(Key::of("old", k), vec![0; 10]));
-        let next = Remembered::read(&first.bytes().unwrap());
+        let next = Remembered::read(first.bytes().unwrap());
         next.put(Key::of("new", 0), vec![0; 50]);
-        let left = Remembered::read(&next.bytes().unwrap());
+        let left = Remembered::read(next.bytes().unwrap());
         assert_eq!((0..100).filter(|k| left.get(Key::of("old", *k)).is_some()).count(), 5);
         assert!(left.get(Key::of("new", 0)).is_some());
     }

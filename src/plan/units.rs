@@ -4,7 +4,7 @@ use crate::fix::{Change, Payload};
 use crate::patch::{BinaryHunk, Body, FilePatch, Hunk, LineKind, Mode};
 use crate::tree::TreePath;
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash};
 
 /// Something before and after.
 type Both<T> = (Option<T>, Option<T>);
@@ -105,16 +105,30 @@ pub(super) struct UnitMarks {
 
 impl UnitMarks {
     pub(super) fn new(payload: &Payload) -> Self {
-        let hash = |unit: &Unit<'_>| BuildHasherDefault::<DefaultHasher>::default().hash_one(unit);
         let (mut here, mut back) = (Vec::new(), Vec::new());
         each(payload, |unit| {
-            here.push(hash(&unit));
-            back.push(hash(&unit.back()));
+            let (mark, other) = both_marks(&unit);
+            here.push(mark);
+            back.push(other);
         });
         for list in [&mut here, &mut back] {
             list.sort_unstable();
             list.dedup();
         }
         Self { here, back }
+    }
+}
+
+/// The number of a unit, and of what takes it back; lines are looked at once for both.
+fn both_marks(unit: &Unit<'_>) -> (u64, u64) {
+    fn hash(what: impl Hash) -> u64 {
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(what)
+    }
+    match unit {
+        Unit::Lines { path, old, new, beside } => {
+            let (old, new) = (hash(old), hash(new));
+            (hash((path, old, new, beside)), hash((path, new, old, beside)))
+        }
+        Unit::Path { .. } | Unit::Whole(_) => (hash(unit), hash(unit.back())),
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn in_tree<'w>(wanted: &HashSet<&'w [u8]>, input: &PlanInput<'_>) -> 
         return Ok(HashSet::new());
     }
     let contents = contents(input.start);
-    if let Some(remembered) = input.remembered {
+    if let Some(remembered) = input.remembered.filter(|r| r.lasts()) {
         let key = Key::of("vocabulary", &contents);
         let known = remembered.get(key).or_else(|| learn(remembered, key, &contents, input.store));
         if let Some(all) = known {

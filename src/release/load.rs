@@ -4,7 +4,7 @@ use super::config::{BaseConfig, Config, DEFAULT_TRACK, TrackConfig};
 use super::paths::{Classes, deletes_nothing, unused_names, unused_patterns};
 use crate::fix::{Fix, FixId, FixSet, Variant, read_fixes};
 use crate::report::{Error, ErrorCode, Finding, Result};
-use crate::tree::{Source, SourceOptions, read_source};
+use crate::tree::{Source, SourceOptions, read_source, read_source_again};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -55,13 +55,21 @@ impl Base {
     }
 }
 
+/// What an earlier run found in the folders of a release, by name; a cache that is only ever a cache.
+#[derive(Clone, Copy)]
+pub struct Past<'p> {
+    /// What was remembered under a name, or nothing.
+    pub recall: &'p (dyn Fn(&str) -> Vec<u8> + Sync),
+    pub remember: &'p (dyn Fn(&str, &[u8]) + Sync),
+}
+
 /// Reads a release folder (or the `cumulate.toml` itself).
 ///
 /// # Errors
 /// `config` for what the file gets wrong, and whatever reading bases and fixes gives.
 pub fn load(path: &Path) -> Result<Release> {
     let file = config_file(path);
-    assemble(&file, Config::read(&file)?, true)
+    assemble(&file, Config::read(&file)?, true, None)
 }
 
 /// Reads a release folder without its shipped trees: before a build lies what has to be built.
@@ -69,12 +77,25 @@ pub fn load(path: &Path) -> Result<Release> {
 /// # Errors
 /// As [`load`].
 pub fn load_sources(path: &Path) -> Result<Release> {
+    load_sources_again(path, None)
+}
+
+/// The same, from what an earlier run knew: the same release sooner.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_sources_again(path: &Path, past: Option<Past<'_>>) -> Result<Release> {
     let file = config_file(path);
     let mut config = Config::read(&file)?;
     let all = config.bases.iter().all(|b| b.shipped.is_none()) && config.tracks.iter().all(|t| t.target.is_none());
     config.bases.iter_mut().for_each(|b| b.shipped = None);
     config.tracks.iter_mut().for_each(|t| t.target = None);
-    assemble(&file, config, all)
+    assemble(&file, config, all, past)
+}
+
+/// The folder of a release that is named by its folder or by its file.
+pub fn folder(path: &Path) -> PathBuf {
+    config_file(path).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
 fn config_file(path: &Path) -> PathBuf {
@@ -82,7 +103,7 @@ fn config_file(path: &Path) -> PathBuf {
 }
 
 /// `all`: every tree that the configuration names is read, so that rules which fit no path are known to be unused.
-fn assemble(file: &Path, mut config: Config, all: bool) -> Result<Release> {
+fn assemble(file: &Path, mut config: Config, all: bool, past: Option<Past<'_>>) -> Result<Release> {
     let dir = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let classes = Classes::new(&config)?;
     let fixes = read_fixes(&dir.join(config.release.fixes.as_deref().unwrap_or(Path::new("fixes"))))?;
@@ -94,7 +115,7 @@ fn assemble(file: &Path, mut config: Config, all: bool) -> Result<Release> {
         }
     }
     let declared = if config.tracks.is_empty() { vec![default_track()] } else { config.tracks.clone() };
-    let tracks: Vec<Track> = declared.into_iter().map(|t| load_track(&dir, &config, t)).collect::<Result<_>>()?;
+    let tracks: Vec<Track> = declared.into_iter().map(|t| load_track(&dir, &config, t, past)).collect::<Result<_>>()?;
     let mut findings = fixes.findings.clone();
     {
         let trees = tracks.iter().flat_map(|t| {
@@ -121,7 +142,7 @@ fn default_track() -> TrackConfig {
     }
 }
 
-fn load_track(dir: &Path, config: &Config, track: TrackConfig) -> Result<Track> {
+fn load_track(dir: &Path, config: &Config, track: TrackConfig, past: Option<Past<'_>>) -> Result<Track> {
     let bad = |what: String, next: &str| Error::new(ErrorCode::Config, &track.name, what).next(next);
     let single = config.tracks.len() <= 1;
     let mine: Vec<&BaseConfig> =
@@ -129,7 +150,7 @@ fn load_track(dir: &Path, config: &Config, track: TrackConfig) -> Result<Track> 
     if mine.is_empty() {
         return Err(bad("there is no base".into(), "add one with 'cumulate base add VERSION --from …'"));
     }
-    let bases = mine.into_par_iter().map(|b| load_base(dir, config, b)).collect::<Result<Vec<_>>>()?;
+    let bases = mine.into_par_iter().map(|b| load_base(dir, config, b, past)).collect::<Result<Vec<_>>>()?;
     let from = match track.from.as_ref().or(config.release.from.as_ref()) {
         Some(v) => bases.iter().position(|b| b.version == *v).ok_or_else(|| {
             bad(format!("the fixes start from base '{v}', which is not there"), "add that base, or correct 'from'")
@@ -156,13 +177,20 @@ fn load_track(dir: &Path, config: &Config, track: TrackConfig) -> Result<Track> 
     Ok(Track { name: track.name, branch: track.branch, platform: track.platform, version, from, bases, target })
 }
 
-fn load_base(dir: &Path, config: &Config, base: &BaseConfig) -> Result<Base> {
+fn load_base(dir: &Path, config: &Config, base: &BaseConfig, past: Option<Past<'_>>) -> Result<Base> {
     let options = SourceOptions { strip: base.strip, version: Some(&base.version), ..SourceOptions::default() };
     let read = |place: &Path| {
-        read_source(&dir.join(place), &options).map_err(|mut e| {
+        let name = format!("tree {} {}", config.component.name, place.display());
+        let before = past.map(|p| (p.recall)(&name)).unwrap_or_default();
+        let (mut source, after) = read_source_again(&dir.join(place), &options, &before).map_err(|mut e| {
             e.message = format!("base '{}' cannot be read: {}", base.version, e.message);
             e
-        })
+        })?;
+        if let (Some(past), Some(after)) = (past, after) {
+            (past.remember)(&name, &after);
+        }
+        source.store.settle();
+        Ok(source)
     };
     let source = read(&base.source)?;
     let shipped = base.shipped.as_deref().map(read).transpose()?;

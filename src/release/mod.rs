@@ -11,5 +11,5 @@ pub use config::{
     BaseConfig, Budget, Component, Config, DEFAULT_TRACK, Day, DerivedConfig, Health, Hold, NotFor, PathRule,
     ReleaseSection, Retire, Size, Status, TrackConfig,
 };
-pub use load::{Base, Release, Track, load, load_sources, variant_for};
+pub use load::{Base, Past, Release, Track, folder, load, load_sources, load_sources_again, variant_for};
 pub use paths::{Classes, glob};

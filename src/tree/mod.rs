@@ -9,9 +9,15 @@
 mod archive;
 mod digest;
 mod entry;
+#[cfg(feature = "build")]
+mod listing;
 mod path;
 #[cfg(feature = "build")]
+mod seen;
+#[cfg(feature = "build")]
 mod source;
+#[cfg(feature = "build")]
+mod stamp;
 #[cfg(feature = "build")]
 mod store;
 
@@ -19,6 +25,8 @@ pub use digest::{Beginning, Digest, Hasher};
 pub use entry::{Entry, Tree};
 pub use path::{PathError, STATE_DIR, TreePath};
 #[cfg(feature = "build")]
-pub use source::{Source, SourceOptions, read_source};
+pub use source::{Source, SourceOptions, read_source, read_source_again};
+#[cfg(feature = "build")]
+pub use stamp::Stamp;
 #[cfg(feature = "build")]
 pub use store::{Bytes, Store};

@@ -1,14 +1,13 @@
 //! Reads a folder or an archive into a tree and its contents.
 
-use super::{Digest, Entry, Hasher, Store, Tree, TreePath, archive};
+use super::listing::{Kind, list};
+use super::{Digest, Entry, Hasher, Stamp, Store, Tree, archive, seen};
 use crate::report::{Error, ErrorCode, Result};
 use rayon::prelude::*;
-use std::ffi::OsStr;
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A tree with the contents of its files.
 #[derive(Debug, Clone, Default)]
@@ -43,8 +42,20 @@ impl Default for SourceOptions<'_> {
 /// sockets and damaged archives, `limit` beyond the options' bounds, `source-changed` for a
 /// file that changes while it is read, `io` otherwise.
 pub fn read_source(path: &Path, options: &SourceOptions<'_>) -> Result<Source> {
+    Ok(read_source_again(path, options, &[])?.0)
+}
+
+/// The same, where an earlier run gave `before`: files of a folder that nobody touched since are not read for their
+/// digest. Returns what the next run should be given, where that is something else.
+///
+/// # Errors
+/// As [`read_source`].
+pub fn read_source_again(path: &Path, options: &SourceOptions<'_>, before: &[u8]) -> Result<(Source, Option<Vec<u8>>)> {
     let meta = fs::metadata(path).map_err(|e| Error::io(path.display(), &e))?;
-    let source = if meta.is_dir() { read_folder(path)? } else { archive::read(path, options)? };
+    if meta.is_dir() {
+        return read_folder(path, before);
+    }
+    let source = archive::read(path, options)?;
     if let Some(p) = source.tree.file_and_folder() {
         return Err(Error::new(
             ErrorCode::BadSource,
@@ -52,110 +63,54 @@ pub fn read_source(path: &Path, options: &SourceOptions<'_>) -> Result<Source> {
             format!("'{p}' lies below a file or link of the same tree"),
         ));
     }
-    Ok(source)
+    Ok((source, None))
 }
 
-struct Found {
-    path: TreePath,
-    full: PathBuf,
-    kind: Kind,
-}
-
-enum Kind {
-    File { exec: bool, size: u64, mtime: (i64, i64) },
-    Done(Entry),
-}
-
-fn read_folder(root: &Path) -> Result<Source> {
-    let mut found = Vec::new();
-    walk(root, &mut found)?;
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    let hashed: Vec<(TreePath, PathBuf, Entry)> = found
-        .into_par_iter()
+fn read_folder(root: &Path, before: &[u8]) -> Result<(Source, Option<Vec<u8>>)> {
+    let now = SystemTime::now();
+    let found = list(root)?;
+    let mut known = seen::known(before).peekable();
+    let known: Vec<Option<seen::Known<'_>>> = found
+        .iter()
         .map(|f| {
-            let entry = match f.kind {
-                Kind::Done(entry) => entry,
-                Kind::File { exec, size, mtime } => {
-                    let digest = hash_file(&f.full, size, mtime)?;
-                    Entry::File { digest, size, exec }
-                }
-            };
-            Ok((f.path, f.full, entry))
+            while known.next_if(|k| k.path < f.path.as_str()).is_some() {}
+            known.next_if(|k| k.path == f.path.as_str())
         })
-        .collect::<Result<_>>()?;
-    let mut source = Source::default();
-    for (path, full, entry) in hashed {
+        .collect();
+    let read = found.into_par_iter().zip(known).map(|(f, known)| {
+        let (entry, stamp) = match f.kind {
+            Kind::Done(entry) => (entry, None),
+            Kind::File { exec, stamp } => {
+                let unread = known.and_then(|k| k.digest(&stamp));
+                let digest = unread.map_or_else(|| hash_file(&f.full, &stamp), Ok)?;
+                let lasting = (unread.is_some() || stamp.settled(now)).then_some(stamp);
+                (Entry::File { digest, size: stamp.size, exec }, lasting)
+            }
+        };
+        Ok((f.path, f.full, entry, stamp))
+    });
+    let read: Vec<(_, PathBuf, Entry, Option<Stamp>)> = read.collect::<Result<_>>()?;
+    let mut store = Store::default();
+    let mut list = Vec::with_capacity(before.len());
+    let entries = read.into_iter().map(|(path, full, entry, stamp)| {
         if let Entry::File { digest, size, .. } = entry {
-            source.store.put_file(digest, full, size);
-        }
-        source.tree.entries.insert(path, entry);
-    }
-    Ok(source)
-}
-
-/// Lists a folder without following links; the state folder at the top is not part of a tree.
-fn walk(root: &Path, found: &mut Vec<Found>) -> Result<()> {
-    let mut todo: Vec<(PathBuf, String)> = vec![(root.to_path_buf(), String::new())];
-    while let Some((dir, prefix)) = todo.pop() {
-        let mut names = 0usize;
-        for item in fs::read_dir(&dir).map_err(|e| Error::io(dir.display(), &e))? {
-            let item = item.map_err(|e| Error::io(dir.display(), &e))?;
-            names += 1;
-            let full = item.path();
-            let name = item.file_name();
-            let Some(name) = name.to_str() else { return Err(not_utf8(&full)) };
-            if prefix.is_empty() && name == super::STATE_DIR {
-                continue;
+            store.put_file(digest, full, size);
+            if let Some(stamp) = stamp {
+                seen::note(&mut list, path.as_str(), stamp, &digest);
             }
-            let text = format!("{prefix}{name}");
-            let path = TreePath::parse(&text)
-                .map_err(|e| Error::new(ErrorCode::BadPath, full.display(), e).next("rename or leave out the file"))?;
-            let meta = fs::symlink_metadata(&full).map_err(|e| Error::io(full.display(), &e))?;
-            if meta.is_dir() {
-                todo.push((full, format!("{text}/")));
-                continue;
-            }
-            let kind = if meta.is_symlink() {
-                let target = fs::read_link(&full).map_err(|e| Error::io(full.display(), &e))?;
-                let target = target.to_str().ok_or_else(|| not_utf8(&full))?.to_owned();
-                Kind::Done(Entry::Symlink { target })
-            } else if meta.is_file() {
-                Kind::File { exec: meta.permissions().mode() & 0o100 != 0, size: meta.len(), mtime: mtime(&meta) }
-            } else {
-                return Err(Error::new(
-                    ErrorCode::BadSource,
-                    full.display(),
-                    "neither a file, a folder nor a symbolic link",
-                )
-                .next("remove the device, pipe or socket from the source"));
-            };
-            found.push(Found { path, full, kind });
         }
-        if names == 0 && !prefix.is_empty() {
-            let path = TreePath::parse(prefix.trim_end_matches('/'))
-                .map_err(|e| Error::new(ErrorCode::BadPath, dir.display(), e))?;
-            found.push(Found { path, full: dir, kind: Kind::Done(Entry::Folder) });
-        }
-    }
-    Ok(())
-}
-
-fn not_utf8(path: &Path) -> Error {
-    let shown = OsStr::new(path).as_bytes().escape_ascii().to_string();
-    Error::new(ErrorCode::BadPath, shown, "the name is not valid UTF-8")
-        .next("rename the file; cumulate never mangles a name")
-}
-
-fn mtime(meta: &fs::Metadata) -> (i64, i64) {
-    use std::os::unix::fs::MetadataExt as _;
-    (meta.mtime(), meta.mtime_nsec())
+        (path, entry)
+    });
+    let tree = Tree { entries: entries.collect() };
+    Ok((Source { tree, store }, (list != before).then_some(list)))
 }
 
 /// Hashes a file and notices if it changes meanwhile.
-fn hash_file(path: &Path, size: u64, before: (i64, i64)) -> Result<Digest> {
+fn hash_file(path: &Path, before: &Stamp) -> Result<Digest> {
     let io = |e: std::io::Error| Error::io(path.display(), &e);
     let mut file = fs::File::open(path).map_err(io)?;
     let mut hasher = Hasher::new();
+    let size = before.size;
     // One more than the file has: a small one is read, and known to be at its end, with one call.
     let mut buffer = vec![0; usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1).min(1 << 16)];
     let mut total = 0u64;
@@ -168,9 +123,54 @@ fn hash_file(path: &Path, size: u64, before: (i64, i64)) -> Result<Digest> {
         }
     }
     let after = file.metadata().map_err(io)?;
-    if total != size || after.len() != size || mtime(&after) != before {
+    if total != size || !Stamp::of(&after).unwritten(before) {
         return Err(Error::new(ErrorCode::SourceChanged, path.display(), "the file changed while it was read")
             .next("wait until nothing writes to the folder, then run the command again"));
     }
     Ok(hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// The one file of a folder, as it is read with what was remembered; and what is remembered now.
+    fn read(dir: &Path, before: &[u8]) -> (Digest, Option<Vec<u8>>) {
+        let (source, after) = read_source_again(dir, &SourceOptions::default(), before).unwrap();
+        (source.tree.entries.values().next().and_then(Entry::digest).unwrap(), after)
+    }
+
+    #[test]
+    fn a_file_that_nobody_touched_is_not_read_again_and_one_that_was_just_written_is_not_relied_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("f");
+        fs::write(&file, "one").unwrap();
+        let one = Digest::of(b"one");
+        assert_eq!(read(dir.path(), &[]), (one, None), "what was written a moment ago is not remembered");
+        std::thread::sleep(Duration::from_millis(2_100));
+        let (digest, list) = read(dir.path(), &[]);
+        let list = list.unwrap();
+        assert_eq!((digest, list.len()), (one, 2 + 1 + Stamp::LENGTH + 32));
+        assert_eq!(read(dir.path(), &list), (one, None), "nothing is new");
+        // That nothing is read shows where something else is remembered.
+        let mut other = list.clone();
+        let at = other.len() - 32;
+        other[at..].copy_from_slice(&Digest::of(b"two").0);
+        assert_eq!(read(dir.path(), &other).0, Digest::of(b"two"));
+        // One bit of the stamp, and the file is read.
+        for byte in 3..at {
+            let mut stamped = other.clone();
+            stamped[byte] ^= 1;
+            assert_eq!(read(dir.path(), &stamped), (one, Some(list.clone())), "byte {byte}");
+        }
+        for cut in 0..list.len() {
+            assert_eq!(read(dir.path(), &other[..cut]), (one, Some(list.clone())), "cut at {cut}");
+        }
+        let mut two = list.clone();
+        two.extend_from_slice(&list);
+        assert_eq!(read(dir.path(), &two).0, one);
+        fs::write(&file, "two").unwrap();
+        assert_eq!(read(dir.path(), &list), (Digest::of(b"two"), Some(Vec::new())));
+    }
 }

@@ -15,16 +15,24 @@ enum Content {
     File(PathBuf, u64),
 }
 
+type Contents = HashMap<Digest, Content>;
+
 /// Contents by digest. Reading one from a file checks its digest again, so that a
 /// folder that changes while it is used is noticed.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
-    contents: HashMap<Digest, Content>,
+    contents: Contents,
+    /// What is shared with other stores.
+    shared: Vec<Arc<Contents>>,
 }
 
 impl Store {
     pub fn contains(&self, digest: &Digest) -> bool {
-        self.contents.contains_key(digest)
+        self.find(digest).is_some()
+    }
+
+    fn find(&self, digest: &Digest) -> Option<&Content> {
+        self.contents.get(digest).or_else(|| self.shared.iter().find_map(|s| s.get(digest)))
     }
 
     /// Adds bytes and returns their digest.
@@ -40,11 +48,19 @@ impl Store {
         self.contents.entry(digest).or_insert(Content::File(path, size));
     }
 
+    /// Makes what is there cheap to clone.
+    pub fn settle(&mut self) {
+        if !self.contents.is_empty() {
+            self.shared.push(Arc::new(std::mem::take(&mut self.contents)));
+        }
+    }
+
     /// Takes over everything another store has.
     pub fn absorb(&mut self, other: Store) {
         for (digest, content) in other.contents {
             self.contents.entry(digest).or_insert(content);
         }
+        self.shared.extend(other.shared);
     }
 
     /// The bytes of a content.
@@ -52,7 +68,7 @@ impl Store {
     /// # Errors
     /// `internal` if nobody put it here; `io` or `source-changed` if its file is gone or changed.
     pub fn get(&self, digest: &Digest) -> Result<Bytes> {
-        match self.contents.get(digest) {
+        match self.find(digest) {
             None => Err(Error::new(ErrorCode::Internal, digest, "a content is missing from the store")),
             Some(Content::Memory(bytes)) => Ok(bytes.clone()),
             Some(Content::File(path, size)) => {

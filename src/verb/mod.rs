@@ -95,7 +95,7 @@ pub use merge::{MergedSources, merge_sources};
 #[cfg(feature = "build")]
 pub use plan::plan_view;
 #[cfg(feature = "build")]
-pub use planned::{PlannedTrack, planned};
+pub use planned::{PlannedTrack, planned, release_for_plan};
 #[cfg(feature = "build")]
 pub use prove::prove;
 #[cfg(feature = "build")]

@@ -4,11 +4,12 @@ use super::selection::{Selection, picked, refuse_idle};
 use crate::bundle::Class;
 use crate::fix::{Fix, FixId, Payload};
 use crate::plan::{Candidate, DropCause, Plan, PlanInput, Refusal, Remembered, plan};
-use crate::release::{Classes, Hold, NotFor, Release, Track, variant_for};
+use crate::release::{Classes, Hold, NotFor, Past, Release, Track, load_sources, load_sources_again, variant_for};
 use crate::report::{Code, Finding, Result};
 use crate::route::Memo;
 use crate::tree::{Store, TreePath};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// One track, planned or refused.
 #[derive(Debug)]
@@ -23,6 +24,20 @@ pub struct PlannedTrack<'a> {
     pub store: Store,
     pub outcome: std::result::Result<Plan, Refusal>,
     pub findings: Vec<Finding>,
+}
+
+/// Reads a release's sources; with a memo, what an earlier run read is not read again where nobody touched it.
+///
+/// # Errors
+/// As [`crate::release::load`].
+pub fn release_for_plan(path: &Path, memo: Option<&Memo<'_>>) -> Result<Release> {
+    let Some(memo) = memo else { return load_sources(path) };
+    let key = |name: &str| format!("past {} {name}", env!("CUMULATE_SOURCES"));
+    let past = Past {
+        recall: &|name| memo.recall(&key(name)).unwrap_or_default(),
+        remember: &|name, bytes| memo.remember(&key(name), bytes),
+    };
+    load_sources_again(path, Some(past))
 }
 
 /// Plans every track. With a memo, what an earlier plan found out is not found out again; the plan is the same.
@@ -97,7 +112,7 @@ fn plan_track<'a>(
     let holds: Vec<&Hold> = holds.collect();
     // Whoever made another planner finds nothing.
     let key = format!("plan {} {} {}", env!("CUMULATE_SOURCES"), release.config.component.name, track.name);
-    let remembered = memo.map(|m| Remembered::read(&m.recall(&key).unwrap_or_default()));
+    let remembered = memo.map(|m| Remembered::read(m.recall(&key).unwrap_or_default()));
     let outcome = plan(&PlanInput {
         fixes: candidates.clone(),
         start,
