@@ -17,6 +17,8 @@ struct Release {
     tree: Tree,
     store: Store,
     fixes: Vec<(FixId, Payload)>,
+    /// By fix: its patch as text.
+    patches: Vec<String>,
     /// By fix: whose lines its hunks have in them.
     needs: Vec<BTreeSet<usize>>,
 }
@@ -35,6 +37,7 @@ fn generated(fixes: usize, files: usize) -> Release {
         texts.push(lines);
     }
     let mut out = Vec::new();
+    let mut patches = Vec::new();
     let mut needs = Vec::new();
     for n in 0..fixes {
         let (mut patch, mut mine, mut touched) = (String::new(), BTreeSet::new(), BTreeSet::new());
@@ -57,9 +60,10 @@ fn generated(fixes: usize, files: usize) -> Release {
         }
         let files = parse(patch.as_bytes(), &ParseOptions::default()).unwrap();
         out.push((FixId(format!("F{n:05}")), Payload::Patch(files)));
+        patches.push(patch);
         needs.push(mine);
     }
-    Release { tree, store, fixes: out, needs }
+    Release { tree, store, fixes: out, patches, needs }
 }
 
 /// Plans a release and compares every closure with the generator's; returns a line of figures.
@@ -135,6 +139,53 @@ fn one_fix_more_among_ten_thousand_is_planned_from_what_is_known_of_the_others()
     for fixes in [500, 1_000, 2_000, 5_000, 10_000] {
         println!("{}", one_more(fixes, fixes * 4));
     }
+}
+
+/// Plans a release that lies in a folder by the command line: all of it without a memory, all but one fix, and all of it
+/// with what is remembered of that; returns a line of figures.
+fn one_more_in_a_folder(fixes: usize, files: usize) -> String {
+    let r = generated(fixes, files);
+    let dir = tempfile::tempdir().unwrap();
+    let put = |at: String, bytes: &[u8]| {
+        let path = dir.path().join(at);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    for (path, entry) in &r.tree.entries {
+        put(format!("base/{path}"), &r.store.get(&entry.digest().unwrap()).unwrap());
+    }
+    let series = |n: usize| r.fixes[..n].iter().map(|f| format!("{}\n", f.0)).collect::<String>();
+    let fix = |n: usize| put(format!("fixes/{}.patch", r.fixes[n].0), r.patches[n].as_bytes());
+    (0..fixes - 1).for_each(&fix);
+    put("fixes/series".into(), series(fixes - 1).as_bytes());
+    let config =
+        "[component]\nname = \"big\"\n[release]\nversion = \"2\"\n[[base]]\nversion = \"1\"\nsource = \"base\"\n";
+    put("cumulate.toml".into(), config.as_bytes());
+    // Files that were written a moment ago are read each time.
+    std::thread::sleep(std::time::Duration::from_millis(2_200));
+    let plan = |more: &[&str]| {
+        let began = std::time::Instant::now();
+        let run = common::cumulate(dir.path(), &[&["plan"], more].concat()).expect(0);
+        (run.stdout, began.elapsed())
+    };
+    plan(&[]);
+    fix(fixes - 1);
+    put("fixes/series".into(), series(fixes).as_bytes());
+    let ((plain, full), (with, again)) = (plan(&["--no-cache"]), plan(&[]));
+    assert!(plain == with);
+    assert_eq!(plain.lines().filter(|l| l.contains("  F")).count(), fixes);
+    format!("fixes {fixes:6}  files {files:6}  plan {full:.2?}, with one fix more {again:.2?}")
+}
+
+#[test]
+fn one_fix_more_in_a_folder_gives_the_plan_without_a_memory() {
+    println!("{}", one_more_in_a_folder(300, 1_200));
+}
+
+#[test]
+#[ignore = "long: five thousand fixes in a folder"]
+fn one_fix_more_among_five_thousand_in_a_folder_gives_the_plan_without_a_memory() {
+    println!("{}", one_more_in_a_folder(5_000, 20_000));
 }
 
 #[test]

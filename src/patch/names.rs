@@ -1,9 +1,11 @@
 //! File names as patches spell them.
 
+use std::borrow::Cow;
+
 /// Drops `n` leading names; then repeated slashes count once and `.` not at all. `None` if there are not so many.
 ///
 /// What was absolute stays so (also `b//etc/passwd` at `-p1`, as `git apply` reads it) and is refused as a path.
-pub fn strip(raw: &[u8], n: u32) -> Option<Vec<u8>> {
+pub fn strip(raw: &[u8], n: u32) -> Option<Cow<'_, [u8]>> {
     let mut rest = raw;
     if raw.first() != Some(&b'/') {
         for _ in 0..n {
@@ -15,12 +17,16 @@ pub fn strip(raw: &[u8], n: u32) -> Option<Vec<u8>> {
             }
         }
     }
-    let parts: Vec<&[u8]> = rest.split(|b| *b == b'/').filter(|p| !p.is_empty() && *p != b".").collect();
+    let counts = |p: &&[u8]| !p.is_empty() && *p != b".";
+    if rest.split(|b| *b == b'/').all(|p| counts(&p)) {
+        return Some(Cow::Borrowed(rest));
+    }
+    let parts: Vec<&[u8]> = rest.split(|b| *b == b'/').filter(counts).collect();
     let mut out = parts.join(&b'/');
     if rest.first() == Some(&b'/') {
         out.insert(0, b'/');
     }
-    (!out.is_empty()).then_some(out)
+    (!out.is_empty()).then_some(Cow::Owned(out))
 }
 
 /// The name on a `rename` or `copy` line: C-quoted, or all of it. `None` if the quoting is damaged.
@@ -101,7 +107,8 @@ pub fn quoted_pair(rest: &[u8], n: u32) -> Option<(Vec<u8>, Vec<u8>)> {
     let half = rest.len() / 2;
     if rest.get(half) == Some(&b' ') {
         let (a, b) = (&rest[..half], &rest[half + 1..]);
-        if strip(a, n).is_some() && strip(a, n) == strip(b, n) {
+        let file = strip(a, n);
+        if file.is_some() && file == strip(b, n) {
             return Some((a.to_vec(), b.to_vec()));
         }
     }

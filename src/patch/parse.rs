@@ -135,6 +135,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The same, where it is most likely a path that was read already.
+    fn same_or(&self, raw: &[u8], strip: u32, known: &Option<TreePath>) -> Result<Option<TreePath>, ParseError> {
+        let stripped = if raw == b"/dev/null" { None } else { names::strip(raw, strip) };
+        match (known, stripped) {
+            (Some(known), Some(name)) if known.as_str().as_bytes() == &*name => Ok(Some(known.clone())),
+            _ => self.path(raw, strip),
+        }
+    }
+
     fn name(&self, raw: &[u8]) -> Result<Vec<u8>, ParseError> {
         match header_name(raw) {
             Some(name) => Ok(name),
@@ -238,13 +247,13 @@ impl<'a> Reader<'a> {
             // Without a rename both names are the same file; headers that disagree are refused below.
             if let Some((a, b)) = &pair {
                 old = self.path(a, strip)?;
-                new = self.path(b, strip)?;
+                new = self.same_or(b, strip, &old)?;
             }
         }
         if self.peek().is_some_and(|l| l.starts_with(b"--- ")) && self.starts(1, b"+++ ") {
-            let a = self.path(&self.name(trim(&self.lines[self.at][4..]))?, strip)?;
+            let a = self.same_or(&self.name(trim(&self.lines[self.at][4..]))?, strip, &old)?;
             self.at += 1;
-            let b = self.path(&self.name(trim(&self.lines[self.at][4..]))?, strip)?;
+            let b = self.same_or(&self.name(trim(&self.lines[self.at][4..]))?, strip, &new)?;
             for (header, known, what) in [(&a, &mut old, "old"), (&b, &mut new, "new")] {
                 match (header, known.as_ref()) {
                     (Some(h), Some(k)) if h != k => {

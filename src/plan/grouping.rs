@@ -74,7 +74,12 @@ fn group<'a>(paths: Vec<&'a TreePath>, start: &Tree) -> Group<'a> {
     }
     let folders = paths
         .iter()
-        .map(|p| {
+        .zip(&cells)
+        .map(|(p, cell)| {
+            // Below a file or link there is nothing.
+            if cell.is_some() {
+                return false;
+            }
             let from = format!("{p}/");
             let below =
                 start.entries.range::<str, _>((std::ops::Bound::Included(from.as_str()), std::ops::Bound::Unbounded));

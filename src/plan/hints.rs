@@ -38,7 +38,6 @@ struct Use {
 /// `io`, `source-changed` where a file of the start tree cannot be read.
 pub(super) fn hints(work: &Work<'_, '_>, order: &[usize], all: &[Bits]) -> Result<Vec<Hint>, Error> {
     let mut uses: BTreeMap<&[u8], Vec<Use>> = BTreeMap::new();
-    let mut introduced: HashMap<&[u8], (usize, Place)> = HashMap::new();
     let mut files: HashMap<&[u8], (usize, Place)> = HashMap::new();
     let there: HashSet<&[u8]> = work.input.start.entries.keys().map(|p| p.name().as_bytes()).collect();
     let words = |i: &usize| match work.fixes[*i].payload {
@@ -46,6 +45,8 @@ pub(super) fn hints(work: &Work<'_, '_>, order: &[usize], all: &[Bits]) -> Resul
         Payload::Overlay(_) => (&[] as &[FilePatch], Added::new()),
     };
     let of_fix: Vec<(&[FilePatch], Added<'_>)> = order.par_iter().map(words).collect();
+    let most = of_fix.iter().map(|(_, words)| words.len()).sum();
+    let mut introduced: HashMap<&[u8], (usize, Place)> = HashMap::with_capacity(most);
     for (k, (parts, words)) in of_fix.into_iter().enumerate() {
         for (word, place) in words {
             let known = files.get(word).map(|f| (f, true)).or_else(|| introduced.get(word).map(|w| (w, false)));

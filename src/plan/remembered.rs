@@ -15,6 +15,8 @@ use std::sync::{Mutex, PoisonError};
 pub struct Remembered {
     /// Ascending by key.
     known: Vec<Known>,
+    /// By the beginning of a key: the place of the first entry that begins so or higher.
+    begins: Vec<usize>,
     /// All answers that were read.
     answers: Vec<u8>,
     new: Mutex<BTreeMap<Key, Vec<u8>>>,
@@ -33,7 +35,16 @@ impl Remembered {
     /// Reads what [`Remembered::bytes`] gave; of anything else, nothing is remembered.
     pub fn read(bytes: Vec<u8>) -> Self {
         let known = entries(&bytes).unwrap_or_default();
-        Self { known, answers: bytes, ..Self::default() }
+        let mut begins = vec![0; BEGINNINGS + 1];
+        known.iter().for_each(|known| begins[known.key.beginning() + 1] += 1);
+        (0..BEGINNINGS).for_each(|k| begins[k + 1] += begins[k]);
+        Self { known, begins, answers: bytes, ..Self::default() }
+    }
+
+    fn known(&self, key: Key) -> Option<&Known> {
+        let (from, to) = (*self.begins.get(key.beginning())?, *self.begins.get(key.beginning() + 1)?);
+        let few = self.known.get(from..to)?;
+        few.binary_search_by_key(&key, |known| known.key).ok().map(|at| &few[at])
     }
 
     /// Remembers for one run alone.
@@ -78,8 +89,7 @@ impl Remembered {
     }
 
     pub(super) fn get(&self, key: Key) -> Option<Vec<u8>> {
-        if let Ok(at) = self.known.binary_search_by_key(&key, |known| known.key) {
-            let known = &self.known[at];
+        if let Some(known) = self.known(key) {
             known.used.store(true, Ordering::Relaxed);
             return Some(self.answers[known.at.clone()].to_vec());
         }
@@ -93,6 +103,8 @@ impl Remembered {
 
 /// Bytes before an answer: its key and its length.
 const BEFORE: usize = 20;
+/// Beginnings of keys that are told apart: keys are digests, so few have the same.
+const BEGINNINGS: usize = 1 << 16;
 
 fn entries(bytes: &[u8]) -> Option<Vec<Known>> {
     let mut out: Vec<Known> = Vec::new();
@@ -124,6 +136,10 @@ impl Key {
         let mut out = [0; 16];
         out.copy_from_slice(&digest.0[..16]);
         Self(out)
+    }
+
+    fn beginning(&self) -> usize {
+        usize::from(u16::from_be_bytes([self.0[0], self.0[1]]))
     }
 
     pub(super) fn begins<const N: usize>(&self) -> [u8; N] {

@@ -17,7 +17,8 @@ impl<'a> Work<'a, '_> {
             let message = format!("left out: '{}' supersedes it", self.fixes[new].id);
             self.findings.push(Finding::new(Code::Superseded, self.fixes[old].id, message));
         }
-        let mut seen: HashMap<Content<'_>, usize> = HashMap::new();
+        // A table that grows hashes every content again.
+        let mut seen: HashMap<Content<'_>, usize> = HashMap::with_capacity(ordered.order.len());
         let mut findings = Vec::new();
         for &i in &ordered.order {
             if replay.of_fix[i].is_empty() {

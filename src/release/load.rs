@@ -106,7 +106,15 @@ fn config_file(path: &Path) -> PathBuf {
 fn assemble(file: &Path, mut config: Config, all: bool, past: Option<Past<'_>>) -> Result<Release> {
     let dir = file.parent().map(Path::to_path_buf).unwrap_or_default();
     let classes = Classes::new(&config)?;
-    let fixes = read_fixes(&dir.join(config.release.fixes.as_deref().unwrap_or(Path::new("fixes"))))?;
+    let declared = if config.tracks.is_empty() { vec![default_track()] } else { config.tracks.clone() };
+    let of_fixes = dir.join(config.release.fixes.as_deref().unwrap_or(Path::new("fixes")));
+    let (fixes, tracks) = rayon::join(
+        || read_fixes(&of_fixes),
+        || declared.into_iter().map(|t| load_track(&dir, &config, t, past)).collect::<Result<Vec<Track>>>(),
+    );
+    // Of faults in both, always the same one is told.
+    let fixes = fixes?;
+    let tracks = tracks?;
     // Who holds back what a payload realises holds back the payload.
     let named = config.hold.iter_mut().map(|h| &mut h.id).chain(config.not_for.iter_mut().map(|n| &mut n.fix));
     for id in named {
@@ -114,8 +122,6 @@ fn assemble(file: &Path, mut config: Config, all: bool, past: Option<Past<'_>>) 
             id.clone_from(&carrier.0);
         }
     }
-    let declared = if config.tracks.is_empty() { vec![default_track()] } else { config.tracks.clone() };
-    let tracks: Vec<Track> = declared.into_iter().map(|t| load_track(&dir, &config, t, past)).collect::<Result<_>>()?;
     let mut findings = fixes.findings.clone();
     {
         let trees = tracks.iter().flat_map(|t| {

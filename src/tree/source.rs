@@ -90,7 +90,7 @@ fn read_folder(root: &Path, before: &[u8]) -> Result<(Source, Option<Vec<u8>>)> 
         Ok((f.path, f.full, entry, stamp))
     });
     let read: Vec<(_, PathBuf, Entry, Option<Stamp>)> = read.collect::<Result<_>>()?;
-    let mut store = Store::default();
+    let mut store = Store::with_room_for(read.len());
     let mut list = Vec::with_capacity(before.len());
     let entries = read.into_iter().map(|(path, full, entry, stamp)| {
         if let Entry::File { digest, size, .. } = entry {

@@ -27,6 +27,10 @@ pub struct Store {
 }
 
 impl Store {
+    pub(super) fn with_room_for(contents: usize) -> Self {
+        Self { contents: Contents::with_capacity(contents), ..Self::default() }
+    }
+
     pub fn contains(&self, digest: &Digest) -> bool {
         self.find(digest).is_some()
     }
