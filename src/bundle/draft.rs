@@ -46,7 +46,7 @@ pub struct BaseDraft {
     /// Sorted by path.
     pub steps: Steps,
     pub packs: Vec<BlobRef>,
-    /// Bytes that the most demanding delta needs for decoding.
+    /// Bytes that the most demanding delta needs for decoding, itself, the old file and the result included.
     pub memory: u64,
     /// One for each fix of the release, in its order.
     pub fixes: Vec<FixState>,

@@ -31,7 +31,7 @@ pub use draft::{BaseDraft, Draft, TrackDraft};
 pub use oci::{MEDIA_BASE, MEDIA_ENVELOPE, MEDIA_ROOT};
 pub use open::{Unverified, open};
 pub use package::{Package, binding};
-pub use read::Bundle;
+pub use read::{Bundle, DELTA_HEAD};
 pub use types::*;
 pub use write::{add_envelope, write_file, write_layout};
 

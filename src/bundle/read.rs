@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More bytes than any delta's header has.
-const DELTA_HEAD: u64 = 64;
+pub const DELTA_HEAD: u64 = 64;
 
 /// A bundle whose every content is what its root manifest says, and that a policy or the user
 /// has accepted. The listings are held; deltas are read when asked for.

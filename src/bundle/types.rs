@@ -114,7 +114,7 @@ impl FixEntry {
 pub struct Limits {
     /// Largest file of any target in bytes.
     pub file: u64,
-    /// Most memory that any step's decoding needs in bytes, result included.
+    /// Most memory that any step's decoding needs in bytes: old file, delta and result included.
     pub memory: u64,
     /// Most paths in any tree.
     pub paths: u64,
@@ -151,7 +151,7 @@ pub struct BaseManifest {
     pub download: u64,
     /// Bytes of new files that staging writes at most.
     pub disk: u64,
-    /// Bytes of memory that the most demanding step needs.
+    /// Bytes of memory that the most demanding step needs: old file, delta and result included.
     pub memory: u64,
     /// Every fix of the release as seen from this base, in the order of the plan.
     pub fixes: Vec<FixState>,

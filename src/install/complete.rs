@@ -41,6 +41,7 @@ impl Release<'_> {
             routes,
             absent: self.absent.clone(),
             decode: Box::new(|route, slice, old, size| (self.decode)(route, slice, old, size)),
+            needs: Box::new(|route, slice| (self.needs)(route, slice)),
         }
     }
 }

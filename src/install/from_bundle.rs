@@ -1,8 +1,8 @@
 //! From a believed bundle to what the installer needs of it.
 
 use super::release::{Release, Route};
-use crate::bundle::Bundle;
-use crate::delta::{self, DecodeLimits, DeltaError};
+use crate::bundle::{Bundle, DELTA_HEAD, Slice};
+use crate::delta::{self, Codec, DecodeLimits, DeltaError};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Tree;
 use std::collections::BTreeMap;
@@ -35,7 +35,9 @@ impl<'a> Release<'a> {
             (route.from, route.to) = (base.before.tree, base.after.tree);
             routes.push(route);
         }
-        let names: Vec<String> = routes.iter().map(|r| r.name.clone()).collect();
+        let names: Arc<[String]> = routes.iter().map(|r| r.name.clone()).collect();
+        let name = move |route: usize| names.get(route).map_or("", String::as_str).to_owned();
+        let named = name.clone();
         Ok(Self {
             component: root.component.clone(),
             version: root.release.version.clone(),
@@ -47,10 +49,17 @@ impl<'a> Release<'a> {
             absent: bundle.missing().into_iter().map(str::to_owned).collect(),
             routes,
             decode: Box::new(move |route, slice, old, new_size| {
-                let name = names.get(route).map_or("", String::as_str);
-                let bytes = bundle.slice(name, &slice)?;
+                let name = name(route);
+                let bytes = bundle.slice(&name, &slice)?;
                 let allowed = DecodeLimits { new_size, memory: limits.memory };
-                delta::decode_proved(&bytes, old, allowed).map_err(|e| wrap(name, &e))
+                delta::decode_proved(&bytes, old, allowed).map_err(|e| wrap(&name, &e))
+            }),
+            needs: Box::new(move |route, slice| {
+                let name = named(route);
+                let head = bundle.slice(&name, &Slice { length: slice.length.min(DELTA_HEAD), ..slice })?;
+                let header = delta::header(&head).map_err(|e| wrap(&name, &e))?;
+                // Windows hand their result on piece by piece, but here it is held.
+                Ok(header.memory.saturating_add(if header.codec == Codec::Windows { header.new_size } else { 0 }))
             }),
         })
     }

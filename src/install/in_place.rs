@@ -1,11 +1,12 @@
 //! Applying where there is no room for two versions of everything: the files that only need their own old content are
 //! made, kept as what the new one lacks of the old one, and replaced one by one.
 
+use super::ahead::ahead;
 use super::preflight;
 use super::release::{Release, Route};
 use super::reverse::{lacking, same, whole};
 use super::scan::{self, gone};
-use super::stage::{decoded, file, meta, slot};
+use super::stage::{decoded, file, job, meta, slot};
 use super::state::{Generation, State};
 use super::steps::{Op, Work, is_reversed};
 use crate::bundle::{Action, Class};
@@ -83,7 +84,9 @@ pub fn replace(
     };
     let (stage, backup) = (state.stage(), state.backup(generation.generation));
     let (to, full) = (slot(&stage, n), op.path.under(&state.dir));
-    let (new, lost) = file(disk, state, release, (op, making), &to, (*digest, *size, *exec), mtime)?;
+    let jobs: Vec<_> = job(n, op, making).into_iter().collect();
+    let entry = (*digest, *size, *exec);
+    let (new, lost) = ahead(release, &jobs, |next| file(disk, state, (n, op, making), &to, entry, mtime, next))?;
     new.sync()?;
     disk.sync_folder(&stage)?;
     keep(disk, op, (&to, &full), &slot(&backup, n))?;

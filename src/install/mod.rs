@@ -25,6 +25,7 @@
 //! files (the very same inodes) into their places, so contents, modes, owners, attributes and times are
 //! what they were; times and modes of folders are set back too. Trust and sequences are never rolled back.
 
+mod ahead;
 mod apply;
 mod commit;
 mod complete;

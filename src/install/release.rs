@@ -8,7 +8,11 @@ use std::sync::Arc;
 
 /// Reads the delta of a route's slice and decodes it against the old bytes to at most so many new
 /// ones. The digest of the result is checked by the installer.
-pub type Decode<'a> = dyn Fn(usize, Slice, &[u8], u64) -> Result<Vec<u8>> + 'a;
+pub type Decode<'a> = dyn Fn(usize, Slice, &[u8], u64) -> Result<Vec<u8>> + Sync + 'a;
+
+/// Reads how many bytes of memory the delta of a route's slice states that decoding it needs, the result included, the old
+/// bytes not.
+pub type Needs<'a> = dyn Fn(usize, Slice) -> Result<u64> + Sync + 'a;
 
 /// A release as an installation sees it.
 pub struct Release<'a> {
@@ -25,6 +29,7 @@ pub struct Release<'a> {
     /// Names of bases that the release has but this copy of the bundle does not hold.
     pub absent: Vec<String>,
     pub decode: Box<Decode<'a>>,
+    pub needs: Box<Needs<'a>>,
 }
 
 impl Release<'_> {

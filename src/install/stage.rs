@@ -1,6 +1,7 @@
 //! New contents are made and checked in the staging folder, and old ones get a second name in the
 //! backup folder, before anything of the installation changes.
 
+use super::ahead::{Job, Next, ahead};
 use super::config::{contents, read};
 use super::preflight;
 use super::release::Release;
@@ -36,15 +37,32 @@ pub fn stage(
     work: &Work,
     mtime: Option<i64>,
 ) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
     let folder = state.stage();
     disk.mkdir(&folder, 0o700)?;
     state.sync(disk)?;
-    let many = work.makings.len() >= MANY;
     let now = |op: &Op| op.what == What::Put && !is_reversed(&work.reversed, op);
-    for (n, op) in work.ops.iter().enumerate().filter(|(_, op)| now(op)) {
-        let to = slot(&folder, n);
-        match (&op.after, work.makings.get(&n)) {
+    let ops: Vec<(usize, &Op)> = work.ops.iter().enumerate().filter(|(_, op)| now(op)).collect();
+    let jobs: Vec<Job<'_>> = ops.iter().filter_map(|(n, op)| job(*n, op, work.makings.get(n)?)).collect();
+    let findings = ahead(release, &jobs, |next| put(disk, state, work, &ops, mtime, next))?;
+    disk.sync_folder(&folder)?;
+    Ok(findings)
+}
+
+/// Writes what is to be put, in the order of the operations.
+fn put(
+    disk: &Disk,
+    state: &State,
+    work: &Work,
+    ops: &[(usize, &Op)],
+    mtime: Option<i64>,
+    next: &mut Next<'_, '_>,
+) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let folder = state.stage();
+    let many = work.makings.len() >= MANY;
+    for (n, op) in ops {
+        let to = slot(&folder, *n);
+        match (&op.after, work.makings.get(n)) {
             (Some(Entry::Symlink { target }), Some(_)) => {
                 disk.symlink(target, &to)?;
                 if let Some(like) = parent_of(&state.dir, &op.path)? {
@@ -52,7 +70,7 @@ pub fn stage(
                 }
             }
             (Some(Entry::File { digest, size, exec }), Some(making)) => {
-                let (new, lost) = file(disk, state, release, (op, making), &to, (*digest, *size, *exec), mtime)?;
+                let (new, lost) = file(disk, state, (*n, op, making), &to, (*digest, *size, *exec), mtime, next)?;
                 findings.extend(preflight::lost(&op.path, lost));
                 if !many {
                     new.sync()?;
@@ -64,19 +82,27 @@ pub fn stage(
     if many {
         disk.sync_file_system(&folder)?;
     }
-    disk.sync_folder(&folder)?;
     Ok(findings)
+}
+
+/// What a delta has to make for an operation, if anything.
+pub fn job<'a>(n: usize, op: &'a Op, making: &'a Making) -> Option<Job<'a>> {
+    let decoded = making.made.is_none() && matches!(making.action, Action::Delta { .. } | Action::Full { .. });
+    match &op.after {
+        Some(Entry::File { size, .. }) if decoded => Some(Job { n, op, making, size: *size }),
+        _ => None,
+    }
 }
 
 /// The new file of one operation, not synced yet, and the attributes that it could not have.
 pub fn file<'a>(
     disk: &'a Disk,
     state: &State,
-    release: &Release<'_>,
-    (op, making): (&Op, &Making),
+    (n, op, making): (usize, &Op, &Making),
     to: &Path,
     (digest, size, exec): (Digest, u64, bool),
     mtime: Option<i64>,
+    next: &mut Next<'_, '_>,
 ) -> Result<(NewFile<'a>, Vec<String>)> {
     let like_at = making.like.as_ref().map(|path| path.under(&state.dir));
     let like = match &like_at {
@@ -105,7 +131,7 @@ pub fn file<'a>(
             hasher.finish()
         }
         _ => {
-            let bytes = made_of(release, making, op, size)?;
+            let bytes = next(Job { n, op, making, size })?;
             // The file lies in our own folder and goes if its content is not the promised one.
             let (put, proof) = rayon::join(|| new.put(&bytes), || proved(op, making, &bytes, (digest, size)));
             proof?;
@@ -155,7 +181,7 @@ pub fn decoded(release: &Release<'_>, (op, making): (&Op, &Making), (digest, siz
 }
 
 /// What a delta makes of the file as it stands.
-fn made_of(release: &Release<'_>, making: &Making, op: &Op, size: u64) -> Result<Vec<u8>> {
+pub fn made_of(release: &Release<'_>, making: &Making, op: &Op, size: u64) -> Result<Vec<u8>> {
     match (&making.action, &making.source) {
         (Action::Delta { at, .. }, Some((from, old))) => {
             let bytes = contents(from)?;

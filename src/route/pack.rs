@@ -34,7 +34,7 @@ pub struct PackedBase {
     pub steps: Steps,
     /// Indexes into [`Packed::packs`]; a step's slice counts in this list.
     pub packs: Vec<usize>,
-    /// Bytes that the most demanding delta needs for decoding.
+    /// Bytes that the most demanding delta needs for decoding, itself, the old file and the result included.
     pub memory: u64,
 }
 
@@ -201,20 +201,20 @@ fn base<'p>(
     let mut memory = 0;
     let mut steps = Vec::new();
     for way in &route.steps {
-        let mut stands = |pair: Pair| -> Result<(Codec, Slice)> {
+        let mut stands = |pair: Pair, old: u64| -> Result<(Codec, Slice)> {
             let (pack, offset, length, header) = place(pair).ok_or_else(|| lost(&pair.1))?;
             let pack =
                 packs.binary_search(pack).ok().and_then(|p| u32::try_from(p).ok()).ok_or_else(|| lost(&pair.1))?;
-            memory = memory.max(header.memory);
+            memory = memory.max(header.memory.saturating_add(*length).saturating_add(old));
             Ok((header.codec, Slice { pack, offset: *offset, length: *length }))
         };
         let action = match &way.how {
             How::Copy { from } => Action::Copy { from: from.clone() },
-            How::Delta { from, old, new, .. } => match stands((Some(*old), *new))? {
+            How::Delta { from, old, new, size } => match stands((Some(*old), *new), *size)? {
                 (Codec::Full, at) => Action::Full { at },
                 (codec, at) => Action::Delta { from: from.clone(), codec, at },
             },
-            How::Full { new } => Action::Full { at: stands((None, *new))?.1 },
+            How::Full { new } => Action::Full { at: stands((None, *new), 0)?.1 },
             How::Link => Action::Link,
             How::Mode => Action::Mode,
             How::Folder => Action::Folder,

@@ -8,13 +8,11 @@ use cumulate::delta::{self, Codec, DecodeLimits, Profile};
 use cumulate::install::{Release, Route};
 use cumulate::report::{Error, ErrorCode};
 use cumulate::tree::{Digest, Entry, Tree, TreePath};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
@@ -138,7 +136,7 @@ pub struct Made {
     pub sequence: Option<u64>,
     pub routes: Vec<Route>,
     pub limits: Limits,
-    pack: Rc<RefCell<Vec<u8>>>,
+    pack: Arc<Mutex<Vec<u8>>>,
 }
 
 pub const LIMITS: Limits = Limits { file: 1 << 20, memory: 64 << 20, paths: 1_000_000, blob: 1 << 20 };
@@ -146,12 +144,12 @@ pub const LIMITS: Limits = Limits { file: 1 << 20, memory: 64 << 20, paths: 1_00
 impl Made {
     /// From bases by name to one target; `classes` gives paths other classes than `code`.
     pub fn new(version: &str, bases: &[(&str, &World)], target: &World, classes: &[(&str, Class)]) -> Self {
-        let pack = RefCell::new(Vec::new());
+        let pack = Mutex::new(Vec::new());
         let after = Arc::new(tree(target));
         let class_of =
             |p: &TreePath| classes.iter().find(|(c, _)| *c == p.as_str()).map_or(Class::Code, |(_, class)| *class);
         let put = |codec: Codec, old: Option<&[u8]>, new: &[u8]| {
-            let mut pack = pack.borrow_mut();
+            let mut pack = pack.lock().unwrap();
             let made = delta::encode(codec, old, new, Profile::Fast).unwrap();
             let offset = pack.len() as u64;
             pack.extend_from_slice(&made.bytes);
@@ -200,7 +198,7 @@ impl Made {
                 Route::new(name, "default", after.clone(), steps, config, Vec::new(), &LIMITS).unwrap()
             })
             .collect();
-        Self { version: version.into(), sequence: None, routes, limits: LIMITS, pack: Rc::new(pack) }
+        Self { version: version.into(), sequence: None, routes, limits: LIMITS, pack: Arc::new(pack) }
     }
 
     pub fn sequence(mut self, sequence: u64) -> Self {
@@ -210,11 +208,11 @@ impl Made {
 
     /// Damages the last byte of all deltas.
     pub fn damage(&self) {
-        *self.pack.borrow_mut().last_mut().unwrap() ^= 1;
+        *self.pack.lock().unwrap().last_mut().unwrap() ^= 1;
     }
 
     pub fn release(&self) -> Release<'_> {
-        let pack = Rc::clone(&self.pack);
+        let (pack, heads) = (Arc::clone(&self.pack), Arc::clone(&self.pack));
         Release {
             component: "acme".into(),
             version: self.version.clone(),
@@ -226,10 +224,14 @@ impl Made {
             routes: self.routes.clone(),
             absent: Vec::new(),
             decode: Box::new(move |_, slice, old, new_size| {
-                let pack = pack.borrow();
+                let pack = pack.lock().unwrap();
                 let bytes = &pack[slice.offset as usize..(slice.offset + slice.length) as usize];
                 delta::decode(bytes, old, DecodeLimits { new_size, memory: LIMITS.memory })
                     .map_err(|e| Error::new(ErrorCode::BadDelta, "pack", e))
+            }),
+            needs: Box::new(move |_, slice| {
+                let head = delta::header(&heads.lock().unwrap()[slice.offset as usize..]);
+                head.map(|h| h.memory).map_err(|e| Error::new(ErrorCode::BadDelta, "pack", e))
             }),
         }
     }
@@ -300,7 +302,7 @@ impl Made {
     pub fn write(&self, file: &Path) {
         use cumulate::bundle::{self, BaseDraft, Blobs, Draft, Steps, TrackDraft};
         let mut blobs = Blobs::new();
-        let pack = blobs.add(self.pack.borrow().clone());
+        let pack = blobs.add(self.pack.lock().unwrap().clone());
         let draft = Draft {
             component: "acme".into(),
             release: bundle::Release {
