@@ -2,6 +2,7 @@
 
 use super::{common, python, run};
 use cumulate::delta::{self, Codec, DecodeLimits, Profile};
+use miniz_oxide::deflate::compress_to_vec;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -146,4 +147,71 @@ fn streams_are_decoded_from_the_page() {
     }
     let (decoded, refused) = batch.read();
     assert!(decoded >= 16 && refused >= 90, "{decoded} decoded, {refused} refused");
+}
+
+#[test]
+#[ignore = "independent: needs PyPI's zstandard"]
+fn containers_are_decoded_from_the_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/independent/archived.py");
+    run(Command::new(python(dir.path())).arg(script).arg(dir.path()));
+    let mut batch = Batch::default();
+    let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|f| f.unwrap().path()).collect();
+    names.sort();
+    for old in names.iter().filter(|n| n.extension().is_some_and(|e| e == "old")) {
+        let name = old.file_stem().unwrap().to_str().unwrap();
+        let (old, new) = (fs::read(old).unwrap(), fs::read(old.with_extension("new")).unwrap());
+        batch.add(name, Codec::Containers, &old, &new, Profile::Small);
+    }
+    let (decoded, refused) = batch.read();
+    assert!(decoded >= 32 && refused >= 200, "{decoded} decoded, {refused} refused");
+}
+
+#[test]
+#[ignore = "independent: needs PyPI's cryptography and zstandard"]
+fn archives_in_a_bundle_are_decoded_beside_its_bases() {
+    let dir = tempfile::tempdir().unwrap();
+    let (python, scripts) = (python(dir.path()), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/independent"));
+    run(Command::new(&python).arg(scripts.join("archived.py")).arg(dir.path()));
+    common::copy(Path::new("testdata/demo"), &dir.path().join("lantern"));
+    for (version, made) in
+        [("bases/1.0.0", "old"), ("bases/1.0.1", "old"), ("bases/1.0.2", "old"), ("fixes/LAN-105/tree", "new")]
+    {
+        let words = dir.path().join("lantern").join(version).join("data/words.bin");
+        fs::copy(dir.path().join("zip-in-tar-in-gzip").with_extension(made), words).unwrap();
+    }
+    let (fix, was) =
+        (dir.path().join("lantern/fixes/LAN-105/fix.toml"), Path::new("testdata/demo/bases/1.0.0/data/words.bin"));
+    let of = |path: &Path| cumulate::tree::Digest::of(&fs::read(path).unwrap()).to_string();
+    let built_on = of(&dir.path().join("zip-in-tar-in-gzip.old"));
+    fs::write(&fix, fs::read_to_string(&fix).unwrap().replace(&of(was), &built_on)).unwrap();
+    common::cumulate(dir.path(), &["keygen", "--out", "k"]).expect(0);
+    let build = ["build", "lantern", "-o", "l.cup", "--key", "k.key", "--profile", "balanced", "--no-cache"];
+    common::cumulate(dir.path(), &build).expect(0);
+    let mut read = Command::new(&python);
+    read.current_dir(dir.path()).arg(scripts.join("reader.py")).args(["l.cup", "k.pub", "--bases", "lantern/bases"]);
+    let out = String::from_utf8(run(&mut read).stdout).unwrap();
+    assert!(out.contains("decoded containers 3\n"), "{out}");
+}
+
+/// Such a stream can be made by running that program alone, as the page says, and this reader does not.
+#[test]
+#[ignore = "independent: needs PyPI's zstandard"]
+fn what_miniz_deflated_is_refused_in_so_many_words() {
+    let pair = Pair::new();
+    let gzip = |plain: &str| {
+        let end = [[1; 4], (plain.len() as u32).to_le_bytes()].concat();
+        [&[31, 139, 8, 0, 0, 0, 0, 0, 0, 3][..], &compress_to_vec(plain.as_bytes(), 6), &end].concat()
+    };
+    let text: String =
+        (0..3000).map(|n: u32| format!("line {} of the text\n", n.wrapping_mul(2_654_435_761) >> 7)).collect();
+    let (old, new) = (gzip(&text), gzip(&text.replace("line 77", "something else")));
+    let made = delta::encode(Codec::Containers, Some(&old), &new, Profile::Small).unwrap();
+    assert_eq!(delta::decode(&made.bytes, &old, LIMITS).unwrap(), new);
+    fs::write(pair.dir.path().join("delta"), &made.bytes).unwrap();
+    fs::write(pair.dir.path().join("old"), &old).unwrap();
+    let out = pair.decode().output().unwrap();
+    assert!(!out.status.success() && out.stdout.is_empty());
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(said.contains("only miniz_oxide, which this reader has not, makes such a stream"), "{said}");
 }

@@ -1,4 +1,5 @@
-"""Decodes deltas, the codecs `full`, `bsdiff` and `zstd` in this file, written from docs/delta-format.md alone.
+"""Decodes deltas, the codecs `full`, `bsdiff` and `zstd` in this file, written from docs/delta-format.md alone; the others are
+in modules of their names.
 
 Usage: deltas.py DELTA OLD > NEW
        deltas.py --all DIR       decodes each NAME.delta there with NAME.old
@@ -8,6 +9,7 @@ import hashlib
 import os
 import sys
 
+import containers
 import stream
 import windows
 import zstandard
@@ -131,7 +133,7 @@ class Header:
 
 
 def decode(delta, old, depth=0):
-    """The new bytes, or None for a codec that is not decoded here."""
+    """The new bytes; `depth` is how many containers this delta stands in."""
     h = Header(delta)
     need(h.old in (None, hashlib.sha256(old).digest()[:4]), "another old file")
     if h.codec == "full":
@@ -142,10 +144,10 @@ def decode(delta, old, depth=0):
         new = frame(h.payload, h.size, old)
     elif h.codec == "stream":
         new = stream.decode(h.payload, old, h.size, h.memory)
-    elif h.codec == "windows":
-        new = windows.decode(h, old, sys.modules[__name__])
+    elif h.codec == "containers":
+        new = containers.decode(h, old, sys.modules[__name__], depth)
     else:
-        return None
+        new = windows.decode(h, old, sys.modules[__name__])
     need(len(new) == h.size and hashlib.sha256(new).digest()[:4] == h.check, "not the new file")
     return new
 
@@ -172,4 +174,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "--all":
         decode_all(sys.argv[2])
     else:
-        sys.stdout.buffer.write(decode(read(sys.argv[1]), read(sys.argv[2])))
+        try:
+            sys.stdout.buffer.write(decode(read(sys.argv[1]), read(sys.argv[2])))
+        except REFUSED as e:
+            sys.exit(f"refused: {e}")

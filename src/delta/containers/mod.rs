@@ -4,7 +4,7 @@
 //! for byte is taken from there; one whose plain bytes are an executable or another container is a *piece*, with a
 //! delta of its own against one stream of the old file; the plain bytes of all others stand in the rest, at their
 //! places. The rest is one delta against the old file's rest. The decoder deflates again what was opened.
-//! `docs/delta-format.md` specifies the payload.
+//! `docs/delta-containers.md` specifies the payload.
 
 mod decode;
 mod encode;

@@ -3,7 +3,7 @@
 //! A stream is its plain bytes and what its maker decided: which matches, which blocks, which Huffman codes. Most
 //! streams are zlib's, whose decisions follow from the plain bytes, the level and the hash; `predict` makes the
 //! same ones, and only where a stream decides otherwise is a correction kept ([`corrections`]). The decisions are
-//! those that zlib's `doc/algorithm.txt` describes; the code is our own.
+//! those that zlib's `doc/algorithm.txt` describes; the code is our own. `docs/delta-deflate.md` specifies all of it.
 
 mod bits;
 mod corrections;
