@@ -174,6 +174,30 @@ fn a_killed_apply_knows_which_hooks_had_begun() {
     }
 }
 
+/// What is left to do by hand is told by its id, in words and for machines, and it is this run's, not an earlier one's.
+#[test]
+fn a_failing_hook_that_cannot_be_undone_either_is_named_with_the_reason() {
+    let second =
+        "[[hook]]\nrun = ['sh', '-c', 'exit 3']\nundo = ['sh', '-c', 'echo the database is gone >&2; exit 4']\n";
+    let desk = Desk::new(&logs("after", "one", ""), second, "");
+    let said = desk.apply(&[]).expect(6).stderr;
+    assert!(said.contains("error[hook-failed]: F2#1: a hook failed: exit 3"), "{said}");
+    assert!(
+        said.contains("warning[hook-not-undone]: F2#1: it could not be undone: exit 4 (the database is gone)"),
+        "{said}"
+    );
+    assert!(said.contains("undo it by hand") && said.contains("the files were rolled back"), "{said}");
+    assert!(!said.contains("everything") && !said.contains("earlier run"), "{said}");
+    let said = desk.apply(&["--format", "json"]).expect(6).stdout;
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let findings = said["error"]["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{said:#}");
+    assert_eq!((&findings[0]["code"], &findings[0]["subject"]), (&"hook-not-undone".into(), &"F2#1".into()));
+    assert!(findings[0]["message"].as_str().unwrap().contains("the database is gone"), "{said:#}");
+    assert_eq!(desk.files(), "old\nold\n");
+    assert_eq!(desk.log(), ["one F1#1 new", "undo-one new"].repeat(2));
+}
+
 /// Hooks are what a release does to a machine: a look at copies must not run them.
 #[test]
 fn proving_a_bundle_runs_no_hook() {

@@ -67,6 +67,9 @@ pub fn error(error: &Error, as_json: bool) {
     if !error.next.is_empty() {
         say(&format!("  {DIM}next:{RESET} {}", lines(&error.next)));
     }
+    if !error.findings.is_empty() {
+        say(findings(&error.findings).trim_end());
+    }
 }
 
 /// One line a finding, its next step behind it.

@@ -368,7 +368,7 @@ fn run(
         Ok(())
     };
     let committed = journal(Doing::Applying).and_then(|()| resume::complete(disk, state, generation, &mut replace));
-    committed.map_err(|e| resume::taken_back(disk, state, generation, e))?;
+    committed.map_err(|e| resume::taken_back(disk, state, generation, &[], e))?;
     Ok(lost)
 }
 

@@ -6,10 +6,13 @@ use super::recognise::list;
 use super::scan;
 use super::state::{Doing, Generation, Installed, Journal, State};
 use super::steps::Op;
-use crate::bundle::When;
+use crate::bundle::{Hook, When};
 use crate::disk::Disk;
-use crate::report::{Error, ErrorCode, Finding, Result};
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use serde::Serialize;
+
+/// What is said of a hook that was under way where the run goes back.
+const UNDONE: &str = "what undoes it was run";
 
 /// What was done about an interrupted run before the command's own work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,13 +48,14 @@ pub fn finish(disk: &Disk, state: &State, accept: &[String]) -> Result<Option<(R
         accept,
         "an earlier run was interrupted while it was under way; finishing runs it again, and nothing undoes it",
     )?;
-    let findings = hooks::told(&uncertain, "it was run again");
-    complete(disk, state, &generation, &mut |_, _| Ok(())).map_err(|e| taken_back(disk, state, &generation, e))?;
-    Ok(Some((Resumed::FinishedApply, findings)))
+    let completed = complete(disk, state, &generation, &mut |_, _| Ok(()));
+    completed.map_err(|e| taken_back(disk, state, &generation, &uncertain, e))?;
+    Ok(Some((Resumed::FinishedApply, hooks::told(&uncertain, "it was run again"))))
 }
 
 /// What an apply that could not be completed does: everything is undone, unless a hook has run that nothing undoes.
-pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, mut e: Error) -> Error {
+/// `earlier` are the hooks that an earlier run left under way: how this run's own hooks ended is known.
+pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, earlier: &[&Hook], mut e: Error) -> Error {
     let burnt = hooks::burnt(state, generation).unwrap_or_default();
     if !burnt.is_empty() {
         e.message = format!(
@@ -66,13 +70,12 @@ pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, mut e: Er
             accept.join(" ")
         ));
     }
-    match undo(disk, state) {
+    match undo_with(disk, state, |_, _| Ok(hooks::told(earlier, UNDONE))) {
         Ok(undone) => {
+            e.findings.extend(undone.into_iter().flat_map(|(_, findings)| findings));
             if e.code == ErrorCode::HookFailed {
-                e.message += "; everything was rolled back";
-            }
-            for finding in undone.into_iter().flat_map(|(_, findings)| findings) {
-                e.message += &format!("; {}: {}", finding.subject, finding.message);
+                let all = e.findings.iter().all(|f| f.code != Code::HookNotUndone);
+                e.message += if all { "; everything was rolled back" } else { "; the files were rolled back" };
             }
         }
         Err(second) => {
@@ -86,13 +89,21 @@ pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, mut e: Er
 
 /// Brings an interrupted run to the end that `rollback` wants: the state before it.
 pub fn undo(disk: &Disk, state: &State) -> Result<Option<(Resumed, Vec<Finding>)>> {
+    undo_with(disk, state, |generation, doing| Ok(hooks::told(&hooks::uncertain(state, generation, doing)?, UNDONE)))
+}
+
+fn undo_with(
+    disk: &Disk,
+    state: &State,
+    told: impl FnOnce(&Generation, Doing) -> Result<Vec<Finding>>,
+) -> Result<Option<(Resumed, Vec<Finding>)>> {
     let Some(journal) = state.journal()? else { return Ok(None) };
     if journal.doing == Doing::Staging {
         return discard(disk, state, journal.generation).map(|()| Some((Resumed::Discarded, Vec::new())));
     }
     let generation = state.generation(journal.generation)?;
     refuse_strangers(state, &generation, journal.doing)?;
-    let mut findings = hooks::told(&hooks::uncertain(state, &generation, journal.doing)?, "what undoes it was run");
+    let mut findings = told(&generation, journal.doing)?;
     if journal.doing == Doing::Applying {
         state.write_journal(disk, &Journal { doing: Doing::Restoring, generation: journal.generation })?;
     }

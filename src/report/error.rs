@@ -1,5 +1,6 @@
 //! The one error type that crosses room borders, and its closed set of codes.
 
+use super::finding::Finding;
 use serde::Serialize;
 use std::fmt;
 
@@ -15,11 +16,20 @@ pub struct Error {
     pub subject: String,
     pub message: String,
     pub next: String,
+    /// What was noticed on the way, and must not be lost with the result that there is none of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 impl Error {
     pub fn new(code: ErrorCode, subject: impl fmt::Display, message: impl fmt::Display) -> Self {
-        Self { code, subject: subject.to_string(), message: message.to_string(), next: String::new() }
+        Self {
+            code,
+            subject: subject.to_string(),
+            message: message.to_string(),
+            next: String::new(),
+            findings: Vec::new(),
+        }
     }
 
     /// Says what the reader can do about it.

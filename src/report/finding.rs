@@ -13,7 +13,7 @@ pub enum Level {
 }
 
 /// One finding. `details` holds what a machine may want beyond the sentence.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub code: Code,
     pub level: Level,
