@@ -9,6 +9,7 @@
 
 mod attributes;
 mod fault;
+mod held;
 mod holes;
 mod lock;
 mod ops;
@@ -17,6 +18,7 @@ mod writer;
 
 pub use attributes::{attributes, is_roots};
 pub use fault::{Fault, FaultPlan};
+pub use held::held;
 pub use holes::has_holes;
 pub use lock::Lock;
 pub use trace::Trace;
@@ -108,6 +110,8 @@ pub fn error(path: &Path, e: &io::Error) -> Error {
         out.code = ErrorCode::Exists;
         out.message = "it exists already and is never overwritten".into();
         out.next = "choose another name, or move it away".into();
+    } else if let (io::ErrorKind::PermissionDenied, Some(held)) = (e.kind(), held(path)) {
+        out.next = held.next;
     }
     out
 }

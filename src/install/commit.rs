@@ -76,11 +76,7 @@ pub fn backward(disk: &Disk, state: &State, generation: &Generation) -> Result<(
             What::Put | What::Delete if keeps_old(op) => {
                 let kept = slot(&backup, n);
                 if there(&kept)? {
-                    disk.rename(&kept, &full)?;
-                    // Renaming one name of a file over another name of it does nothing.
-                    if there(&kept)? {
-                        disk.unlink(&kept)?;
-                    }
+                    put_back(disk, &kept, &full).or_else(|e| stands(op, &full, e))?;
                 }
             }
             What::Put => {
@@ -112,6 +108,18 @@ pub fn backward(disk: &Disk, state: &State, generation: &Generation) -> Result<(
         restore(disk, state, was)?;
     }
     sync(disk, state, generation)
+}
+
+fn put_back(disk: &Disk, kept: &Path, full: &Path) -> Result<()> {
+    disk.rename(kept, full)?;
+    // Renaming one name of a file over another name of it does nothing.
+    if there(kept)? { disk.unlink(kept) } else { Ok(()) }
+}
+
+/// A file that was never replaced need not be put back: it may be one that nobody can replace.
+fn stands(op: &Op, full: &Path, e: Error) -> Result<()> {
+    let fine = e.code != ErrorCode::Interrupted && scan::look(full)?.found.entry() == op.before.as_ref();
+    if fine { Ok(()) } else { Err(e) }
 }
 
 fn restore(disk: &Disk, state: &State, was: &FolderWas) -> Result<()> {

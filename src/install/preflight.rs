@@ -62,9 +62,10 @@ pub fn copied(disk: &Disk, dir: &Path, work: &Work) -> Result<u64> {
 /// Checks that the operations can be done at all.
 ///
 /// # Errors
-/// `no-space`, `io` (read-only or forbidden), `blocked` (another file system, a folder that is not empty).
+/// `no-space`, `io` (read-only or forbidden), `blocked` (another file system, a folder that is not empty, immutable files).
 pub fn check(disk: &Disk, dir: &Path, ops: &[Op], (space, in_place): (u64, bool)) -> Result<()> {
     reachable(disk, dir, ops)?;
+    replaceable(dir, ops.iter().filter(|op| op.what != What::Keep && op.before.is_some()).map(|op| &op.path))?;
     emptiable(dir, ops)?;
     let free = disk.free_space(dir)?;
     if free < space {
@@ -150,7 +151,18 @@ pub fn writable(disk: &Disk, dir: &Path) -> Result<()> {
     }
 }
 
+/// Checks that nobody has made what stands at these paths immutable or append-only.
+///
+/// # Errors
+/// `blocked`.
+pub fn replaceable<'p>(dir: &Path, mut paths: impl Iterator<Item = &'p TreePath>) -> Result<()> {
+    paths.find_map(|path| disk::held(&path.under(dir))).map_or(Ok(()), Err)
+}
+
 fn access(folder: &Path) -> Result<()> {
+    if let Some(held) = disk::held(folder) {
+        return Err(held);
+    }
     rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|e| Error::io(folder.display(), &std::io::Error::from(e)))
 }

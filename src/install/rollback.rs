@@ -120,6 +120,8 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
     let outcome = match (journal, &generation) {
         (None, Some(generation)) => {
             let edits = check(&state, generation, options.set_aside)?;
+            let ours = generation.ops.iter().filter(|op| matches!(op.what, What::Put | What::Folder));
+            preflight::replaceable(dir, ours.map(|op| &op.path).chain(&edits))?;
             kept = keep_edits(disk, dir, &edits)?;
             state.write_journal(disk, &Journal { doing: Doing::Restoring, generation: number })?;
             findings = resume::restore(disk, &state, generation)?;
