@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Run, command, copy, cumulate, exact};
+use rustix::process::{Pid, Signal};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -54,6 +55,40 @@ impl Desk {
     }
     fn apply(&self, more: &[&str]) -> Run {
         self.run(&[&["apply", "b.cup", "here", "--allow-unsigned"], more].concat())
+    }
+    /// As `run`, as soon as nothing of a killed installer holds the lock any more.
+    fn free(&self, args: &[&str]) -> Run {
+        let started = Instant::now();
+        loop {
+            let run = self.run(args);
+            if run.code != 7 {
+                return run;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "locked for a minute");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    /// Starts an apply, kills it once its hook has written so many process numbers, and returns these.
+    fn killed(&self, signal: Signal, pids: usize) -> Vec<Pid> {
+        let mut child = command(self.dir.path()).args(["apply", "b.cup", "here", "--allow-unsigned"]).spawn().unwrap();
+        let found = self.pids(pids);
+        rustix::process::kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), None, "the installer was killed");
+        found
+    }
+    /// The process numbers that a hook has written.
+    fn pids(&self, n: usize) -> Vec<Pid> {
+        let started = Instant::now();
+        loop {
+            let text = fs::read_to_string(self.path("pids")).unwrap_or_default();
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            let pids: Vec<Pid> = whole.lines().map(|l| Pid::from_raw(l.parse().unwrap()).unwrap()).collect();
+            if pids.len() == n {
+                return pids;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "the hook never began");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
     fn log(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("log")).unwrap_or_default();
@@ -160,7 +195,7 @@ fn a_killed_apply_knows_which_hooks_had_begun() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        desk.run(&["status", "here"]).expect(8);
+        desk.free(&["status", "here"]).expect(8);
         fs::write(desk.path("go"), "").unwrap();
         if finish {
             desk.apply(&[]).expect(0);
@@ -196,6 +231,60 @@ fn a_failing_hook_that_cannot_be_undone_either_is_named_with_the_reason() {
     assert!(findings[0]["message"].as_str().unwrap().contains("the database is gone"), "{said:#}");
     assert_eq!(desk.files(), "old\nold\n");
     assert_eq!(desk.log(), ["one F1#1 new", "undo-one new"].repeat(2));
+}
+
+/// Whether a process runs; one that has ended and that nobody has asked about yet does not.
+fn runs(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// Two runs side by side on one installation would be two hooks side by side on one machine.
+#[test]
+fn a_killed_installer_takes_its_hook_with_it_before_anybody_else_goes_on() {
+    let hook = "[[hook]]\nrun = ['sh', '-c', 'test -e ../go && exit; sleep 60 & echo $! >> ../pids; echo $$ >> ../pids; wait']\n";
+    for signal in [Signal::TERM, Signal::KILL] {
+        let desk = Desk::new(hook, "", "");
+        let pids = desk.killed(signal, 2);
+        fs::write(desk.path("go"), "").unwrap();
+        desk.free(&["apply", "b.cup", "here", "--allow-unsigned"]).expect(0);
+        assert!(!pids.into_iter().any(runs), "{signal:?}: the hook went on beside the next run");
+        assert_eq!(desk.files(), "new\nnew\n");
+    }
+}
+
+/// What leaves the hook's process group is not killed with it, but nobody goes on while it is at work.
+#[test]
+fn what_outlives_a_killed_installer_keeps_others_out() {
+    let hook = "[[hook]]\nrun = ['sh', '-c', 'test -e ../go && exit; setsid sh -c \"echo \\$\\$ >> ../pids; exec sleep 60\" & wait']\n";
+    if std::process::Command::new("setsid").arg("true").status().is_err() {
+        eprintln!("there is no setsid here, so this is not tested");
+        return;
+    }
+    let desk = Desk::new(hook, "", "");
+    let pids = desk.killed(Signal::KILL, 1);
+    fs::write(desk.path("go"), "").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(runs(pids[0]));
+    let said = desk.apply(&[]).expect(7).stderr;
+    assert!(said.contains("error[locked]") && said.contains("a command of one"), "{said}");
+    desk.run(&["rollback", "here"]).expect(7);
+    rustix::process::kill_process(pids[0], Signal::KILL).unwrap();
+    desk.free(&["rollback", "here"]).expect(0);
+    assert_eq!(desk.files(), "old\nold\n");
+}
+
+#[test]
+fn a_service_that_a_hook_starts_lives_on_and_locks_nobody_out() {
+    let hook = "[[hook]]\nrun = ['sh', '-c', 'sleep 60 & echo $! >> ../pids']\n";
+    let desk = Desk::new(hook, "", "");
+    desk.apply(&[]).expect(0);
+    let pids = desk.pids(1);
+    desk.run(&["status", "here"]).expect(0);
+    desk.run(&["rollback", "here"]).expect(0);
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(runs(pids[0]), "the service was killed");
+    rustix::process::kill_process(pids[0], Signal::KILL).unwrap();
 }
 
 /// Hooks are what a release does to a machine: a look at copies must not run them.

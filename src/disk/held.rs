@@ -23,6 +23,6 @@ pub fn held(path: &Path) -> Option<Error> {
     let what = if flag == 'i' { "immutable" } else { "append-only" };
     let at = path.display();
     let error =
-        Error::new(ErrorCode::Blocked, at, format!("it is {what} (chattr +{flag}), and it would have to change"));
+        Error::new(ErrorCode::Blocked, &at, format!("it is {what} (chattr +{flag}), and it would have to change"));
     Some(error.next(format!("if it may change, take that away with 'chattr -{flag} {at}', then run the command again")))
 }

@@ -3,17 +3,18 @@
 use super::{Disk, error};
 use crate::report::{Error, ErrorCode, Result};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::{FdFlags, fcntl_setfd};
 use std::fs::File;
 use std::path::Path;
 
-/// An advisory lock (`flock`), held until it is dropped; the kernel drops it when the process dies.
+/// An advisory lock (`flock`), held until it is dropped; when the process dies, the kernel drops it.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
 }
 
 impl Drop for Lock {
-    /// Said, not left to closing: a process that is being started has the file open too for a moment, and so the lock.
+    /// Said, not left to closing: what was started meanwhile may have the file open too, and so the lock.
     fn drop(&mut self) {
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
@@ -21,12 +22,15 @@ impl Drop for Lock {
 
 impl Disk {
     /// Locks a file or a folder that exists, without waiting. A folder can be locked without anything
-    /// being written into it, so that even the first run on it is alone.
+    /// being written into it, so that even the first run on it is alone. Commands that are started meanwhile inherit it:
+    /// where this process is killed, it is held until they have ended.
     ///
     /// # Errors
     /// `locked` if somebody else holds it.
     pub fn lock(&self, path: &Path) -> Result<Lock> {
-        self.flock(path, FlockOperation::NonBlockingLockExclusive)
+        let lock = self.flock(path, FlockOperation::NonBlockingLockExclusive)?;
+        fcntl_setfd(&lock.file, FdFlags::empty()).map_err(|e| error(path, &e.into()))?;
+        Ok(lock)
     }
 
     /// As [`Disk::lock`], for readers: many at a time, none beside a writer.
@@ -41,10 +45,12 @@ impl Disk {
         let file = File::open(path).map_err(|e| error(path, &e))?;
         match flock(&file, how) {
             Ok(()) => Ok(Lock { file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                Err(Error::new(ErrorCode::Locked, path.display(), "another cumulate is working on it")
-                    .next("wait until it has finished, then run the command again"))
-            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::new(
+                ErrorCode::Locked,
+                path.display(),
+                "another cumulate, or a command of one, is working on it",
+            )
+            .next("wait until it has finished, then run the command again")),
             Err(e) => Err(error(path, &e.into())),
         }
     }

@@ -120,12 +120,12 @@ fn execute(state: &State, id: &str, argv: &[String], seconds: u32) -> std::resul
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = process::start(&mut command).map_err(|e| format!("it cannot be started: {e}"))?;
     let tail = Arc::new(Mutex::new(VecDeque::new()));
-    if let Some(errors) = child.stderr.take() {
+    if let Some(errors) = child.stderr() {
         let tail = tail.clone();
         // Not joined: what the command leaves running may hold the pipe open.
         std::thread::spawn(move || keep_tail(errors, &tail));
     }
-    let status = process::wait(&mut child, Duration::from_secs(seconds.into())).map_err(|e| e.to_string())?;
+    let status = child.wait(Duration::from_secs(seconds.into())).map_err(|e| e.to_string())?;
     if status.is_some_and(|s| s.success()) {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! One run of a test command in a folder, and the comparison of two: what `vet` rests on.
 
-use crate::process::{start, wait, words};
+use crate::process::{start, words};
 use crate::report::{Error, ErrorCode, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -59,11 +59,11 @@ pub fn trial(command: &[String], dir: &Path, side: &str, log: &Path, limit: Dura
         .stdin(Stdio::null())
         .stdout(out.try_clone().map_err(io)?)
         .stderr(out.try_clone().map_err(io)?);
-    let mut child = start(&mut command).map_err(|e| {
+    let child = start(&mut command).map_err(|e| {
         Error::new(ErrorCode::GateBroken, program, format!("the test command cannot be started: {e}"))
             .next("give a program of PATH or an absolute path; a relative one is looked for in the copy")
     })?;
-    let status = wait(&mut child, limit).map_err(io)?;
+    let status = child.wait(limit).map_err(io)?;
     let length = out.seek(SeekFrom::End(0)).map_err(io)?;
     let mut read = |from: u64, most: u64| -> Result<String> {
         let mut bytes = Vec::new();
