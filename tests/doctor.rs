@@ -8,7 +8,8 @@ mod common;
 use common::{cumulate, exact};
 use cumulate::bundle::Class;
 use cumulate::disk::Disk;
-use cumulate::install::{AllowDrift, Diagnosis, Health, Mending, Options, apply, doctor, rollback, status};
+use cumulate::install::{AllowDrift, Applied, Diagnosis, Health, Mending, Options, apply, doctor, rollback, status};
+use cumulate::report::Code;
 use installing::*;
 use std::fs;
 use std::path::Path;
@@ -114,6 +115,41 @@ fn a_file_of_a_base_that_was_left_over_is_named_and_repaired_away() {
     }
 }
 
+/// Config files that an apply says it left as they are, or left out.
+fn kept_away(done: &Applied) -> Vec<&str> {
+    done.findings.iter().filter(|f| f.code == Code::ConfigKept).map(|f| f.subject.as_str()).collect()
+}
+
+/// Nobody has removed a config file from a folder in which nothing is: a repair fills it whole, or says what it cannot.
+#[test]
+fn an_empty_folder_is_filled_with_its_config_files_too() {
+    let one = world(&["a = a 1", "b = b", "etc/changed = 1", "etc/same = s"]);
+    let two = world(&["a = a 3", "b = b 2", "etc/changed = 3", "etc/same = s", "etc/new = n"]);
+    let target = world(&["a = a 3", "b = b", "etc/changed = 3", "etc/same = s", "etc/new = n"]);
+    let classes = ["etc/changed", "etc/same", "etc/new"].map(|p| (p, Class::Config));
+    let made = Made::new("3", &[("1", &one), ("2", &two)], &target, &classes);
+    // What the folder with intact files lacks, and what is left out therefore: the bundle has the rest.
+    for (lacks, left_out) in [(&[][..], &[][..]), (&["etc/changed", "etc/new"], &[]), (&["etc/same"], &["etc/same"])] {
+        let (dir, intact) = (scratch(), scratch());
+        let mut there = target.clone();
+        there.retain(|p, _| !lacks.contains(&p.as_str()));
+        lay(intact.path(), &there);
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        let before = listing(dir.path());
+        let repair =
+            Options { allow_drift: AllowDrift::Mended, intact: Some(intact.path().to_owned()), ..Options::default() };
+        let done = apply(&Disk::real(), dir.path(), &made.release(), &repair).unwrap();
+        assert_eq!(kept_away(&done), left_out, "{lacks:?}");
+        let mut wanted = target.clone();
+        wanted.retain(|p, _| !left_out.contains(&p.as_str()));
+        assert_eq!(tree_of(dir.path()), tree(&wanted), "{lacks:?}");
+        let now = status(&Disk::real(), dir.path()).unwrap();
+        assert_eq!((now.drift.len(), now.config.len()), (0, left_out.len()), "{lacks:?}");
+        rollback(&Disk::real(), dir.path()).unwrap();
+        assert_eq!(listing(dir.path()), before, "{lacks:?}");
+    }
+}
+
 /// Removing a config file is a decision: `apply` keeps to it, so `doctor` and `status` find nothing wrong with it.
 #[test]
 fn a_config_file_that_was_removed_stays_away_and_is_no_damage() {
@@ -136,7 +172,9 @@ fn a_config_file_that_was_removed_stays_away_and_is_no_damage() {
             assert_eq!(found.health, health, "{story}");
             assert!(!ailments(&found).iter().any(|a| a.starts_with("conf")), "{story}");
             let repair = Options { allow_drift: AllowDrift::Mended, ..Options::default() };
-            apply(&Disk::real(), dir.path(), &made.release(), &repair).unwrap_or_else(|e| panic!("{story}: {e}"));
+            let done =
+                apply(&Disk::real(), dir.path(), &made.release(), &repair).unwrap_or_else(|e| panic!("{story}: {e}"));
+            assert_eq!(kept_away(&done), ["conf"], "{story}: that it stays away is told");
             let now = status(&Disk::real(), dir.path()).unwrap();
             assert!(now.drift.is_empty(), "{story}: {:?}", now.drift);
             let recorded = health != Health::AtTarget; // There, nothing was to be done.

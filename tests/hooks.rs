@@ -154,6 +154,14 @@ fn what_cannot_be_undone_is_a_barrier_that_has_to_be_accepted_by_name() {
     let desk = Desk::new(first, "", "");
     let refused = desk.apply(&[]).expect(1).stderr;
     assert!(refused.contains("error[irreversible]: F1#1") && refused.contains("--accept F1#1"), "{refused}");
+    let told = desk.apply(&["--dry-run"]).expect(1).stdout;
+    assert!(told.contains("denied[irreversible]: F1#1") && told.contains("--accept F1#1"), "{told}");
+    assert!(told.contains("As it stands it would be refused"), "{told}");
+    let told = desk.apply(&["--dry-run", "--format", "json"]).expect(1).json();
+    let denied = told["findings"].as_array().unwrap().iter().find(|f| f["code"] == "irreversible").unwrap();
+    assert_eq!((denied["level"].as_str(), denied["subject"].as_str()), (Some("deny"), Some("F1#1")));
+    let told = desk.apply(&["--dry-run", "--accept", "F1#1"]).expect(0).stdout;
+    assert!(!told.contains("irreversible") && told.contains("It would take"), "{told}");
     assert_eq!((desk.files().as_str(), desk.log().len()), ("old\nold\n", 0));
     desk.apply(&["--accept", "F2#1"]).expect(1);
     desk.apply(&["--accept", "F1#1"]).expect(0);

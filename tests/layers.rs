@@ -112,3 +112,34 @@ fn every_room_uses_only_lower_floors_or_its_own() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The small installer is built of these rooms and files, so what they advise is put in the name of the program that
+/// runs (`report::PROGRAM`), and is a verb that it has too.
+#[test]
+fn what_the_small_installer_shares_names_no_program_of_its_own() {
+    let mut files = Vec::new();
+    for room in ["bundle", "delta", "disk", "install", "process", "report", "tree"] {
+        sources(&Path::new("src").join(room), &mut files);
+    }
+    let own = ["cli/mod", "cli/out", "cli/render", "cli/style", "cli/use_args", "cli/using"];
+    let verbs = ["verb/apply", "verb/doctor", "verb/rollback", "verb/status", "verb/verify"];
+    files.extend(own.iter().chain(&verbs).map(|name| Path::new("src").join(format!("{name}.rs"))));
+    let mut wrong = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        // Comments are for those who build it; what stands in three slashes before an argument is its help.
+        let said = |line: &&str| match line.trim_start().strip_prefix("///") {
+            Some(_) => file.ends_with("use_args.rs"),
+            None => !line.trim_start().starts_with("//"),
+        };
+        for line in text.lines().filter(said) {
+            let names = |verb: &str| line.contains(&format!("cumulate {verb}"));
+            let verbs =
+                ["verify", "apply", "doctor", "rollback", "status", "inspect", "keygen", "pull", "sign", "trust"];
+            if verbs.into_iter().any(names) {
+                wrong.push(format!("{}: {}", file.display(), line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

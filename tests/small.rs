@@ -77,6 +77,16 @@ fn the_small_installer_is_small_static_and_does_the_whole_job_alone() {
     cumulate(work, &["apply", "lantern.cup", "beside", "--pub", "release.pub"]).expect(0);
     assert_same(&root.join("installed"), &work.join("beside"));
     assert!(alone(&root, &["status", "/installed"], 0).contains("every file is as it was installed"));
+    // Advice is in its own name, and of what it has.
+    let intact = fs::read(root.join("installed/include/lantern.h")).unwrap();
+    fs::write(root.join("installed/include/lantern.h"), "edited").unwrap();
+    assert!(alone(&root, &["status", "/installed"], 5).contains("right: cumulate-apply doctor FILE.cup /installed"));
+    fs::write(root.join("installed/include/lantern.h"), intact).unwrap();
+    for verb in ["verify", "apply", "doctor", "rollback", "status"] {
+        let help = alone(&root, &[verb, "--help"], 0);
+        assert!(help.contains(&format!("cumulate-apply {verb} ")) && !help.contains("cumulate "), "{help}");
+        assert!(!help.contains("--bases") && !help.contains("merge"), "{help}");
+    }
     alone(&root, &["rollback", "/installed"], 0);
     assert_eq!(look(), before);
     alone(&root, &["build", "/lantern"], 2);

@@ -1,8 +1,14 @@
 //! What those who use bundles type: the commands that `cumulate` and `cumulate-apply` share.
 
 use crate::install::EditedConfig;
+use crate::report::program;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
+
+/// Examples for a command's help, in the name of the program that shows them.
+macro_rules! examples {
+    ($($line:literal)+) => { concat!("Examples:" $(, "\n  ", program!(), " ", $line)+) };
+}
 
 pub const EXITS: &str = "\
 Exit codes: 0 done, or nothing to do; 1 denied finding or refused plan; 2 usage; 3 bad input or configuration; \
@@ -37,8 +43,18 @@ pub struct Trust {
 #[derive(Debug, Subcommand)]
 pub enum Using {
     /// Check every signature, digest and stated size of a bundle.
-    #[command(
-        after_help = "Examples:\n  cumulate verify redis-7.2.6.cup --pub release.pub\n  cumulate verify oci/ --policy trust.toml\n  cumulate verify redis-7.2.6.cup --pub release.pub --bases bases/   # and apply it to every base\n  cumulate verify redis-7.2.6.cup --pub release.pub --config cumulate.toml   # the same, wherever the bases lie"
+    #[cfg_attr(
+        feature = "build",
+        command(after_help = examples!(
+            "verify redis-7.2.6.cup --pub release.pub"
+            "verify oci/ --policy trust.toml"
+            "verify redis-7.2.6.cup --pub release.pub --bases bases/   # and apply it to every base"
+            "verify redis-7.2.6.cup --pub release.pub --config cumulate.toml   # the same, wherever the bases lie"
+        ))
+    )]
+    #[cfg_attr(
+        not(feature = "build"),
+        command(after_help = examples!("verify redis-7.2.6.cup --pub release.pub" "verify oci/ --policy trust.toml"))
     )]
     Verify {
         /// The bundle file or layout folder.
@@ -57,9 +73,11 @@ pub enum Using {
         output: Output,
     },
     /// Install a bundle over an installation.
-    #[command(
-        after_help = "Examples:\n  cumulate apply redis-7.2.6.cup /opt/redis --pub release.pub\n  cumulate apply redis-7.2.6.cup /opt/redis --dry-run --pub release.pub\n  cumulate apply redis-7.2.6.cup /opt/redis          # with the trust that the installation has"
-    )]
+    #[command(after_help = examples!(
+        "apply redis-7.2.6.cup /opt/redis --pub release.pub"
+        "apply redis-7.2.6.cup /opt/redis --dry-run --pub release.pub"
+        "apply redis-7.2.6.cup /opt/redis          # with the trust that the installation has"
+    ))]
     Apply {
         bundle: PathBuf,
         /// The installation.
@@ -88,10 +106,13 @@ pub enum Using {
         #[arg(long, conflicts_with = "allow_drift")]
         allow_composed: bool,
         /// What becomes of config files that were edited here and that the release changes: `keep` lays the new version
-        /// beside them as FILE.new, `merge` merges by lines where that is clean, `replace` keeps the edit as FILE.edited.
+        /// beside them as FILE.new,
+        #[cfg_attr(feature = "build", doc = "`merge` merges by lines where that is clean,")]
+        /// `replace` keeps the edit as FILE.edited.
         #[arg(long, value_enum, value_name = "HOW", default_value = "keep")]
         edited_config: EditedArg,
-        /// A folder with intact files of what is installed: what merging starts from.
+        /// A folder with intact files of what is installed
+        #[cfg_attr(feature = "build", doc = "(what merging starts from)")]
         #[arg(long, value_name = "FOLDER")]
         from: Option<PathBuf>,
         /// Give files that are written the time that the release states (SOURCE_DATE_EPOCH of its build) instead of now.
@@ -111,9 +132,14 @@ pub enum Using {
         output: Output,
     },
     /// Say why no base matches an installation (what differs, whose state it is in, what mending costs), and mend it.
-    #[command(
-        after_help = "Examples:\n  cumulate doctor redis-7.2.6.cup /opt/redis --pub release.pub\n  cumulate doctor redis-7.2.6.cup /opt/redis --repair\n  cumulate doctor redis-7.2.6.cup /opt/redis --repair --from /mnt/redis-7.2.6   # intact files of it\n\nWithout --repair nothing is changed. What --repair does goes through the journal, and 'rollback' undoes it."
-    )]
+    #[command(after_help = concat!(
+        examples!(
+            "doctor redis-7.2.6.cup /opt/redis --pub release.pub"
+            "doctor redis-7.2.6.cup /opt/redis --repair"
+            "doctor redis-7.2.6.cup /opt/redis --repair --from /mnt/redis-7.2.6   # intact files of it"
+        ),
+        "\n\nWithout --repair nothing is changed. What --repair does goes through the journal, and 'rollback' undoes it."
+    ))]
     Doctor {
         bundle: PathBuf,
         /// The installation.
@@ -136,7 +162,7 @@ pub enum Using {
         output: Output,
     },
     /// Go back to exactly what was there before the last apply; config files edited since are kept as FILE.edited.
-    #[command(after_help = "Examples:\n  cumulate rollback /opt/redis\n  cumulate rollback /opt/redis --set-aside")]
+    #[command(after_help = examples!("rollback /opt/redis" "rollback /opt/redis --set-aside"))]
     Rollback {
         /// The installation.
         dir: PathBuf,
@@ -150,7 +176,7 @@ pub enum Using {
         output: Output,
     },
     /// Show what is installed, what drifted and whether something was interrupted.
-    #[command(after_help = "Examples:\n  cumulate status /opt/redis\n  cumulate status /opt/redis --format json")]
+    #[command(after_help = examples!("status /opt/redis" "status /opt/redis --format json"))]
     Status {
         /// The installation.
         dir: PathBuf,

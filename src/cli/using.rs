@@ -10,7 +10,7 @@ use crate::install::{
     AllowDrift, Applied, Condition, Diagnosis, Doing, Health, Mending, Options, Outcome, Resumed, RollbackOptions,
     RolledBack, Status, TARGET, Undone,
 };
-use crate::report::{Error, ErrorCode, Level, Result};
+use crate::report::{Error, ErrorCode, Level, PROGRAM, Result};
 use crate::trust::{Outcome as Signature, Policy, PublicKey};
 use crate::verb::{self, Belief, VerifyReport};
 use std::path::Path;
@@ -87,7 +87,7 @@ pub fn run(command: Using) -> Result<u8> {
             };
             let applied = verb::apply(&Disk::real(), &bundle, &dir, &belief, options)?;
             Out::new(output.format).result("apply", &applied, |r| apply_text(r, &dir))?;
-            Ok(0)
+            Ok(u8::from(denied(&applied)))
         }
         Using::Doctor { bundle, dir, repair, from, trust, allow_unsigned, allow_stale, output } => {
             let out = Out::new(output.format);
@@ -112,6 +112,10 @@ pub fn run(command: Using) -> Result<u8> {
     }
 }
 
+fn denied(a: &Applied) -> bool {
+    a.findings.iter().any(|f| f.level == Level::Deny)
+}
+
 fn verified(bundle: &Path, trust: &Trust) -> Result<(Bundle, VerifyReport)> {
     let Some(policy) = policy(trust)? else {
         return Err(Error::new(
@@ -119,7 +123,10 @@ fn verified(bundle: &Path, trust: &Trust) -> Result<(Bundle, VerifyReport)> {
             bundle.display(),
             "no key and no policy is given, so nothing can be said about trust",
         )
-        .next("give --pub release.pub or --policy trust.toml; 'inspect' shows a bundle without judging it"));
+        .next(match cfg!(feature = "build") {
+            true => "give --pub release.pub or --policy trust.toml; 'inspect' shows a bundle without judging it",
+            false => "give --pub release.pub or --policy trust.toml",
+        }));
     };
     verb::verify(bundle, &policy, now())
 }
@@ -266,8 +273,9 @@ fn apply_text(a: &Applied, dir: &Path) -> String {
         a.fixes.iter().filter(|f| matches!(f.state, State::Added | State::Partly)).map(|f| f.id.as_str()).collect();
     let n = count(fixed.len(), "fix", "fixes");
     if a.outcome == Outcome::DryRun {
+        let would = if denied(a) { "As it stands it would be refused; else it" } else { "It" };
         text += &format!(
-            "Nothing was changed. It would take {} of disk and bring {n}: {}\n",
+            "Nothing was changed. {would} would take {} of disk and bring {n}: {}\n",
             bytes(a.disk),
             safe(&fixed.join(", "))
         );
@@ -353,7 +361,8 @@ fn status_text(s: &Status, dir: &Path) -> String {
     }
     if let (false, Some(r)) = (s.drift.is_empty(), &s.installed) {
         text += &format!(
-            "to put them right: cumulate doctor FILE.cup {} --repair, where FILE.cup is {} {}\n",
+            "to put them right: {PROGRAM} doctor FILE.cup {} --repair --from FOLDER, where FILE.cup is {} {} and FOLDER \
+             has intact files of it\n",
             dir.display(),
             safe(&r.component),
             safe(&r.version)

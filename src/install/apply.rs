@@ -15,12 +15,13 @@ use super::scan::{Scan, scan};
 use super::stage::{back_up, keep_pristine, stage};
 use super::state::{Doing, Generation, Installed, Journal, State};
 use super::steps::{self, EditedConfig, Here, Op, What, Work};
-use crate::bundle::{self, Action, FixState, Hook};
+use super::succession;
+use crate::bundle::{Action, FixState, Hook};
 use crate::disk::Disk;
-use crate::report::{Error, ErrorCode, Finding, Result};
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, TreePath};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -135,7 +136,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     let (resumed, told) = resumed.unzip();
     let installed = state.installed()?;
     let current = state.current(&installed)?;
-    check_memory(dir, release, &installed, current.as_ref(), options)?;
+    succession::permitted(dir, release, &installed, current.as_ref(), options)?;
 
     let seen = look(dir, release)?;
     for route in &release.routes {
@@ -149,7 +150,18 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     let sick = Sick { dir, seen: &seen, contents: &contents, listing: listing.as_ref(), intact: intact.as_ref() };
     let what = known(release, sick, current.as_ref(), options)?;
     let beside = current.as_ref().map(|g| &g.beside);
-    let here = Here { seen: &seen, contents: &contents, listing: listing.as_ref(), beside, edited: options.edited };
+    #[cfg(feature = "build")]
+    let again = super::config::merging_again(dir, options);
+    let (listing, edited) = (listing.as_ref(), options.edited);
+    let here = Here {
+        seen: &seen,
+        contents: &contents,
+        listing,
+        beside,
+        edited,
+        #[cfg(feature = "build")]
+        again: &again,
+    };
     let mut mended = None;
     let mut drifted = false;
     let (index, names, mut work) = match what {
@@ -165,7 +177,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         }
     };
     let at_target = names.is_none();
-    let later = at_target && current.as_ref().is_some_and(|g| succeeds(release, g));
+    let later = at_target && current.as_ref().is_some_and(|g| succession::recorded_anew(release, g, options));
     let route = mended.as_ref().map_or(release.route(index)?, |m| &m.route);
     if !drifted {
         route.must_end_here()?;
@@ -187,7 +199,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         steps: work.ops.iter().enumerate().filter_map(|(n, op)| done(op, work.makings.get(&n))).collect(),
         disk: if work.ops.is_empty() { 0 } else { space },
         fixes: if at_target || current.as_ref().is_some_and(|c| c.after == route.to) {
-            there_already(&route.fixes, current.as_ref(), work.ops.is_empty())
+            succession::there_already(&route.fixes, current.as_ref(), work.ops.is_empty())
         } else {
             route.fixes.clone()
         },
@@ -204,16 +216,22 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         }
         return Ok(applied);
     }
-    preflight::check(disk, dir, &work.ops, (space, options.in_place))?;
+    if let Err(e) = preflight::check(disk, dir, &work.ops, space) {
+        let other = e.code == ErrorCode::NoSpace && !options.in_place;
+        return Err(if other { in_place::instead(e, disk, dir, (release, route), &mut work) } else { e });
+    }
     applied.findings.extend(preflight::lost_attributes(dir, &work)?);
     let gains = !at_target && !options.skip_hooks;
     let hooks = if gains { hooks::due(&state, &route.hooks, installed.generation)? } else { Vec::new() };
     applied.hooks.clone_from(&hooks);
+    let barred = hooks::barrier(hooks.iter(), &options.accept, "these hooks cannot be undone");
     if options.dry_run {
         applied.outcome = Outcome::DryRun;
+        let denied = |e: Error| Finding::new(Code::Irreversible, e.subject, e.message).next(e.next);
+        applied.findings.extend(barred.err().map(denied));
         return Ok(applied);
     }
-    hooks::barrier(hooks.iter(), &options.accept, "these hooks cannot be undone")?;
+    barred?;
     let mut generation = generation(&state, release, route, &work, &installed, current.as_ref(), options)?;
     if at_target {
         generation.before = current.as_ref().map_or(generation.after, |c| c.after);
@@ -235,37 +253,6 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-/// Whether the release comes after the one that is installed: by sequence, or where neither states one, by being
-/// another version.
-fn succeeds(release: &Release<'_>, current: &Generation) -> bool {
-    match (release.sequence, current.sequence) {
-        (Some(new), Some(old)) => new > old,
-        (Some(_), None) => true,
-        (None, Some(_)) => false,
-        (None, None) => release.version != current.version,
-    }
-}
-
-/// The fixes of a release whose target's code is there already: what the earlier applies added keeps its state, the
-/// rest is contained, unless config files are written: which fixes those belong to is not looked up.
-fn there_already(fixes: &[FixState], current: Option<&Generation>, all: bool) -> Vec<FixState> {
-    let recorded = current.map_or(&[][..], |c| &c.fixes);
-    let before: BTreeMap<&str, &FixState> = recorded.iter().map(|f| (f.id.as_str(), f)).collect();
-    let state = |f: &FixState| match before.get(f.id.as_str()) {
-        Some(was) => (*was).clone(),
-        None if f.state == bundle::State::Unknown => f.clone(),
-        None if all || f.state == bundle::State::Contained => {
-            FixState { state: bundle::State::Contained, reason: String::new(), id: f.id.clone() }
-        }
-        None => FixState {
-            state: bundle::State::Unknown,
-            reason: "its code was there already; config files came with this apply".into(),
-            id: f.id.clone(),
-        },
-    };
-    fixes.iter().map(state).collect()
-}
-
 /// The folder itself, whatever links lead there.
 pub fn real(dir: &Path) -> Result<PathBuf> {
     let real = fs::canonicalize(dir).map_err(|e| Error::io(dir.display(), &e))?;
@@ -273,45 +260,6 @@ pub fn real(dir: &Path) -> Result<PathBuf> {
         return Err(Error::new(ErrorCode::Usage, dir.display(), "an installation is a folder").next("check the path"));
     }
     Ok(real)
-}
-
-fn check_memory(
-    dir: &Path,
-    release: &Release<'_>,
-    installed: &Installed,
-    current: Option<&Generation>,
-    options: &Options,
-) -> Result<()> {
-    if let Some(current) = current
-        && current.component != release.component
-    {
-        return Err(Error::new(
-            ErrorCode::NoBase,
-            &release.component,
-            format!("this installation holds another component, {}", current.component),
-        )
-        .next("check the folder and the bundle"));
-    }
-    let Some(seen) = installed.memory.sequences.get(&release.component).copied() else { return Ok(()) };
-    if options.allow_downgrade || release.sequence.is_some_and(|s| s >= seen) {
-        return Ok(());
-    }
-    let own = release.sequence.map_or_else(|| "states no sequence".into(), |s| format!("has sequence {s}"));
-    Err(Error::new(
-        ErrorCode::Downgrade,
-        &release.version,
-        format!("the bundle {own}, but this installation has seen sequence {seen}"),
-    )
-    .next(match current.filter(|c| c.sequence.is_some_and(|s| release.sequence.is_none_or(|own| own < s))) {
-        // An older bundle does not start from what is newer than itself.
-        Some(newer) => format!(
-            "get a newer bundle; to go back all the same, take {} back with 'cumulate rollback {}' first, then insist \
-             with --allow-downgrade",
-            newer.version,
-            dir.display()
-        ),
-        None => "get a newer bundle, or insist with --allow-downgrade".into(),
-    }))
 }
 
 /// One look at every path that recognising and planning need.

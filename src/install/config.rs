@@ -1,14 +1,22 @@
 //! What becomes of config files: pristine ones are code, edited ones are kept, merged or replaced, as the caller wants.
 
+#[cfg(feature = "build")]
+use super::apply::Options;
 use super::planning::{Planning, blocked};
 use super::recognise::same;
 use super::scan::{self, Found};
 use super::steps::{EditedConfig, Making, Op, Pristine, What, aside, beside};
 use crate::bundle::{Action, Class, Step};
+#[cfg(feature = "build")]
+use crate::report::PROGRAM;
 use crate::report::{Code, Error, Finding, Result};
 use crate::tree::{Digest, Entry, TreePath};
 use std::io::Read as _;
 use std::path::Path;
+
+/// Why an edit is not merged although the file that was shipped before is known.
+#[cfg(feature = "build")]
+const NOT_KEPT: &str = "the version that was shipped before is not kept here";
 
 impl Planning<'_> {
     /// Local edits of config files are never lost; by default they win, and the new version is put beside them.
@@ -51,7 +59,15 @@ impl Planning<'_> {
             #[cfg(feature = "build")]
             EditedConfig::Merge => match self.merge(step, &edit, after)? {
                 Ok(()) => Ok(()),
-                Err(why) => self.lay_beside(step, after, &format!("locally edited and kept, not merged: {why}")),
+                Err(why) => {
+                    self.lay_beside(step, after, &format!("locally edited and kept, not merged: {why}"))?;
+                    if why == NOT_KEPT
+                        && let Some(told) = self.work.findings.last_mut()
+                    {
+                        told.next += &format!("; to have it merged: {}", self.here.again);
+                    }
+                    Ok(())
+                }
             },
         }
     }
@@ -127,7 +143,7 @@ impl Planning<'_> {
         let (Some((base, base_digest)), Some((mine, mine_digest))) =
             (self.here.contents.find(old), self.here.contents.find(edit))
         else {
-            return Ok(Err("the version that was shipped before is not kept here (--from FOLDER can name it)".into()));
+            return Ok(Err(NOT_KEPT.into()));
         };
         let (base, mine) = (read(base, base_digest)?, read(mine, mine_digest)?);
         let theirs = self.content(step, after)?;
@@ -195,6 +211,18 @@ impl Planning<'_> {
             self.work.pristine.entry(digest).or_insert(from);
         }
     }
+}
+
+/// The commands that merge what lacked the version that was shipped before: an apply that has laid the new one beside
+/// the edit has nothing to do any more, so it is taken back first.
+#[cfg(feature = "build")]
+pub(super) fn merging_again(dir: &Path, options: &Options) -> String {
+    let (bundle, dir) = (options.named.as_deref().unwrap_or(Path::new("FILE.cup")).display(), dir.display());
+    let back = if options.dry_run { String::new() } else { format!("'{PROGRAM} rollback {dir}', then ") };
+    format!(
+        "{back}'{PROGRAM} apply {bundle} {dir} --edited-config merge --from FOLDER', where FOLDER has the file as it was \
+         shipped"
+    )
 }
 
 /// The bytes of a file that must still have this digest.

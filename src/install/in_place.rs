@@ -67,6 +67,17 @@ pub fn rehearse(dir: &Path, release: &Release<'_>, route: &Route, work: &mut Wor
     Ok(preflight::space(staged, route).saturating_add(u64::try_from(peak).unwrap_or(0)))
 }
 
+/// Where there is no room for both versions of all files: the refusal, with whether one by one there would be.
+pub fn instead(refused: Error, disk: &Disk, dir: &Path, at: (&Release<'_>, &Route), work: &mut Work) -> Error {
+    let need = rehearse(dir, at.0, at.1, work).and_then(|n| Ok(n.saturating_add(preflight::copied(disk, dir, work)?)));
+    let (Ok(need), Ok(free)) = (need, disk.free_space(dir)) else { return refused };
+    let next = match need <= free {
+        true => format!("{}, or use --in-place, which takes {need} bytes", refused.next),
+        false => format!("{}; --in-place does not fit either, it takes {need} bytes", refused.next),
+    };
+    refused.next(next)
+}
+
 /// Makes the new file of one operation, keeps what it lacks of the old one, and puts it in its place.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use super::mend::{Mended, Sick, mend};
 use super::recognise::{AllowDrift, Recognised, UNTOUCHED, recognise};
 use super::release::Release;
 use super::state::Generation;
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Error, ErrorCode, PROGRAM, Result};
 use std::path::Path;
 
 /// What the installation is; if no base is what it is, the way to the target from where it is, if that is allowed.
@@ -51,16 +51,16 @@ fn advised(refused: Error, way: &Mended, dir: &Path, bundle: Option<&Path>) -> E
     let lacking = way.lacking();
     let shown: Vec<&str> = lacking.iter().take(3).map(|p| p.as_str()).collect();
     let mending = match shown.as_slice() {
-        [] => format!("put the files right with 'cumulate doctor {named} --repair'"),
+        [] => format!("put the files right with '{PROGRAM} doctor {named} --repair'"),
         _ => format!(
-            "put the files right with 'cumulate doctor {named} --repair --from FOLDER', where FOLDER has intact files ({}{})",
+            "put the files right with '{PROGRAM} doctor {named} --repair --from FOLDER', where FOLDER has intact files ({}{})",
             shown.join(", "),
             if lacking.len() > shown.len() { ", …" } else { "" }
         ),
     };
     let states: Vec<String> = way.states().into_iter().collect();
     let mix = format!(
-        "every file is as one of these has it: {}; accept such a mix with 'cumulate apply {named} --allow-composed', or ",
+        "every file is as one of these has it: {}; accept such a mix with '{PROGRAM} apply {named} --allow-composed', or ",
         states.join(", ")
     );
     let composed = if way.is_composed() && lacking.is_empty() { mix.as_str() } else { "" };

@@ -5,7 +5,7 @@ use super::recognise::{differing, same};
 use super::release::{Release, Route};
 use super::scan::{Found, Scan};
 use crate::bundle::{Action, Class, Step};
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use crate::tree::{Entry, Tree, TreePath};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +57,8 @@ pub struct Mended {
     /// The route whose packs hold the delta of a path.
     pub packs: BTreeMap<TreePath, usize>,
     pub ailments: Vec<Ailment>,
+    /// What is said of config files of the target that are not here and that no step brings.
+    pub left_out: Vec<Finding>,
 }
 
 /// What mending rests on.
@@ -131,25 +133,35 @@ pub fn mend(release: &Release<'_>, sick: Sick<'_>, base: Option<&str>) -> Result
     }
     let after = Arc::new(after);
     let mut route = Route { after: after.clone(), before: sick.found(), steps: Vec::new(), ..near.clone() };
-    let (mut packs, mut ailments) = (BTreeMap::new(), Vec::new());
+    let (mut packs, mut ailments, mut left_out) = (BTreeMap::new(), Vec::new(), Vec::new());
+    // Where nothing at all is installed nobody has removed a config file.
+    let nothing = seen.values().all(|s| matches!(s.found, Found::Missing | Found::Entry(Entry::Folder)));
     for path in seen.keys() {
         let known = sick.known(release, near, path);
         let class = class(release, path);
         let (mending, bytes) = if class == Class::Code {
             let ours = tree.get(path).is_some() || !known.is_empty();
-            let (step, pack, mending, bytes) = sick.step(release, path, after.get(path), ours);
+            let (step, pack, mending, bytes) = sick.step(release, path, after.get(path), (class, ours));
             packs.extend(pack.map(|i| (path.clone(), i)));
             route.steps.extend(step);
             (mending, bytes)
         } else {
-            match near.step(path) {
-                // No base tells here what was edited, so config files stay as they are, and stay the site's.
-                Some(step) if step.class == Class::Config && name == TARGET => {
-                    route.config.insert(path.clone());
+            let step = match near.step(path) {
+                _ if class == Class::Config && nothing => {
+                    let (step, pack, ..) = sick.step(release, path, after.get(path), (class, false));
+                    packs.extend(pack.map(|i| (path.clone(), i)));
+                    step
                 }
+                // No base tells here what was edited, so config files stay as they are, and stay the site's.
+                Some(step) if step.class == Class::Config && name == TARGET => None,
                 // Local edits of config files are judged by the steps of the base that is nearest.
-                step => route.steps.extend(step.cloned()),
+                step => step.cloned(),
+            };
+            if class == Class::Config && step.is_none() {
+                route.config.insert(path.clone());
+                left_out.extend(sick.left_out(path, after.get(path), nothing));
             }
+            route.steps.extend(step);
             (Mending::Nothing, 0)
         };
         if differ.contains(path) {
@@ -158,7 +170,7 @@ pub fn mend(release: &Release<'_>, sick: Sick<'_>, base: Option<&str>) -> Result
         }
     }
     route.from = route.before.digest();
-    Ok(Mended { at, nearest: name.to_owned(), route, packs, ailments })
+    Ok(Mended { at, nearest: name.to_owned(), route, packs, ailments, left_out })
 }
 
 fn class(release: &Release<'_>, path: &TreePath) -> Class {
@@ -201,7 +213,7 @@ impl Sick<'_> {
         release: &Release<'_>,
         path: &TreePath,
         want: Option<&Entry>,
-        ours: bool,
+        (class, ours): (Class, bool),
     ) -> (Option<Step>, Option<usize>, Mending, u64) {
         let here = self.seen.get(path);
         let found = here.and_then(|s| s.found.entry()).cloned();
@@ -222,8 +234,20 @@ impl Sick<'_> {
                 None => return (None, None, Mending::Elsewhere, *size),
             },
         };
-        let step = Step { path: path.clone(), before: found, after: want.cloned(), action, class: Class::Code };
+        let step = Step { path: path.clone(), before: found, after: want.cloned(), action, class };
         (Some(step), pack, mending, bytes)
+    }
+
+    /// What is said of a config file that no step brings, if the target has one and it is not here.
+    fn left_out(&self, path: &TreePath, want: Option<&Entry>, nothing: bool) -> Option<Finding> {
+        let missing = self.seen.get(path).is_none_or(|s| s.found == Found::Missing);
+        let what = match nothing {
+            true => "left out: neither the bundle nor any folder that was named has its content",
+            false => "it is not here, and stays away as if it had been removed on purpose; the release has it",
+        };
+        let next = "if it is wanted, put it there from a package of the release";
+        let told = || Finding::new(Code::ConfigKept, path, what).next(next);
+        want.filter(|e| missing && **e != Entry::Folder).map(|_| told())
     }
 
     /// The cheapest way to the target's content of one path.

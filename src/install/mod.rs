@@ -53,6 +53,7 @@ mod stage;
 mod state;
 mod status;
 mod steps;
+mod succession;
 
 pub use apply::{Applied, Options, Outcome, StepDone, apply};
 pub use doctor::{Diagnosis, Health, doctor};

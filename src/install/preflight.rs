@@ -63,7 +63,7 @@ pub fn copied(disk: &Disk, dir: &Path, work: &Work) -> Result<u64> {
 ///
 /// # Errors
 /// `no-space`, `io` (read-only or forbidden), `blocked` (another file system, a folder that is not empty, immutable files).
-pub fn check(disk: &Disk, dir: &Path, ops: &[Op], (space, in_place): (u64, bool)) -> Result<()> {
+pub fn check(disk: &Disk, dir: &Path, ops: &[Op], space: u64) -> Result<()> {
     reachable(disk, dir, ops)?;
     replaceable(dir, ops.iter().filter(|op| op.what != What::Keep && op.before.is_some()).map(|op| &op.path))?;
     emptiable(dir, ops)?;
@@ -74,10 +74,7 @@ pub fn check(disk: &Disk, dir: &Path, ops: &[Op], (space, in_place): (u64, bool)
             dir.display(),
             format!("{space} bytes are needed beside the old files, {free} are free"),
         )
-        .next(match in_place {
-            true => "free some space and run the same command again",
-            false => "free some space and run the same command again, or try --in-place, which takes less",
-        }));
+        .next("free some space and run the same command again"));
     }
     Ok(())
 }

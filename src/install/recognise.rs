@@ -4,7 +4,7 @@ use super::mend::Mended;
 use super::release::{Release, Route, source_of};
 use super::scan::{Found, Scan, Seen};
 use crate::bundle::{Action, Class};
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Error, ErrorCode, PROGRAM, Result};
 use crate::tree::{Digest, Entry, Tree, TreePath};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -262,7 +262,7 @@ fn drifted_target(release: &Release<'_>, route: &Route, scan: &Scan) -> Error {
         &release.component,
         format!("{} is installed already, but {} path(s) changed since: {what}", release.version, differences.len()),
     )
-    .next(format!("put these files back as {} has them; 'cumulate status' lists them", release.version))
+    .next(format!("put these files back as {} has them; '{PROGRAM} status' lists them", release.version))
 }
 
 fn refusal(
@@ -307,8 +307,8 @@ fn refusal(
     );
     if strange {
         return refused.next(format!(
-            "this bundle does not know the release that is installed here ('cumulate status'): get one that does, or go back with \
-             'cumulate rollback' first; {}",
+            "this bundle does not know the release that is installed here ('{PROGRAM} status'): get one that does, or go back with \
+             '{PROGRAM} rollback' first; {}",
             known(release)
         ));
     }

@@ -8,7 +8,7 @@ use super::state::{Doing, Generation, Installed, Journal, State};
 use super::steps::Op;
 use crate::bundle::{Hook, When};
 use crate::disk::Disk;
-use crate::report::{Code, Error, ErrorCode, Finding, Result};
+use crate::report::{Code, Error, ErrorCode, Finding, PROGRAM, Result};
 use serde::Serialize;
 
 /// What is said of a hook that was under way where the run goes back.
@@ -65,7 +65,7 @@ pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, earlier: 
         );
         let accept: Vec<String> = burnt.iter().map(|id| format!("--accept {id}")).collect();
         return e.next(format!(
-            "mend the cause and run 'apply' again to finish, or go back all the same with 'cumulate rollback {} {}'",
+            "mend the cause and run 'apply' again to finish, or go back all the same with '{PROGRAM} rollback {} {}'",
             state.dir.display(),
             accept.join(" ")
         ));

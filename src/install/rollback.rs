@@ -12,7 +12,7 @@ use super::stage::{keeps_old, slot};
 use super::state::{Doing, Generation, Journal, State};
 use super::steps::{Op, What, is_reversed};
 use crate::disk::Disk;
-use crate::report::{Error, ErrorCode, Finding, Result};
+use crate::report::{Error, ErrorCode, Finding, PROGRAM, Result};
 use crate::tree::{Digest, Entry, TreePath};
 use serde::Serialize;
 use std::path::Path;
@@ -103,7 +103,7 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
             dir.display(),
             "nothing has been applied that could be rolled back",
         )
-        .next("see 'cumulate status'"));
+        .next(format!("see '{PROGRAM} status'")));
     }
     let prepared_only = journal.is_some_and(|j| j.doing == Doing::Staging);
     let generation = if prepared_only { None } else { Some(state.generation(number)?) };
@@ -166,7 +166,7 @@ fn check(state: &State, generation: &Generation, all: bool) -> Result<Vec<TreePa
             format!("{} path(s) were changed after the apply: {}", changed.len(), list(&changed)),
         )
         .next(format!(
-            "keep your versions of them as FILE.edited with 'cumulate rollback {} --set-aside'",
+            "keep your versions of them as FILE.edited with '{PROGRAM} rollback {} --set-aside'",
             state.dir.display()
         )));
     }

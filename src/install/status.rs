@@ -5,6 +5,7 @@ use super::recognise::{Difference, same};
 use super::rollback::Release;
 use super::scan::scan;
 use super::state::{Doing, Memory, State};
+use super::steps::What;
 use crate::bundle::FixState;
 use crate::disk::Disk;
 use crate::report::{ErrorCode, Result};
@@ -149,6 +150,8 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
         listing.complete(|path| seen.get(path).and_then(|s| s.found.entry()));
         let config: BTreeSet<&TreePath> = current.config.iter().collect();
         let ignored: BTreeSet<&TreePath> = current.ignored.iter().collect();
+        let written: BTreeSet<&TreePath> =
+            current.ops.iter().filter(|op| op.what != What::Keep).map(|op| &op.path).collect();
         for (path, entry) in &listing.entries {
             if ignored.contains(path) || same(entry, seen.get(path)) {
                 continue;
@@ -157,7 +160,7 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
                 status.config.push(path.clone());
             } else {
                 let found = seen.get(path).map_or_else(|| "missing".into(), |s| s.found.words());
-                status.drift.push(Difference { path: path.clone(), found, touched: false });
+                status.drift.push(Difference { path: path.clone(), found, touched: written.contains(path) });
             }
         }
         status.beside = current

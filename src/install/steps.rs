@@ -109,6 +109,9 @@ pub struct Here<'a> {
     /// The `.new` files that cumulate laid, by digest: those may be replaced.
     pub beside: Option<&'a BTreeMap<TreePath, Digest>>,
     pub edited: EditedConfig,
+    #[cfg(feature = "build")]
+    /// How to come by a merge that lacked what was shipped before, in words.
+    pub again: &'a str,
 }
 
 /// A config file's new version beside a local edit.
@@ -163,7 +166,8 @@ pub fn plan_mended(release: &Release<'_>, way: &Mended, here: Here<'_>) -> Resul
         };
         Finding::new(Code::Drifted, &a.path, format!("differed from {}: {state}; as in the target now", way.nearest))
     });
-    work.findings.splice(..0, changed.collect::<Vec<_>>());
+    let told: Vec<Finding> = changed.chain(way.left_out.iter().cloned()).collect();
+    work.findings.splice(..0, told);
     Ok(work)
 }
 

@@ -167,9 +167,11 @@ codes! {
     InUse = "in-use", Warn;
     /// A hook of a release that was rolled back could not be undone.
     HookNotUndone = "hook-not-undone", Warn;
+    /// A hook that cannot be undone and that nobody has accepted: a real run would be refused.
+    Irreversible = "irreversible", Deny;
     /// Whether a hook that an interrupted run had begun ended is not known, and it (or its undo) was run again.
     HookUncertain = "hook-uncertain", Warn;
-    /// A local edit of a config file was kept.
+    /// A local edit of a config file was kept, or a config file that is not there was left out.
     ConfigKept = "config-kept", Warn;
     /// A new file cannot have all extended attributes of the one that it replaces.
     AttributesLost = "attributes-lost", Warn;

@@ -7,8 +7,11 @@
 
 mod error;
 mod finding;
+mod program;
 mod text;
 
 pub use error::{Error, ErrorCode, Result};
 pub use finding::{Code, Finding, Level, Report, distinct};
+pub use program::PROGRAM;
+pub(crate) use program::program;
 pub use text::{is_hidden, safe};
