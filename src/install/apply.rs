@@ -138,7 +138,8 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     let current = state.current(&installed)?;
     succession::permitted(dir, release, &installed, current.as_ref(), options)?;
 
-    let seen = look(dir, release)?;
+    let mending = matches!(options.allow_drift, AllowDrift::Composed | AllowDrift::Mended);
+    let seen = look(dir, release, mending)?;
     for route in &release.routes {
         names::distinct(dir, route, &seen)?;
     }
@@ -262,9 +263,13 @@ pub fn real(dir: &Path) -> Result<PathBuf> {
     Ok(real)
 }
 
-/// One look at every path that recognising and planning need.
-pub fn look(dir: &Path, release: &Release<'_>) -> Result<Scan> {
+/// One look at every path that recognising and planning need; `mending` may write any of them, so the folders that
+/// they lie in count too.
+pub fn look(dir: &Path, release: &Release<'_>, mending: bool) -> Result<Scan> {
     let mut extra = BTreeSet::new();
+    for path in paths(release).into_iter().filter(|_| mending) {
+        extra.extend(path.ancestors().take_while(|above| !extra.contains(above)).collect::<Vec<_>>());
+    }
     for route in &release.routes {
         extra.extend(steps::folders_of(route));
         extra.extend(steps::beside_paths(route)?);

@@ -60,7 +60,7 @@ pub fn doctor(disk: &Disk, dir: &Path, release: &Release<'_>, intact: Option<&Pa
     let _lock = disk.lock_shared(dir)?;
     let state = State::of(dir)?;
     let installed = state.installed()?;
-    let seen = look(dir, release)?;
+    let seen = look(dir, release, false)?;
     let release = &release.completed(&seen);
     let listing = state.current(&installed)?.map(|g| state.listing(g.generation)).transpose()?;
     let mut contents = Contents::of(dir, &seen);
