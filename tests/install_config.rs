@@ -211,7 +211,7 @@ fn what_cannot_be_merged_is_kept_with_the_reason_and_the_new_version_beside_it()
     let mine = lines("mine", "port=8080");
     let binary = "a 1\0".to_owned();
     for (edit, intact, wanted) in [
-        (lines("a 1", "port=8080"), false, "is not kept here (--from FOLDER can name it)"),
+        (lines("a 1", "port=8080"), false, "is not kept here"),
         (mine, true, "1 place(s) changed on both sides"),
         (binary, true, "it is no text"),
         (lines("a 1", "port=8080"), true, "merged"),
