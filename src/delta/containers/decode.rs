@@ -5,7 +5,7 @@ use super::scan::{opened, streams};
 use super::table::{self, Made};
 use super::{VERSION, need};
 use crate::delta::deflate::{Maker, Precedent, recreate};
-use crate::delta::{DecodeLimits, DeltaError, decode_at, header, varint};
+use crate::delta::{Codec, DecodeLimits, DeltaError, decode_at, header, varint};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -34,6 +34,11 @@ pub fn decode(payload: &[u8], old: &[u8], size: usize, working: u64, depth: u32)
     if !input.is_empty() {
         return Err(DeltaError::Damaged("bytes after the end"));
     }
+    for delta in &deltas[..2] {
+        if header(delta)?.codec != Codec::Full {
+            return Err(DeltaError::Damaged("the table of streams or their corrections have an old file"));
+        }
+    }
     let needed = need(opened_old, opened_new, inner);
     if needed > working {
         return Err(DeltaError::OverLimit { needed, allowed: working });
@@ -58,7 +63,7 @@ pub fn decode(payload: &[u8], old: &[u8], size: usize, working: u64, depth: u32)
         plains.push(part(3 + plains.len(), &partner.plain)?);
         pieced.push(entry.partner);
     }
-    let known: Vec<(Range<usize>, usize)> = before.iter().map(|s| (s.at.clone(), s.plain.len())).collect();
+    let known: Vec<_> = before.iter().map(|s| (!s.stored()).then(|| (s.at.clone(), s.plain.len()))).collect();
     let rest = {
         let joined = old_rest(old, &before, &pieced);
         before.iter_mut().for_each(|s| s.plain = Cow::default());
@@ -103,10 +108,10 @@ pub fn decode(payload: &[u8], old: &[u8], size: usize, working: u64, depth: u32)
         .map(|p| match p {
             Part::Bytes(bytes) => Ok(bytes.into()),
             Part::Deflated(plain, maker, partner, mut corrections) => {
-                if maker == Maker::STORED {
+                if maker == Maker::STORED && corrections.is_empty() {
                     return Ok(plain.into());
                 }
-                let known = known.get(partner).filter(|_| maker.follows());
+                let known = known.get(partner).and_then(Option::as_ref).filter(|_| maker.follows());
                 let of = |(range, plain): &(Range<usize>, usize)| Precedent::of(old.get(range.clone())?, *plain);
                 let precedent = known.and_then(of);
                 let stream = recreate(plain, maker, precedent.as_ref(), &mut corrections, size)?;

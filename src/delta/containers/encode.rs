@@ -141,7 +141,7 @@ fn open<'a>(old: &[u8], before: &[Stream<'_>], new: &[u8], found: Vec<(Stream<'a
             return Some(Choices { maker: Maker::STORED, corrections: Vec::new() });
         }
         let parsed = parse(compressed, s.plain.len())?;
-        let precedent = known.and_then(|k| Precedent::of(&old[k.at.clone()], k.plain.len()));
+        let precedent = known.filter(|k| !k.stored()).and_then(|k| Precedent::of(&old[k.at.clone()], k.plain.len()));
         choose(&parsed, compressed, precedent.as_ref(), likely, 64 + compressed.len() / CORRECTIONS)
     };
     let largest =

@@ -26,8 +26,13 @@ pub fn members(file: &[u8]) -> impl Iterator<Item = (Range<usize>, Range<usize>)
     })
 }
 
-fn octal(digits: &[u8]) -> Option<usize> {
-    let digits = digits.trim_ascii().split(|&b| b == 0 || b == b' ').next()?;
+/// Spaces, then digits up to a space or NUL; no sign, which the standard library would take.
+fn octal(field: &[u8]) -> Option<usize> {
+    let start = field.iter().position(|&b| b != b' ')?;
+    let digits = field[start..].split(|&b| b == 0 || b == b' ').next()?;
+    if !digits.iter().all(|b| (b'0'..=b'7').contains(b)) {
+        return None;
+    }
     usize::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
 }
 

@@ -208,3 +208,43 @@ fn the_slices_of_a_universal_file_have_deltas_of_their_own() {
     assert_eq!(decode(&made.bytes, &before, limits(&made)).unwrap(), after);
     assert!(made.bytes.len() < alone + 1500, "{} to {alone}", made.bytes.len());
 }
+
+/// A delta's payload without an opened stream in the old file.
+fn by_hand(old: &[u8], table: &Encoded, corrections: &[u8], rest: &[u8]) -> Result<Vec<u8>, DeltaError> {
+    let full = |bytes: &[u8]| encode(Codec::Full, None, bytes, Profile::Fast).unwrap().bytes;
+    let rest_delta = full(rest);
+    let mut payload = vec![super::VERSION, old.len() as u8, rest.len() as u8, 0];
+    for delta in [&table.bytes, &full(corrections), &rest_delta] {
+        payload.push(delta.len() as u8);
+        payload.extend(delta);
+    }
+    super::decode(&payload, old, rest.len(), 64 << 20, 0)
+}
+
+#[test]
+fn what_no_encoder_writes_is_refused() {
+    let (old, new) = (b"an old file without streams", b"a new one");
+    // Its only stream: the rest's nine bytes, stored, without a partner.
+    let table = [1, 1 | 16, 6 << 4 | 1, 2 * 9];
+    let full = encode(Codec::Full, None, &table, Profile::Fast).unwrap();
+    assert_eq!(by_hand(old, &full, &[0], new).unwrap(), new);
+    let corrected = by_hand(old, &full, &[1, 0], new);
+    assert!(matches!(corrected, Err(DeltaError::Damaged(_))), "what is stored has nothing to correct: {corrected:?}");
+    let table = encode(Codec::Bsdiff, Some(b""), &table, Profile::Fast).unwrap();
+    assert!(matches!(by_hand(old, &table, &[0], new), Err(DeltaError::Damaged(_))), "the table has no old file");
+}
+
+#[test]
+fn sizes_in_tar_files_are_octal_digits_behind_spaces() {
+    let file = |size: &[u8; 12]| {
+        let mut file = tar(&[("a.gz", &[&[0x1f, 0x8b, 8][..], &[7; 600]].concat())]);
+        file[124..136].copy_from_slice(size);
+        super::scan::streams(&file).len()
+    };
+    for size in [b"00000001133\0", b"      1133 \0", b"000000001133", b"1133\0 junk!!"] {
+        assert_eq!(file(size), 1, "{size:?}");
+    }
+    for size in [b"+0000001133\0", b"\t     1133\0\0", b"           \0", b"            ", b"00000001138\0"] {
+        assert_eq!(file(size), 0, "{size:?}");
+    }
+}

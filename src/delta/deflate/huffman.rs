@@ -62,6 +62,11 @@ pub fn codes(lengths: &[u8]) -> Vec<(u32, u32)> {
     lengths.iter().map(code).collect()
 }
 
+/// Whether there is room for the codes that are asked for.
+pub fn fit(lengths: &[u8]) -> bool {
+    lengths.iter().filter(|&&l| l > 0).map(|&l| 1u64 << (15 - l.min(15))).sum::<u64>() <= 1 << 15
+}
+
 /// Decodes one code by one look at its next bits.
 pub struct Table {
     bits: u32,
@@ -73,8 +78,7 @@ impl Table {
     /// Nothing if more codes are asked for than there is room.
     pub fn new(lengths: &[u8]) -> Option<Self> {
         let bits = u32::from(lengths.iter().copied().max().unwrap_or(0).max(1));
-        let used: u64 = lengths.iter().filter(|&&l| l > 0).map(|&l| 1u64 << (15 - l.min(15))).sum();
-        if bits > 15 || used > 1 << 15 {
+        if bits > 15 || !fit(lengths) {
             return None;
         }
         let mut entries = vec![(0, 0); 1 << bits];

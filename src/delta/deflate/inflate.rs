@@ -2,7 +2,7 @@
 
 use super::Token;
 use super::bits::Reader;
-use super::huffman::{DISTANCE_BASE, DISTANCE_EXTRA, END, LENGTH_BASE, LENGTH_EXTRA, ORDER, Table, fixed_lengths};
+use super::huffman::{DISTANCE_BASE, DISTANCE_EXTRA, END, LENGTH_BASE, LENGTH_EXTRA, ORDER, Table, fit, fixed_lengths};
 
 /// One block; the last one ends the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,9 +104,11 @@ fn run(input: &[u8], most: usize, parsed: &mut Parsed, seen: &mut impl FnMut(Tok
     }
 }
 
-/// The code lengths that bits state.
-pub fn lengths_of(stated: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    lengths(&mut Reader::new(stated))
+/// The code lengths that so many bits state, if they are lengths of codes and nothing else.
+pub fn lengths_of(stated: &[u8], count: usize) -> Option<(Vec<u8>, Vec<u8>)> {
+    let mut bits = Reader::new(stated);
+    let found = lengths(&mut bits)?;
+    (bits.position() == count && fit(&found.0) && fit(&found.1)).then_some(found)
 }
 
 fn lengths(bits: &mut Reader<'_>) -> Option<(Vec<u8>, Vec<u8>)> {

@@ -178,11 +178,15 @@ impl<'a, 'b> Tokens<'a, 'b> {
     }
 
     fn correction(&mut self, predictor: &Predictor<'_>) -> Result<Token, DeltaError> {
-        let small = |n: u64| usize::try_from(n).ok().filter(|&n| n <= 1 << 15).unwrap_or(0);
-        match small(varint::take(self.input)?) {
-            0 => Ok(predictor.literal()),
-            len => Ok(Token::copy((len + 2).min(259), small(varint::take(self.input)?).max(1))),
+        let len = varint::take(self.input)?;
+        if len == 0 {
+            return Ok(predictor.literal());
         }
+        let distance = varint::take(self.input)?;
+        if len > 256 || !(1..=1 << 15).contains(&distance) {
+            return Err(DeltaError::Damaged("a match that none can be"));
+        }
+        Ok(Token::copy(len as usize + 2, distance as usize))
     }
 }
 
@@ -215,7 +219,7 @@ fn put_stated(out: &mut Writer, tokens: &[Token], kind: &Stated<'_>, last: bool)
                 let byte = bytes.get(i / 8).copied().unwrap_or(0);
                 out.put(u32::from(byte >> (i % 8) & 1), 1);
             }
-            lengths_of(bytes).ok_or(DeltaError::Damaged("a block's codes are none"))?
+            lengths_of(bytes, *count).ok_or(DeltaError::Damaged("a block's codes are none"))?
         }
     };
     put_tokens(out, tokens, &lengths)

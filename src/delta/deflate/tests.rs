@@ -220,3 +220,49 @@ fn makers_have_one_number_each_and_other_numbers_are_none() {
     assert_eq!(known.len(), 5 * 9 * 3 + 10 + 1);
     assert_eq!(Maker::of(u64::MAX), None);
 }
+
+/// A block's codes for `a`, for `b` where wanted, and for the block's end, one bit each; and their number of bits.
+fn codes_of_one_bit(b: bool) -> (Vec<u8>, u8) {
+    let (mut out, mut count) = (bits::Writer::default(), 0);
+    let mut put = |value: u32, bits: u32| {
+        out.put(value, bits);
+        count += bits as u8;
+    };
+    [(0, 5), (0, 5), (14, 4)].into_iter().for_each(|(value, bits)| put(value, bits));
+    for symbol in &huffman::ORDER[..18] {
+        put([(18, 1), (0, 2), (1, 2)].into_iter().find(|(s, _)| s == symbol).map_or(0, |(_, length)| length), 3);
+    }
+    let (zeros, one) = ((0, 1), (3, 2));
+    let after = if b { vec![one, zeros, (127, 7), zeros, (8, 7)] } else { vec![zeros, (127, 7), zeros, (9, 7)] };
+    // Nothing up to `a`, nothing up to the end, no distances.
+    [vec![zeros, (86, 7), one], after, vec![one, (1, 2)]].concat().into_iter().for_each(|(v, n)| put(v, n));
+    out.align();
+    (out.out, count)
+}
+
+#[test]
+fn stated_codes_are_exactly_their_bits_and_have_room() {
+    let made = |codes: &[u8], count: u8| {
+        let corrections = [&[1, 4 << 2 | 3, count][..], codes, &[0]].concat();
+        recreate(b"aaaa", Maker::of(6).unwrap(), None, &mut corrections.as_slice(), 100)
+    };
+    let (codes, count) = codes_of_one_bit(false);
+    let mut plain = Vec::new();
+    assert!(inflate(&made(&codes, count).unwrap(), 100, &mut plain).is_some());
+    assert_eq!(plain, b"aaaa");
+    assert!(matches!(made(&codes, count + 1), Err(DeltaError::Damaged(_))), "a bit that no code is stated by");
+    let (codes, count) = codes_of_one_bit(true);
+    assert!(matches!(made(&codes, count), Err(DeltaError::Damaged(_))), "three codes of one bit");
+}
+
+#[test]
+fn a_correction_is_a_literal_or_a_match_that_deflate_has() {
+    let made = |token: &[u8]| {
+        let corrections = [&[0, 2], token, &[0]].concat();
+        recreate(b"aaaaaaaa", Maker::of(6).unwrap(), None, &mut corrections.as_slice(), 100)
+    };
+    assert!(made(&[0]).is_ok() && made(&[1, 1]).is_ok());
+    for token in [&[1, 0][..], &[0xff, 0xff, 3, 1], &[0xff, 0xff, 3], &[1, 0xff, 0xff, 3]] {
+        assert!(matches!(made(token), Err(DeltaError::Damaged(_) | DeltaError::Truncated)), "{token:?}");
+    }
+}
