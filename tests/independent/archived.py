@@ -91,6 +91,21 @@ def tarred(files):
     return out.getvalue()
 
 
+def fibonacci(count):
+    out = [1, 1]
+    while len(out) < count:
+        out.append(out[-2] + out[-1])
+    return out
+
+
+def odd(good):
+    """A zip file with entries before the good ones that are encrypted, of another method, damaged or cut off."""
+    head = lambda flags, method, extra=0: b"PK\3\4" + struct.pack("<HHHIIIIHH", 20, flags, method, 0, 0, 900, 900, 1, extra) + b"n"
+    broken = bytearray(deflated(noise(90) * 3))
+    broken[30] ^= 0xFF
+    return b"".join([head(1, 8), good, head(0, 99), good, head(0, 8), broken, head(0, 8), b"\4", head(0, 0), good, head(0, 0, 60000)])
+
+
 def universal(slices):
     out, at = struct.pack(">II", 0xCAFEBABE, len(slices)), 4096
     for data in slices:
@@ -100,7 +115,7 @@ def universal(slices):
 
 
 def pairs():
-    a = text(9000, 1)
+    a = text(5500, 1)
     b = changed(a, 2)
     both = lambda make, *more: (make(a, *more), make(b, *more))
     packed = lambda make: lambda plain, *more: gzip(make(plain, *more), plain)
@@ -110,16 +125,20 @@ def pairs():
     yield "gzip-memory-3", *both(packed(deflated), 6, 3)
     for name in ("FILTERED", "HUFFMAN_ONLY", "FIXED"):
         yield "gzip-" + name, *both(packed(deflated), 6, 8, getattr(zlib, "Z_" + name))
-    yield "gzip-flushed", *both(packed(deflated), 6, 8, 0, 5000)
-    yield "gzip-noise", *both(lambda t: gzip(deflated(noise(20000) + t), t))
-    yield "gzip-noise-fast", *both(lambda t: gzip(deflated(noise(9000) + t, 1, 4), t))
-    yield "gzip-noise-stated", *both(lambda t: gzip(deflated(noise(9000) + t, 6, 4), t))
-    for maker in (2 << 4 | 6, 3 << 4 | 1, 4 << 4 | 6, 4 << 4 | 2):
+    yield "gzip-flushed", *both(packed(deflated), 6, 8, 0, 2500)
+    yield "gzip-noise", *both(lambda t: gzip(deflated(noise(17000) + t), t))
+    yield "gzip-noise-fast", *both(lambda t: gzip(deflated(noise(6000) + t, 1, 4), t))
+    yield "gzip-noise-stated", *both(lambda t: gzip(deflated(noise(6000) + t, 6, 4), t))
+    for maker in (2 << 4 | 1, 3 << 4 | 4, 4 << 4 | 4):
         yield f"chromium-{maker}", *both(packed(own), maker)
+    # So rare that their codes would be longer than they may be.
+    rare = [byte for byte, n in enumerate(fibonacci(19)[1:]) for _ in range(n)]
+    random.Random(5).shuffle(rare)
+    yield "gzip-skewed", *both(lambda t: gzip(deflated(bytes(rare) + bytes([16 + (t == b)]), 6, 8, zlib.Z_HUFFMAN_ONLY), t))
     yield "other-codes", *both(packed(otherwise))
     fields = b"\3\0abc" + b"name\0" + b"comment\0" + b"12"
     yield "gzip-members", *both(lambda t: gzip(deflated(t), t, 30, fields) + gzip(deflated(t[3000:], 9), t))
-    long = text(60000, 3)
+    long = text(40000, 3)
     yield "gzip-long", gzip(deflated(long), long), gzip(deflated(changed(long, 4)), long)
 
     names = ("one.txt", "two.txt", "three.txt")
@@ -127,6 +146,9 @@ def pairs():
     yield "zip", *both(lambda t: zipped(files(t)))
     yield "zip-9", *both(lambda t: zipped([("first", b"!"), *files(t)[::-1], ("same", a), ("new" if t == b else "old", t)], 9))
     yield "tar", *both(lambda t: tarred([("a.gz", gzip(deflated(t), t)), ("plain", t), ("same.gz", gzip(deflated(a), a))]))
+    yield "zip-odd", *both(lambda t: odd(zipped([("one", t)])))
+    yield "tar-cut", *both(lambda t: tarred([("a.gz", gzip(deflated(t), t)), ("b.gz", gzip(deflated(t), t))])[:5000])
+    yield "tar-size", *both(lambda t: tarred([("a.gz", gzip(deflated(t), t)), ("b", t)]).replace(b"%011o" % len(t), b"-0000000009"))
     yield "tar-gzip", *both(lambda t: gzip(deflated(tarred(files(t))), t))
     inner = lambda t: zipped([("g.gz", gzip(deflated(t), t)), *files(t)])
     yield "zip-in-tar-in-gzip", *both(lambda t: gzip(deflated(tarred([("in.zip", inner(t)), *files(t)]), 9), t))
