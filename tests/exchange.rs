@@ -243,13 +243,133 @@ fn a_debian_series_comes_in_and_goes_out_with_its_options() {
     cumulate(dir.path(), &["export", "git-am", "release", "-o", "mails"]).expect(3);
     cumulate(dir.path(), &["export", "git-am", "release", "-o", "mails", "--only", "01_first"]).expect(0);
     let mail = fs::read_to_string(dir.path().join("mails/0001-01_first.patch")).unwrap();
-    assert!(mail.contains("From: A B <a@b.org>\nDate: 2024-01-31\nSubject: [PATCH] first\n"), "{mail}");
+    assert!(
+        mail.contains("From: A B <a@b.org>\nDate: Wed, 31 Jan 2024 00:00:00 +0000\nSubject: [PATCH] first\n"),
+        "{mail}"
+    );
 
     fs::create_dir(dir.path().join("evil")).unwrap();
     fs::write(dir.path().join("evil/series"), "../../etc/passwd\n").unwrap();
     cumulate(dir.path(), &["import", "quilt", "evil", "-o", "other"]).expect(3);
     cumulate(dir.path(), &["import", "quilt", "release", "-o", "other"]).expect(3);
     assert!(!dir.path().join("other").exists());
+}
+
+/// What `git am`, with the arguments that `export` prints, makes of a folder's mails.
+fn am(repo: &Path, printed: &str) {
+    let line = printed.lines().find_map(|l| l.strip_prefix("Next: ")).expect("the next command");
+    let (command, folder) = line.rsplit_once(' ').unwrap();
+    let folder = repo.parent().unwrap().join(folder.strip_suffix("/*.patch").unwrap());
+    let mut mails: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|i| i.unwrap().path()).collect();
+    mails.sort();
+    let args = command.strip_prefix("git ").unwrap().split(' ').chain(mails.iter().map(|m| m.to_str().unwrap()));
+    git(repo, &args.collect::<Vec<_>>());
+}
+
+/// A repository whose one file is `f`, with the tag `base`, and beside it the folder `base`.
+fn repository(dir: &Path, files: &[(&str, &str)]) -> PathBuf {
+    let repo = dir.join("repo");
+    for (name, text) in files {
+        for at in [&repo, &dir.join("base")] {
+            fs::create_dir_all(at.join(name).parent().unwrap()).unwrap();
+            fs::write(at.join(name), text).unwrap();
+        }
+    }
+    git(&repo, &["init", "-q", "-b", "main"]);
+    git(&repo, &["config", "core.autocrlf", "false"]);
+    git(&repo, &["add", "-A"]);
+    git(&repo, &["commit", "-q", "-m", "base"]);
+    git(&repo, &["tag", "base"]);
+    repo
+}
+
+#[test]
+fn a_diff_that_a_commit_only_talks_about_is_not_applied() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = repository(dir.path(), &[("f", "a\nb\n"), ("secret", "one\ntwo\n")]);
+    fs::write(repo.join("f"), "a\nB\n").unwrap();
+    let bare = "diff --git a/secret b/secret\n--- a/secret\n+++ b/secret\n@@ -1,2 +1,2 @@\n one\n-two\n+TWO\n";
+    let indented: String = bare.replace("secret", "missing").lines().map(|l| format!("    {l}\n")).collect();
+    let message = format!(
+        "f: use B\n\nIt undoes this one:\n\n{bare}\nand this:\n\n{indented}\n---\nFrom 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n\n@@ -1 +1 @@\n\nThe last words.\n"
+    );
+    git(&repo, &["commit", "-q", "-a", "-m", &message]);
+    cumulate(dir.path(), &["import", "git", "base..main", "--repo", "repo", "-o", "fixes"]).expect(0);
+    config(&dir.path().join("release"), &dir.path().join("base"), &dir.path().join("fixes"));
+    cumulate(dir.path(), &["merge", "release", "--out", "merged"]).expect(0);
+    let read = |at: &str| fs::read_to_string(dir.path().join(at)).unwrap();
+    assert_eq!((read("merged/f").as_str(), read("merged/secret").as_str()), ("a\nB\n", "one\ntwo\n"));
+
+    let run = cumulate(dir.path(), &["export", "git-am", "release", "-o", "mails"]).expect(0);
+    git(&repo, &["reset", "-q", "--hard", "base"]);
+    am(&repo, &run.stdout);
+    assert_eq!((read("repo/f").as_str(), read("repo/secret").as_str()), ("a\nB\n", "one\ntwo\n"));
+    let said = git(&repo, &["log", "-1", "--format=%B"]);
+    let words = |text: &str| text.lines().map(|l| l.trim_start_matches("> ").to_owned()).collect::<Vec<_>>().join("\n");
+    assert_eq!(words(said.trim_end()), words(message.trim_end()), "nothing of the message is lost");
+
+    cumulate(dir.path(), &["export", "quilt", "release", "-o", "patches"]).expect(0);
+    let mut patches = fs::read_dir(dir.path().join("patches")).unwrap().map(|i| i.unwrap().path());
+    let patch = patches.find(|p| p.extension().is_some_and(|e| e == "patch")).unwrap();
+    run_patch(&dir.path().join("base"), &patch);
+    assert_eq!((read("base/f").as_str(), read("base/secret").as_str()), ("a\nB\n", "one\ntwo\n"));
+}
+
+/// GNU patch, as quilt calls it.
+fn run_patch(tree: &Path, patch: &Path) {
+    run(tree, "patch", &["-p1", "--fuzz=0", "-s", "-i", patch.to_str().unwrap()]);
+}
+
+#[test]
+fn git_takes_mails_of_days_without_a_time_and_of_files_with_dos_line_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = repository(dir.path(), &[("a", "1\n2\n"), ("b", "1\n2\n"), ("dos", "1\r\n2\r\n")]);
+    fs::create_dir(dir.path().join("fixes")).unwrap();
+    for (id, file, head) in [
+        ("01", "a", "Description: first\nLast-Update: 2018-11-19\n\n"),
+        ("02", "b", "Description: second\n About it.\nFrom: A B <a@b.org>\nDate: Wed, 11 Feb 2015\n\n"),
+        ("03", "dos", "Description: third\nDate: unknown\n\n"),
+    ] {
+        let end = if file == "dos" { "\r\n" } else { "\n" };
+        let diff = format!("--- a/{file}\n+++ b/{file}\n@@ -1,2 +1,2 @@\n 1{end}-2{end}+two{end}");
+        fs::write(dir.path().join("fixes").join(format!("{id}.patch")), head.to_owned() + &diff).unwrap();
+    }
+    config(&dir.path().join("release"), &dir.path().join("base"), &dir.path().join("fixes"));
+    let run = cumulate(dir.path(), &["export", "git-am", "release", "-o", "mails"]).expect(0);
+    am(&repo, &run.stdout);
+    assert_eq!(fs::read(repo.join("dos")).unwrap(), b"1\r\ntwo\r\n");
+    let days = git(&repo, &["log", "-3", "--date=short", "--format=%ad %s"]);
+    assert_eq!(days, "1970-01-01 third\n2015-02-11 second\n2018-11-19 first\n");
+}
+
+#[test]
+fn quilt_is_not_given_a_file_that_becomes_a_folder() {
+    for (old, new) in [("thing", "thing/in"), ("thing/in", "thing")] {
+        let dir = tempfile::tempdir().unwrap();
+        let repo = repository(dir.path(), &[(old, "a\n"), ("other", "b\n")]);
+        let _ = fs::remove_dir_all(repo.join("thing"));
+        let _ = fs::remove_file(repo.join("thing"));
+        fs::create_dir_all(repo.join(new).parent().unwrap()).unwrap();
+        fs::write(repo.join(new), "new\n").unwrap();
+        git(&repo, &["add", "-A"]);
+        git(&repo, &["commit", "-q", "-m", "turn"]);
+        cumulate(dir.path(), &["import", "git", "base..main", "--repo", "repo", "-o", "fixes"]).expect(0);
+        config(&dir.path().join("release"), &dir.path().join("base"), &dir.path().join("fixes"));
+        let args = ["export", "quilt", "release", "-o", "patches", "--format", "json"];
+        let run = cumulate(dir.path(), &args).expect(3).json();
+        let id = git(&repo, &["rev-parse", "--short=12", "main"]);
+        assert_eq!(
+            (&run["error"]["code"], &run["error"]["subject"]),
+            (&"bad-patch".into(), &id.trim().into()),
+            "{run}"
+        );
+        assert!(run["error"]["message"].as_str().unwrap().contains("'thing'"), "{run}");
+        assert!(!dir.path().join("patches").exists());
+        let run = cumulate(dir.path(), &["export", "git-am", "release", "-o", "mails"]).expect(0);
+        git(&repo, &["reset", "-q", "--hard", "base"]);
+        am(&repo, &run.stdout);
+        assert_eq!(fs::read_to_string(repo.join(new)).unwrap(), "new\n");
+    }
 }
 
 #[test]
@@ -261,6 +381,9 @@ fn quilt_and_git_reach_the_target_of_real_series() {
         ("deb-libxml2-2.9.10", "quilt"),
         ("deb-tiff-4.2.0", "quilt"),
         ("deb-unzip-6.0", "quilt"),
+        ("deb-libxml2-2.9.10", "git-am"),
+        ("deb-tiff-4.2.0", "git-am"),
+        ("deb-unzip-6.0", "git-am"),
         ("git-redis-7.2", "git-am"),
         ("git-nginx-1.26", "git-am"),
     ] {

@@ -24,6 +24,7 @@ const PRIVATE: &[(&str, &str)] = &[
     ("pkcs8", "trust"),
     ("cryptoki", "trust"),
     ("bsdiff", "delta"),
+    ("cvss", "fix"),
     ("libsais", "delta"),
     ("clap", "cli"),
     ("clap_mangen", "cli"),

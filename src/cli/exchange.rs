@@ -69,7 +69,7 @@ pub fn export(a: &ExportArgs, taker: Taker) -> Result<u8> {
     Out::new(a.out.format).result("export", &made, |m| {
         let next = match taker {
             Taker::Quilt => format!("QUILT_PATCHES={} quilt push -a --fuzz=0", m.folder.display()),
-            Taker::GitAm => format!("git am {}/*.patch", m.folder.display()),
+            Taker::GitAm => format!("git am --keep-cr {}/*.patch", m.folder.display()),
         };
         done(format!("{}: {}", m.folder.display(), count(m.files.len(), "patch", "patches")))
             + &format!("Next: {next}\n")

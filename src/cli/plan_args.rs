@@ -126,8 +126,8 @@ pub enum Export {
     /// A folder with a series for `quilt push -a`.
     #[command(after_help = "Examples:\n  cumulate export quilt -o patches")]
     Quilt(ExportArgs),
-    /// Mails for `git am`.
-    #[command(after_help = "Examples:\n  cumulate export git-am -o mails && git am mails/*.patch")]
+    /// Mails for `git am --keep-cr`, which without it takes away line ends of DOS and Windows that belong to the files.
+    #[command(after_help = "Examples:\n  cumulate export git-am -o mails && git am --keep-cr mails/*.patch")]
     GitAm(ExportArgs),
 }
 

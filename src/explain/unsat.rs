@@ -1,8 +1,8 @@
 //! Why there is no plan, in sentences: statements that cannot all be true, and what mends each core of them.
 
-use super::words::{list, open_pair, proof, reject};
+use super::words::{list, not_there, open_pair, proof, reject, rule};
 use crate::fix::{FixId, Payload};
-use crate::plan::{Core, Member, Proof, Refusal, Repair};
+use crate::plan::{Absent, Core, Member, Proof, Refusal, Repair};
 use crate::report::Code;
 use crate::tree::TreePath;
 use serde::Serialize;
@@ -26,7 +26,7 @@ pub struct CoreView {
 /// A statement, or a fact that a statement rests on.
 #[derive(Debug, Clone, Serialize)]
 pub struct Because {
-    /// `wanted`, `requires`, `after`, `excludes`, `series`, `left-out`, `open`; `refused` or `part` for a part of a patch.
+    /// `wanted`, `requires`, `after`, `supersedes`, `excludes`, `series`, `left-out`, `open`; `refused` or `part` for a part of a patch.
     pub kind: &'static str,
     /// The fixes that it speaks of; whose it is comes first.
     pub fixes: Vec<FixId>,
@@ -39,7 +39,7 @@ pub struct Because {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct RepairView {
-    /// `leave-out`, `add`, `select`, `order` or `unsay`.
+    /// `leave-out`, `add`, `excuse`, `name`, `select`, `order` or `unsay`.
     pub kind: &'static str,
     pub fixes: Vec<FixId>,
     pub text: String,
@@ -49,18 +49,26 @@ pub struct RepairView {
 pub(super) fn cores(refusal: &Refusal, payloads: &BTreeMap<&FixId, &Payload>) -> Vec<CoreView> {
     let view = |core: &Core| {
         let about = refusal.proofs.get(core.proof)?;
-        let (subject, _, _, code) = proof(about);
-        let because: Vec<Because> = core.members.iter().map(|m| because(m, about, payloads)).collect();
+        let (subject, _, _, code) = proof(about, &refusal.absent);
+        let because: Vec<Because> = core.members.iter().map(|m| because(m, refusal, about, payloads)).collect();
         Some(CoreView {
             code,
             text: head(core),
             subject,
             because,
             minimal: core.minimal,
-            repairs: core.repairs.iter().map(repair).collect(),
+            repairs: core.repairs.iter().map(|r| repair(r, core, &refusal.absent)).collect(),
         })
     };
     refusal.cores.iter().filter_map(view).collect()
+}
+
+/// Whose requirement of this fix the core has in it.
+fn needing<'c>(core: &'c Core, absent: &FixId) -> Option<&'c FixId> {
+    core.members.iter().find_map(|m| match m {
+        Member::Requires { fix, needs, there: false } if needs == absent => Some(fix),
+        _ => None,
+    })
 }
 
 fn head(core: &Core) -> String {
@@ -74,7 +82,7 @@ fn head(core: &Core) -> String {
     }
 }
 
-fn because(m: &Member, about: &Proof, payloads: &BTreeMap<&FixId, &Payload>) -> Because {
+fn because(m: &Member, refusal: &Refusal, about: &Proof, payloads: &BTreeMap<&FixId, &Payload>) -> Because {
     let line_of = |fix: &FixId, path: &TreePath| payloads.get(fix).map_or(0, |p| line(p, path));
     let mut at = 0;
     let mut below = Vec::new();
@@ -91,6 +99,7 @@ fn because(m: &Member, about: &Proof, payloads: &BTreeMap<&FixId, &Payload>) -> 
         }
         Member::Requires { fix, needs, .. } => ("requires", vec![fix, needs]),
         Member::After { fix, first } => ("after", vec![fix, first]),
+        Member::Supersedes { fix, old } => ("supersedes", vec![fix, old]),
         Member::Excludes { fix, other } => ("excludes", vec![fix, other]),
         Member::Series { first, then } => ("series", vec![first, then]),
         Member::LeftOut { fix } => ("left-out", vec![fix]),
@@ -101,7 +110,13 @@ fn because(m: &Member, about: &Proof, payloads: &BTreeMap<&FixId, &Payload>) -> 
             ("open", vec![first, then])
         }
     };
-    Because { kind, fixes: fixes.into_iter().cloned().collect(), text: member(m), line: at, because: below }
+    let text = match m {
+        Member::Requires { fix, needs, there: false } => {
+            format!("{fix} requires {needs}, {}", not_there(needs, &refusal.absent))
+        }
+        m => member(m),
+    };
+    Because { kind, fixes: fixes.into_iter().cloned().collect(), text, line: at, because: below }
 }
 
 /// The first line of a patch that is about a path; 0 for an overlay.
@@ -117,6 +132,7 @@ pub fn member(m: &Member) -> String {
         Member::Requires { fix, needs, there: true } => format!("{fix} requires {needs}"),
         Member::Requires { fix, needs, there: false } => format!("{fix} requires {needs}, which is not there"),
         Member::After { fix, first } => format!("{fix} says that it comes after {first}"),
+        Member::Supersedes { fix, old } => format!("{fix} says that it supersedes {old}"),
         Member::Excludes { fix, other } => format!("{fix} and {other} exclude each other"),
         Member::Series { first, then } => format!("the series puts {first} before {then}"),
         Member::LeftOut { fix } => format!("{fix} is left out"),
@@ -126,7 +142,7 @@ pub fn member(m: &Member) -> String {
     }
 }
 
-fn repair(r: &Repair) -> RepairView {
+fn repair(r: &Repair, core: &Core, absent: &BTreeMap<FixId, Absent>) -> RepairView {
     let (kind, fixes, text) = match r {
         Repair::LeaveOut { fixes } => {
             let text = match fixes.as_slice() {
@@ -136,7 +152,16 @@ fn repair(r: &Repair) -> RepairView {
             };
             ("leave-out", fixes.clone(), text)
         }
-        Repair::Add { fix } => ("add", vec![fix.clone()], format!("add {fix}")),
+        Repair::Add { fix } => match (absent.get(fix), needing(core, fix)) {
+            (Some(about @ Absent::NotFor { track, .. }), Some(user)) => {
+                let text = format!("say that {user} is not for track {track} either: {}", rule(user, about));
+                ("excuse", vec![user.clone()], text)
+            }
+            (Some(Absent::Alike { id }), Some(user)) => {
+                ("name", vec![user.clone(), id.clone()], format!("write {id} instead of {fix} where {user} names it"))
+            }
+            _ => ("add", vec![fix.clone()], format!("add {fix}")),
+        },
         Repair::Select { fix } => {
             ("select", vec![fix.clone()], format!("do not leave {fix} out (--only, --without, 'hold')"))
         }
@@ -148,6 +173,7 @@ fn repair(r: &Repair) -> RepairView {
                 Member::Requires { fix, needs, .. } => {
                     ([fix, needs], format!("take {needs} out of what {fix} requires"))
                 }
+                Member::Supersedes { fix, old } => ([fix, old], format!("take {old} out of the 'supersedes' of {fix}")),
                 Member::After { fix, first } => ([fix, first], format!("take {first} out of the 'after' of {fix}")),
                 Member::Excludes { fix, other } => {
                     ([fix, other], format!("take back that {fix} and {other} exclude each other"))

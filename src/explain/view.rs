@@ -164,6 +164,8 @@ pub struct FixView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub realises: Vec<String>,
     pub cves: Vec<String>,
+    /// As stated, RFC 3339 where it could be read; empty where nothing states it.
+    pub date: String,
     /// `critical` to `none`; empty where it is not known.
     pub severity: &'static str,
     /// Every path that it names, sorted.
@@ -289,6 +291,7 @@ impl TrackView {
                 title: meta.map(|m| m.0.title.clone()).unwrap_or_default(),
                 realises: meta.map(|m| names(&m.0.realises)).unwrap_or_default(),
                 cves: meta.map(|m| m.0.cves.clone()).unwrap_or_default(),
+                date: meta.map(|m| m.0.date.clone()).unwrap_or_default(),
                 severity: meta.and_then(|m| m.0.severity.known()).unwrap_or_default(),
                 paths: meta.map(|m| paths(m.1)).unwrap_or_default(),
                 requires_all: needs,

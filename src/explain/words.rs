@@ -3,10 +3,11 @@
 use crate::fix::FixId;
 use crate::patch::Reject;
 use crate::plan::{
-    Blocker, Class, Classed, DropCause, Hint, HintKind, OrderPair, PairKind, Proof, Reason, Refusal, Settled,
+    Absent, Blocker, Class, Classed, DropCause, Hint, HintKind, OrderPair, PairKind, Proof, Reason, Refusal, Settled,
 };
 use crate::report::{Code, Error, ErrorCode, Finding};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Why a part of a fix does not apply, with the line of the patch.
 pub fn reject(r: &Reject) -> String {
@@ -141,8 +142,25 @@ fn circle(fixes: &[FixId], between: &str) -> String {
     names.join(between)
 }
 
+/// In what way a fix is not there.
+pub(super) fn not_there(fix: &FixId, absent: &BTreeMap<FixId, Absent>) -> String {
+    match absent.get(fix) {
+        Some(Absent::NotFor { track, reason, .. }) => format!("which is not for track {track}: {reason}"),
+        Some(Absent::Alike { id }) => format!("which is not there; there is {id}, and case counts"),
+        None => "which is not there".to_owned(),
+    }
+}
+
+/// What says that one more fix is not for a track.
+pub(super) fn rule(fix: &FixId, about: &Absent) -> String {
+    match about {
+        Absent::NotFor { branch, .. } => format!("[[not_for]] fix = \"{fix}\", branch = \"{branch}\""),
+        Absent::Alike { .. } => String::new(),
+    }
+}
+
 /// What is wrong, and what to do: subject, sentence, next step, code.
-pub fn proof(p: &Proof) -> (String, String, String, Code) {
+pub fn proof(p: &Proof, absent: &BTreeMap<FixId, Absent>) -> (String, String, String, Code) {
     let own = |f: &FixId| f.to_string();
     match p {
         Proof::TwiceNamed { fix } => {
@@ -171,8 +189,15 @@ pub fn proof(p: &Proof) -> (String, String, String, Code) {
         ),
         Proof::Missing { fix: Some(fix), needs } => (
             own(fix),
-            format!("it names {needs}, which is not there"),
-            format!("add {needs}, or leave {fix} out"),
+            format!("it names {needs}, {}", not_there(needs, absent)),
+            match absent.get(needs) {
+                Some(about @ Absent::NotFor { .. }) => format!(
+                    "if {fix} is not for it either, say so in cumulate.toml: {}; or take {needs} out of what {fix} requires",
+                    rule(fix, about)
+                ),
+                Some(Absent::Alike { id }) => format!("write {id} if that is meant, or leave {fix} out"),
+                None => format!("add {needs}, or leave {fix} out"),
+            },
             Code::MissingRequirement,
         ),
         Proof::Missing { fix: None, needs } => (
@@ -236,7 +261,7 @@ pub fn proof(p: &Proof) -> (String, String, String, Code) {
 /// Every proof as a finding.
 pub fn refusal_findings(refusal: &Refusal) -> Vec<Finding> {
     let proofs = refusal.proofs.iter().map(|p| {
-        let (subject, message, next, code) = proof(p);
+        let (subject, message, next, code) = proof(p, &refusal.absent);
         let details = match p {
             Proof::DoesNotApply { refused: r, .. } => {
                 json!({"path": r.path, "hunk": r.hunk.map(|h| h + 1), "line": r.line, "what": r.reason.to_string()})
@@ -256,7 +281,7 @@ pub fn refusal_error(refusal: &Refusal) -> Error {
     if let [Proof::Unreadable { error }] = refusal.proofs.as_slice() {
         return error.clone();
     }
-    let mut all = refusal.proofs.iter().map(proof);
+    let mut all = refusal.proofs.iter().map(|p| proof(p, &refusal.absent));
     let (subject, mut message, next, _) =
         all.next().unwrap_or_else(|| ("plan".into(), "refused".into(), String::new(), Code::DoesNotApply));
     for (subject, more, ..) in all {

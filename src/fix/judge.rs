@@ -2,7 +2,7 @@
 
 use super::date::is_day;
 use super::header::is_cve;
-use super::severity::WORDS;
+use super::severity::{WORDS, rated};
 use super::types::{Change, Fix, FixId, Meta, Payload, Variant};
 use crate::report::{Code, Error, ErrorCode, Finding, Result, is_hidden};
 use std::collections::BTreeSet;
@@ -32,14 +32,14 @@ pub(super) fn judge(id: &FixId, meta: &mut Meta) -> Result<Vec<Finding>> {
     if !word.is_empty() && !WORDS.contains(&word.as_str()) {
         bad(
             format!("severity '{word}' is neither a CVSS vector nor critical, high, medium, low, none"),
-            "state the CVSS vector",
+            "state the CVSS vector, of version 3 or 4",
         );
         word.clear();
     }
-    let severity = &meta.severity;
-    if severity.vector.starts_with("CVSS:3.") && severity.known().is_none() {
-        let what = format!("severity '{}' is no complete CVSS vector, so it counts as unknown", severity.vector);
-        bad(what, "state all of AV, AC, PR, UI, S, C, I and A");
+    let vector = &meta.severity.vector;
+    if let Some(why) = rated(vector).err().filter(|_| !vector.is_empty()) {
+        let what = format!("severity '{vector}' is no complete CVSS vector, so it counts as unknown: {why}");
+        bad(what, "state all base metrics of CVSS 3.0, 3.1 or 4.0, or one of critical, high, medium, low, none");
     }
     if !meta.date.is_empty() && !meta.date.get(..10).is_some_and(is_day) {
         bad(format!("date '{}' is no day", meta.date), "write it as 2024-01-31, or as an RFC 3339 time");
@@ -100,10 +100,20 @@ pub(super) fn strangers(fixes: &[Fix]) -> Vec<Finding> {
     for fix in fixes {
         for (field, other) in names(&fix.meta).filter(|(_, other)| !known.contains(other)) {
             let what = format!("{field} names '{other}', and no fix of this release is called that");
-            findings.push(Finding::new(Code::BadMetadata, &fix.id, what).next("correct the id, or take it out"));
+            let next = match alike(other, known.iter().copied()) {
+                Some(meant) => format!("write '{meant}' if that is meant: letters in the other case are another id"),
+                None => "correct the id, or take it out".to_owned(),
+            };
+            findings.push(Finding::new(Code::BadMetadata, &fix.id, what).next(next));
         }
     }
     findings
+}
+
+/// The id that differs from this one in case only; ids of one release never do among each other.
+pub fn alike<'a>(id: &FixId, mut known: impl Iterator<Item = &'a FixId>) -> Option<&'a FixId> {
+    let folded = id.0.to_lowercase();
+    known.find(|k| k.0.to_lowercase() == folded)
 }
 
 fn names(meta: &Meta) -> impl Iterator<Item = (&'static str, &FixId)> {

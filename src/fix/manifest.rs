@@ -3,8 +3,8 @@
 use super::header::severity;
 use super::types::{FixHook, FixId, Meta};
 use crate::report::{Error, ErrorCode, Result};
-use crate::tree::{Digest, TreePath};
-use serde::Deserialize;
+use crate::tree::{Digest, TreePath, read_regular};
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -16,6 +16,7 @@ pub struct FixToml {
     pub title: Option<String>,
     pub description: Option<String>,
     pub author: Option<String>,
+    #[serde(deserialize_with = "date")]
     pub date: Option<String>,
     pub cves: Option<Vec<String>>,
     pub severity: Option<String>,
@@ -39,6 +40,20 @@ pub struct FixToml {
     pub rename: Vec<RenameToml>,
     /// The pre-image's digest by path.
     pub built_on: BTreeMap<TreePath, Digest>,
+}
+
+/// A date may be written bare, as everywhere in TOML, or as text.
+fn date<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a date: write it as 2024-01-31, or as an RFC 3339 time")]
+    enum Raw {
+        Bare(toml::value::Datetime),
+        Text(String),
+    }
+    Ok(Some(match Raw::deserialize(from)? {
+        Raw::Bare(date) => date.to_string(),
+        Raw::Text(text) => text,
+    }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,7 +81,7 @@ pub struct RenameToml {
 
 impl FixToml {
     pub fn read(file: &Path) -> Result<Self> {
-        let bytes = std::fs::read(file).map_err(|e| Error::io(file.display(), &e))?;
+        let bytes = read_regular(file)?;
         let text = String::from_utf8(bytes).map_err(|_| {
             Error::new(ErrorCode::Config, file.display(), "the file is not UTF-8").next("save it as UTF-8")
         })?;

@@ -12,8 +12,9 @@ mod severity;
 mod types;
 mod variants;
 
-pub use date::is_day;
-pub use read::{FixSet, read_fixes};
+pub use date::{is_day, rfc2822};
+pub use judge::alike;
+pub use read::{FixSet, ID_RULE, read_fixes};
 pub use resolutions::Resolution;
 pub use severity::WORDS as SEVERITIES;
 pub use types::{Change, Fix, FixHook, FixId, FixWhen, Meta, Payload, Severity, Variant};

@@ -10,7 +10,7 @@ use super::types::{Change, Fix, FixId, Meta, Payload, Variant};
 use super::variants::varied;
 use crate::patch::{Mode, ParseOptions, parse};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
-use crate::tree::{Entry, PathError, STATE_DIR, SourceOptions, Store, TreePath, read_source};
+use crate::tree::{Entry, PathError, STATE_DIR, SourceOptions, Store, TreePath, read_regular, read_source};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -145,7 +145,7 @@ fn walk(
                 }
                 let stem = variant(stem).0;
                 if tomls.contains(stem) {
-                    entry.toml = Some(path.with_file_name(format!("{stem}.toml"))).filter(|toml| toml.is_file());
+                    entry.toml = Some(path.with_file_name(format!("{stem}.toml"))).filter(|toml| is_there(toml));
                 }
                 entry.patches.push((path, branch, platform));
             } else if !name.strip_suffix(".toml").is_some_and(|id| ids.contains(id)) {
@@ -173,7 +173,7 @@ fn items(dir: &Path) -> std::io::Result<Vec<(PathBuf, bool)>> {
 /// What a folder of one fix holds: patches, or a tree, and its `fix.toml`.
 fn folder(path: &Path, entry: &mut Found, strays: &mut Vec<PathBuf>) -> Result<()> {
     entry.folder = Some(path.to_path_buf());
-    entry.toml = Some(path.join("fix.toml")).filter(|t| t.is_file());
+    entry.toml = Some(path.join("fix.toml")).filter(|t| is_there(t));
     for item in std::fs::read_dir(path).map_err(|e| Error::io(path.display(), &e))? {
         let file = item.map_err(|e| Error::io(path.display(), &e))?.path();
         let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
@@ -188,6 +188,11 @@ fn folder(path: &Path, entry: &mut Found, strays: &mut Vec<PathBuf>) -> Result<(
     Ok(())
 }
 
+/// A file, or what stands in the place of one and is refused where it is read.
+fn is_there(file: &Path) -> bool {
+    file.exists() && !file.is_dir()
+}
+
 fn patch_stem(name: &str) -> Option<&str> {
     name.strip_suffix(".patch").or_else(|| name.strip_suffix(".diff"))
 }
@@ -200,9 +205,13 @@ fn variant(stem: &str) -> (&str, Option<String>, Option<String>) {
     (id, part(), part())
 }
 
+/// What ids are, for messages.
+pub const ID_RULE: &str =
+    "an id is 1 to 200 bytes of any letters, without '/', '@' and control characters; it does not begin with '.'";
+
 fn check_id(id: &str, at: &Path) -> Result<FixId> {
     if id.is_empty() || id.len() > 200 || id.chars().any(char::is_control) {
-        return Err(config(at.display(), "an id has 1 to 200 bytes and no control characters", "rename the fix"));
+        return Err(config(at.display(), "this is no id for a fix", ID_RULE));
     }
     Ok(FixId(id.to_owned()))
 }
@@ -279,7 +288,7 @@ fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
     };
     let patches = varied(&id, found.patches, &toml.variant)?;
     for (file, branch, platform) in &patches {
-        let bytes = std::fs::read(file).map_err(|e| Error::io(file.display(), &e))?;
+        let bytes = read_regular(file)?;
         let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         let header = read_header(&bytes, name);
         if let Some(line) = encoded_mail(&bytes) {
@@ -302,8 +311,7 @@ fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
             meta = header;
         }
         let mut patches = parse(&bytes, &options).map_err(|e| {
-            Error::new(ErrorCode::BadPatch, format!("{}:{}", file.display(), e.line), e.reason)
-                .next("correct the patch; what is about a path that no release can have has to be taken out of it")
+            Error::new(ErrorCode::BadPatch, format!("{}:{}", file.display(), e.line), &e.reason).next(e.advice())
         })?;
         match variants.iter_mut().find(|v: &&mut Variant| v.branch == *branch && v.platform == *platform) {
             Some(Variant { payload: Payload::Patch(all), .. }) => {

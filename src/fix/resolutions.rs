@@ -2,7 +2,7 @@
 
 use super::types::FixId;
 use crate::report::{Error, ErrorCode, Result};
-use crate::tree::{Digest, Store, TreePath};
+use crate::tree::{Digest, Store, TreePath, read_regular};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,7 +55,8 @@ pub(super) fn read_resolutions(dir: &Path, store: &mut Store) -> Result<Vec<Reso
         }
         let file = folder.join("resolution.toml");
         let bad = |what: String, next: &str| Error::new(ErrorCode::Config, file.display(), what).next(next);
-        let text = std::fs::read_to_string(&file).map_err(|e| Error::io(file.display(), &e))?;
+        let text = String::from_utf8(read_regular(&file)?)
+            .map_err(|_| bad("the file is not UTF-8".into(), "save it as UTF-8"))?;
         let toml: ResolutionToml =
             toml::from_str(&text).map_err(|e| bad(e.to_string().trim_end().to_owned(), "correct the line"))?;
         if toml.sides.len() != 2 {
@@ -74,7 +75,7 @@ pub(super) fn read_resolutions(dir: &Path, store: &mut Store) -> Result<Vec<Reso
             )
             .next("a resolution is a text that people can review"));
         }
-        let bytes = std::fs::read(&result).map_err(|e| Error::io(result.display(), &e))?;
+        let bytes = read_regular(&result)?;
         out.push(Resolution {
             name,
             path: toml.path,

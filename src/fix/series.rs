@@ -1,6 +1,7 @@
 //! `series`, as quilt writes it: one name a line, `-pN` and `-R` behind it, `#` begins a comment.
 
 use crate::report::{Error, ErrorCode, Result};
+use crate::tree::read_regular;
 use std::path::Path;
 
 /// One line.
@@ -15,7 +16,7 @@ pub struct SeriesLine {
 }
 
 pub fn read_series(file: &Path) -> Result<Vec<SeriesLine>> {
-    let bytes = std::fs::read(file).map_err(|e| Error::io(file.display(), &e))?;
+    let bytes = read_regular(file)?;
     let text = String::from_utf8(bytes).map_err(|_| {
         Error::new(ErrorCode::BadPath, file.display(), "the series is not UTF-8").next("rename the fixes it names")
     })?;

@@ -11,6 +11,7 @@ mod hunk;
 mod names;
 mod parse;
 mod place;
+mod prose;
 mod three_way;
 mod types;
 
@@ -18,5 +19,6 @@ pub use apply::{Applied, Changes, FileState, apply_all, blob_id};
 pub use diff::{Edit, edits, stretch};
 pub use parse::{ParseError, ParseOptions, parse, split_lines};
 pub use place::{Placed, apply_hunks};
+pub use prose::quoted;
 pub use three_way::{Contested, Unmerged, three_way};
 pub use types::{Binary, BinaryHunk, Body, FilePatch, Hunk, Line, LineKind, Mode, Reject, RejectReason};

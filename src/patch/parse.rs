@@ -33,6 +33,21 @@ pub struct ParseError {
     pub reason: String,
 }
 
+impl ParseError {
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        if self.reason == TRUNCATED {
+            "its end is missing: copy the whole patch again, or make it again with 'git diff' or 'diff -u'"
+        } else if self.reason.starts_with("path '") {
+            "what is about a path that no release can have has to be taken out of the patch"
+        } else {
+            "correct the patch, or make it again with 'git diff' or 'diff -u'"
+        }
+    }
+}
+
+const TRUNCATED: &str = "the patch ends inside a hunk";
+
 /// Reads every file patch of a patch file, mails and prose between them passed over.
 ///
 /// # Errors
@@ -338,7 +353,7 @@ impl<'a> Reader<'a> {
         // Sides that have ended without a line end: nothing can follow there.
         let (mut old_ended, mut new_ended) = (false, false);
         while old < hunk.old_len || new < hunk.new_len {
-            let Some(line) = self.peek() else { return self.error("the patch ends inside a hunk") };
+            let Some(line) = self.peek() else { return self.error(TRUNCATED) };
             let (kind, bytes) = match line {
                 [b' ', rest @ ..] => (LineKind::Context, rest),
                 [b'\n'] | [b'\r', b'\n'] => (LineKind::Context, line),

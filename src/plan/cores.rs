@@ -29,6 +29,8 @@ pub enum Member {
     Requires { fix: FixId, needs: FixId, there: bool },
     /// `fix` says that it comes after `first`.
     After { fix: FixId, first: FixId },
+    /// `fix` says that it is the newer form of `old`.
+    Supersedes { fix: FixId, old: FixId },
     /// One of the two declares that it excludes the other.
     Excludes { fix: FixId, other: FixId },
     /// The series has them in this order.
@@ -53,4 +55,14 @@ pub enum Repair {
     Order { first: FixId, then: FixId },
     /// Take a statement out of the metadata.
     Unsay { member: Member },
+}
+
+/// What is known of a fix that is named and is not there to be planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Absent {
+    /// On purpose: the release says that it is not for this track.
+    NotFor { track: String, branch: String, reason: String },
+    /// The release has one whose id differs in case only.
+    Alike { id: FixId },
 }

@@ -47,7 +47,7 @@ mod why;
 mod work;
 
 pub use classes::{Class, Classed, Lost};
-pub use cores::{Core, Member, Repair};
+pub use cores::{Absent, Core, Member, Repair};
 pub use least::LeastChange;
 pub use newer::plan;
 pub use remembered::Remembered;

@@ -175,6 +175,8 @@ impl Work<'_, '_> {
                 Member::Excludes { fix, other } => wishes.excludes.extend(pair(fix, other)),
                 Member::LeftOut { fix } => wishes.left_out.extend(self.number(fix)),
                 Member::Open { first, then, .. } => open.extend(pair(first, then)),
+                // No circle of these comes this far.
+                Member::Supersedes { .. } => {}
             }
         }
         if open.iter().any(|(a, b)| wishes.wanted.contains(a) && wishes.wanted.contains(b)) {
@@ -197,7 +199,10 @@ impl Work<'_, '_> {
                 Member::Series { first, then } => out.push(order(then, first)),
                 Member::LeftOut { fix } => out.push(Repair::Select { fix: fix.clone() }),
                 Member::Open { first, then, .. } => out.extend([order(first, then), order(then, first)]),
-                Member::Requires { .. } | Member::After { .. } | Member::Excludes { .. } => {
+                Member::Requires { .. }
+                | Member::After { .. }
+                | Member::Supersedes { .. }
+                | Member::Excludes { .. } => {
                     out.push(Repair::Unsay { member: m.clone() });
                 }
             }
@@ -226,6 +231,19 @@ impl Work<'_, '_> {
         seen.retain(|i| Some(*i) != first);
         [fix.clone()].into_iter().chain(seen.into_iter().map(|i| self.id(i))).collect()
     }
+}
+
+/// Circles of supersedes as cores: without any one statement they are none. They are refused before anything is tried.
+pub(super) fn circles_of_supersedes(proofs: &[Proof]) -> Vec<Core> {
+    let core = |(proof, p): (usize, &Proof)| {
+        let Proof::SupersedesCycle { fixes } = p else { return None };
+        let next = fixes.iter().cycle().skip(1);
+        let said = fixes.iter().zip(next).map(|(fix, old)| Member::Supersedes { fix: fix.clone(), old: old.clone() });
+        let members: Vec<Member> = said.collect();
+        let repairs = members.iter().map(|m| Repair::Unsay { member: m.clone() }).collect();
+        Some(Core { proof, members, minimal: true, repairs })
+    };
+    proofs.iter().enumerate().filter_map(core).collect()
 }
 
 fn wanted(fix: &FixId) -> Member {

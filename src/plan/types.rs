@@ -2,7 +2,7 @@
 
 use super::bits::Bits;
 use super::classes::Classed;
-use super::cores::Core;
+use super::cores::{Absent, Core};
 use super::least::LeastChange;
 use super::remembered::Remembered;
 use crate::fix::{FixId, Meta, Payload, Resolution};
@@ -351,12 +351,14 @@ pub struct Refusal {
     pub classes: Vec<Classed>,
     /// What was found on the way.
     pub findings: Vec<Finding>,
+    /// What whoever asked for the plan knows of fixes that are named and not there.
+    pub absent: BTreeMap<FixId, Absent>,
 }
 
 impl Refusal {
     /// What is refused before there is anything to try.
     pub(super) fn of(proofs: Vec<Proof>) -> Self {
-        Self { proofs, cores: Vec::new(), classes: Vec::new(), findings: Vec::new() }
+        Self { proofs, cores: Vec::new(), classes: Vec::new(), findings: Vec::new(), absent: BTreeMap::new() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::order::Before;
 use super::resolve::Proving;
+use super::shrink::circles_of_supersedes;
 use super::types::{Candidate, DropCause, Dropped, PlanInput, Proof, Refusal};
 use crate::fix::FixId;
 use crate::report::Finding;
@@ -55,7 +56,7 @@ impl<'a, 'i> Work<'a, 'i> {
         };
         let circles = work.supersedes_circles();
         if !circles.is_empty() {
-            return Err(Refusal::of(circles));
+            return Err(Refusal { cores: circles_of_supersedes(&circles), ..Refusal::of(circles) });
         }
         for (id, reason) in &input.not_for {
             if let Some(i) = work.number(id) {

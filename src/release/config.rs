@@ -4,6 +4,7 @@ use crate::bundle::Class;
 use crate::delta::Profile;
 use crate::fix::is_day;
 use crate::report::{Code, Error, ErrorCode, Level, Result};
+use crate::tree::read_regular;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -269,10 +270,12 @@ impl Config {
     /// # Errors
     /// `config` with the line of what is wrong; `io` if it cannot be read.
     pub fn read(file: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(file).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::new(ErrorCode::Config, file.display(), "there is no such file")
-                .next("run 'cumulate init' to write one, or name the release folder"),
-            _ => Error::io(file.display(), &e),
+        if file.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+            return Err(Error::new(ErrorCode::Config, file.display(), "there is no such file")
+                .next("run 'cumulate init' to write one, or name the release folder"));
+        }
+        let text = String::from_utf8(read_regular(file)?).map_err(|_| {
+            Error::new(ErrorCode::Config, file.display(), "the file is not UTF-8").next("save it as UTF-8")
         })?;
         Self::parse(&text, &file.display().to_string())
     }

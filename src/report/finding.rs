@@ -123,6 +123,8 @@ codes! {
     NeverWritten = "never-written", Deny;
     /// Metadata that contradicts itself, cannot be read, names nobody, or belongs to no fix.
     BadMetadata = "bad-metadata", Warn;
+    /// A selection by severity leaves out fixes whose severity nobody knows.
+    SeverityUnknown = "severity-unknown", Warn;
     /// A patch file holds several mails, which are one fix together.
     SeveralMails = "several-mails", Warn;
     /// The commits of a range do not start from where the range says.

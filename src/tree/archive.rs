@@ -22,7 +22,7 @@ struct Reading<'a> {
 }
 
 pub(super) fn read(path: &Path, options: &SourceOptions<'_>) -> Result<Source> {
-    let file = File::open(path).map_err(|e| Error::io(path.display(), &e))?;
+    let file = super::regular::open_regular(path)?;
     let mut reading = Reading { archive: path, options, items: BTreeMap::new(), bytes: 0 };
     let mut magic = [0; 6];
     let n = read_start(&file, &mut magic).map_err(|e| Error::io(path.display(), &e))?;

@@ -13,6 +13,8 @@ mod entry;
 mod listing;
 mod path;
 #[cfg(feature = "build")]
+mod regular;
+#[cfg(feature = "build")]
 mod seen;
 #[cfg(feature = "build")]
 mod source;
@@ -24,6 +26,8 @@ mod store;
 pub use digest::{Beginning, Digest, Hasher};
 pub use entry::{Entry, Tree};
 pub use path::{PathError, STATE_DIR, TreePath};
+#[cfg(feature = "build")]
+pub use regular::{open_regular, read_regular};
 #[cfg(feature = "build")]
 pub use source::{Source, SourceOptions, read_source, read_source_again};
 #[cfg(feature = "build")]

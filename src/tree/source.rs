@@ -108,7 +108,7 @@ fn read_folder(root: &Path, before: &[u8]) -> Result<(Source, Option<Vec<u8>>)> 
 /// Hashes a file and notices if it changes meanwhile.
 fn hash_file(path: &Path, before: &Stamp) -> Result<Digest> {
     let io = |e: std::io::Error| Error::io(path.display(), &e);
-    let mut file = fs::File::open(path).map_err(io)?;
+    let mut file = super::regular::open_regular(path)?;
     let mut hasher = Hasher::new();
     let size = before.size;
     // One more than the file has: a small one is read, and known to be at its end, with one call.

@@ -76,7 +76,7 @@ impl Store {
             None => Err(Error::new(ErrorCode::Internal, digest, "a content is missing from the store")),
             Some(Content::Memory(bytes)) => Ok(bytes.clone()),
             Some(Content::File(path, size)) => {
-                let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), &e))?;
+                let bytes = super::regular::read_regular(path)?;
                 if bytes.len() as u64 != *size || Digest::of(&bytes) != *digest {
                     return Err(Error::new(
                         ErrorCode::SourceChanged,

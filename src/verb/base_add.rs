@@ -157,7 +157,7 @@ fn is_bundle(path: &Path) -> bool {
         return path.join("oci-layout").is_file() && path.join("index.json").is_file();
     }
     let mut start = [0; 10];
-    std::fs::File::open(path).and_then(|mut f| std::io::Read::read_exact(&mut f, &mut start)).is_ok()
+    crate::tree::open_regular(path).is_ok_and(|mut f| std::io::Read::read_exact(&mut f, &mut start).is_ok())
         && start == *b"oci-layout"
 }
 

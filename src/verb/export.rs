@@ -4,11 +4,13 @@ use super::planned::planned;
 use super::selection::Selection;
 use crate::disk::Disk;
 use crate::explain::refusal_error;
-use crate::fix::{Fix, FixId, Meta, Payload};
-use crate::patch::{Body, FilePatch, ParseOptions, parse};
+use crate::fix::{Fix, FixId, Meta, Payload, rfc2822};
+use crate::patch::{Body, FilePatch, ParseOptions, parse, quoted};
 use crate::release::{Release, variant_for};
 use crate::report::{Error, ErrorCode, Result};
+use crate::tree::{TreePath, read_regular};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Who shall take the fixes.
@@ -74,6 +76,7 @@ pub fn export(
         match taker {
             Taker::Quilt => {
                 refuse_binary(fix, &variant.payload)?;
+                refuse_turned(fix, &variant.payload)?;
                 series += format!("{name} {options}").trim_end();
                 series.push('\n');
                 files.push((name, bytes));
@@ -109,7 +112,7 @@ fn original(fix: &Fix, payload: &Payload, file: &Path) -> Result<(Vec<u8>, Strin
     let Payload::Patch(wanted) = payload else {
         return none("it puts whole files, and is no patch", "leave it out with --without, or make a patch of it");
     };
-    let bytes = std::fs::read(file).map_err(|e| Error::io(file.display(), &e))?;
+    let bytes = read_regular(file)?;
     for reverse in [false, true] {
         // Levels beyond these are not seen in the wild; a name without folders, and a rename of git, read alike at several.
         let prefixed = bytes.split(|b| *b == b'\n').any(|l| l.starts_with(b"diff --git a/"));
@@ -136,6 +139,24 @@ fn refuse_binary(fix: &Fix, payload: &Payload) -> Result<()> {
     }
 }
 
+/// GNU patch makes no folder of a file, and no file of a folder, within one patch.
+fn refuse_turned(fix: &Fix, payload: &Payload) -> Result<()> {
+    let Payload::Patch(files) = payload else { return Ok(()) };
+    let gone: BTreeSet<&TreePath> =
+        files.iter().filter(|f| f.new.is_none() || f.rename).filter_map(|f| f.old.as_ref()).collect();
+    let made: BTreeSet<&TreePath> = files.iter().filter(|f| f.old != f.new).filter_map(|f| f.new.as_ref()).collect();
+    let turned = |to: &BTreeSet<&TreePath>, below: &BTreeSet<&TreePath>| {
+        below.iter().flat_map(|path| path.ancestors()).find(|above| to.contains(above))
+    };
+    let what = match (turned(&gone, &made), turned(&made, &gone)) {
+        (Some(path), _) => format!("it makes a folder of the file '{path}'"),
+        (None, Some(path)) => format!("it makes a file of the folder '{path}'"),
+        (None, None) => return Ok(()),
+    };
+    Err(Error::new(ErrorCode::BadPatch, &fix.id, what + ", which quilt cannot do in one patch")
+        .next("export for git am, which can; or make two fixes of it"))
+}
+
 /// A patch as a mail: as it is where it is one, else below a header made of what is known.
 fn mail(meta: &Meta, bytes: Vec<u8>) -> Vec<u8> {
     if bytes.starts_with(b"From ") {
@@ -143,17 +164,18 @@ fn mail(meta: &Meta, bytes: Vec<u8>) -> Vec<u8> {
     }
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let author = if meta.author.contains('<') { line(&meta.author) } else { "unknown <unknown@localhost>".to_owned() };
-    let date = if meta.date.len() >= 10 { &meta.date } else { "1970-01-01T00:00:00+00:00" };
-    let mut out = format!(
+    // `git am` takes no mail without a time.
+    let date = rfc2822(&meta.date).unwrap_or_else(|| "Thu, 1 Jan 1970 00:00:00 +0000".to_owned());
+    let mut said = String::new();
+    let out = format!(
         "From {} Mon Sep 17 00:00:00 2001\nFrom: {author}\nDate: {date}\nSubject: [PATCH] {}\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n",
         if meta.commit.len() == 40 { meta.commit.as_str() } else { "0000000000000000000000000000000000000000" },
         line(&meta.title)
     );
-    // What looks like the beginning of a patch in a description would be taken for one.
-    let text = meta.description.lines().filter(|l| !["---", "diff ", "Index: "].iter().any(|p| l.starts_with(p)));
-    text.for_each(|l| out += &format!("{l}\n"));
-    out += "---\n\n";
+    meta.description.lines().for_each(|l| said += &format!("{l}\n"));
     let mut all = out.into_bytes();
+    all.extend(quoted(said.as_bytes()));
+    all.extend_from_slice(b"---\n\n");
     all.extend_from_slice(below_header(&bytes));
     all
 }

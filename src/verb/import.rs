@@ -2,7 +2,7 @@
 
 use crate::disk::Disk;
 use crate::fix::read_fixes;
-use crate::patch::{ParseOptions, parse};
+use crate::patch::{ParseOptions, parse, quoted};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -139,7 +139,12 @@ fn diff_of(repo: &Path, commit: &str, parent: Option<&str>) -> Result<Vec<u8>> {
 fn head_of(repo: &Path, commit: &str) -> Result<Vec<u8>> {
     let format = "--format=From %H Mon Sep 17 00:00:00 2001%nFrom: %an <%ae>%nDate: %ad%nSubject: [PATCH] %s%nMIME-Version: 1.0%nContent-Type: text/plain; charset=UTF-8%nContent-Transfer-Encoding: 8bit%n%n%b";
     let shown = git(repo, &["show", "-s", "--date=rfc2822", "--encoding=UTF-8", "--no-color", format, commit])?;
-    let mut text: Vec<u8> = shown.trim_ascii_end().to_vec();
+    let end = shown.windows(2).position(|w| w == b"\n\n").map_or(shown.len(), |at| at + 2);
+    let (head, message) = shown.split_at(end);
+    let mut text = head.to_vec();
+    // A diff that the message only talks about is no change of this commit.
+    text.extend(quoted(message));
+    text.truncate(text.trim_ascii_end().len());
     text.extend(b"\n---\n\n");
     Ok(text)
 }
@@ -208,7 +213,7 @@ pub fn import_quilt(disk: &Disk, dir: &Path, out: &Path) -> Result<Imported> {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
-    std::fs::read(file).map_err(|e| Error::io(file.display(), &e))
+    crate::tree::read_regular(file)
 }
 
 /// What a series has to begin with: nothing, or the lines that are there and are added to.

@@ -2,6 +2,7 @@
 
 use super::lay::lay;
 use crate::disk::Disk;
+use crate::fix::ID_RULE;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry, Source, SourceOptions, TreePath, read_source};
 use serde::Serialize;
@@ -38,9 +39,7 @@ struct Said {
 pub fn import_dir(disk: &Disk, old: &Path, new: &Path, id: &str, out: &Path) -> Result<ImportedTree> {
     let one = matches!(Path::new(id).components().collect::<Vec<_>>().as_slice(), [Component::Normal(n)] if n.to_str() == Some(id));
     if !one || id.len() > 200 || id.starts_with('.') || id.contains('@') || id.chars().any(char::is_control) {
-        return Err(
-            Error::new(ErrorCode::Usage, id, "this is no id for a fix").next("use letters, digits, '-' and '_'")
-        );
+        return Err(Error::new(ErrorCode::Usage, id, "this is no id for a fix").next(ID_RULE));
     }
     let fix = out.join(id);
     let taken = [fix.clone(), out.join(format!("{id}.patch")), out.join(format!("{id}.diff"))];

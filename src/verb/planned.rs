@@ -2,8 +2,8 @@
 
 use super::selection::{Selection, picked, refuse_idle};
 use crate::bundle::Class;
-use crate::fix::{Fix, FixId, Payload};
-use crate::plan::{Candidate, DropCause, Plan, PlanInput, Refusal, Remembered, plan};
+use crate::fix::{Fix, FixId, Payload, alike};
+use crate::plan::{Absent, Candidate, DropCause, Plan, PlanInput, Proof, Refusal, Remembered, plan};
 use crate::release::{Classes, Hold, NotFor, Past, Release, Track, load_sources, load_sources_again, variant_for};
 use crate::report::{Code, Finding, Result};
 use crate::route::Memo;
@@ -125,14 +125,41 @@ fn plan_track<'a>(
         held: holds.iter().map(|h| (FixId(h.id.clone()), held_because(h))).collect(),
         resolutions: &release.fixes.resolutions,
         remembered: remembered.as_ref(),
-    });
+    })
+    .map_err(|refusal| Refusal { absent: absent(release, track, &refusal), ..refusal });
     if let (Some(memo), Some(bytes), Ok(_)) = (memo, remembered.and_then(|r| r.bytes()), &outcome) {
         memo.remember(&key, &bytes);
     }
     findings.extend(never_written(release, &candidates, outcome.as_ref().ok()));
     findings.extend(passed(release, selection));
     findings.extend(held(&holds, outcome.as_ref().ok(), selection));
+    findings.extend(unrated(&candidates, outcome.as_ref().ok(), selection));
     PlannedTrack { track, candidates, not_for, store, selected, outcome, findings }
+}
+
+/// Fixes that a selection by severity leaves out because nobody knows theirs.
+fn unrated(candidates: &[Candidate<'_>], plan: Option<&Plan>, selection: &Selection) -> Option<Finding> {
+    const SHOWN: usize = 6;
+    let words: Vec<&str> = selection.only.iter().filter(|p| p.is_severity()).map(|p| p.text.as_str()).collect();
+    let not_chosen: BTreeSet<&FixId> =
+        plan?.dropped.iter().filter(|d| d.cause == DropCause::NotSelected).map(|d| &d.fix).collect();
+    let unknown = |c: &&Candidate<'_>| not_chosen.contains(c.id) && c.meta.severity.known().is_none();
+    let left: Vec<&str> = candidates.iter().filter(unknown).map(|c| c.id.0.as_str()).collect();
+    if words.is_empty() || left.is_empty() {
+        return None;
+    }
+    let more = left.len().saturating_sub(SHOWN);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let what = format!(
+        "nobody knows the severity of {}{more}, so they are left out",
+        left[..left.len().min(SHOWN)].join(", ")
+    );
+    let next = "state it in their ID.toml, or name the ones that are wanted too: --only takes ids beside it";
+    Some(
+        Finding::new(Code::SeverityUnknown, words.join(" "), what)
+            .next(next)
+            .details(serde_json::json!({"fixes": left})),
+    )
 }
 
 /// Fixes of the plan of which nothing is ever installed.
@@ -201,6 +228,27 @@ fn held(holds: &[&Hold], plan: Option<&Plan>, selection: &Selection) -> Vec<Find
         }
     }
     out
+}
+
+/// What is known of the fixes that a refusal misses.
+fn absent(release: &Release, track: &Track, refusal: &Refusal) -> BTreeMap<FixId, Absent> {
+    let missed = refusal.proofs.iter().filter_map(|p| match p {
+        Proof::Missing { needs, .. } => Some(needs),
+        _ => None,
+    });
+    let known = |id: &FixId| {
+        let fix = release.fixes.fixes.iter().find(|f| f.id == *id);
+        match fix.map(|f| excused(&release.config.not_for, f, track)) {
+            Some(Some(n)) => Some(Absent::NotFor {
+                track: track.name.clone(),
+                branch: track.branch.clone(),
+                reason: format!("{} ({}, {})", n.reason, n.status.as_str(), n.owner),
+            }),
+            Some(None) => None,
+            None => alike(id, release.fixes.fixes.iter().map(|f| &f.id)).map(|id| Absent::Alike { id: id.clone() }),
+        }
+    };
+    missed.filter_map(|id| Some((id.clone(), known(id)?))).collect()
 }
 
 fn excused<'a>(rules: &'a [NotFor], fix: &Fix, track: &Track) -> Option<&'a NotFor> {

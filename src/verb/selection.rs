@@ -58,7 +58,14 @@ impl Pick {
             Some(("date", range)) => {
                 let (from, to) = range.split_once("..").unwrap_or((range, range));
                 if [from, to].iter().any(|d| !d.is_empty() && !is_day(d)) || from.is_empty() && to.is_empty() {
-                    return bad("this is no range of days", "say date:2024-01-01..2024-06-30, or leave one end out");
+                    return bad(
+                        "this is no range of days of the calendar",
+                        "say date:2024-01-01..2024-06-30, or leave one end out",
+                    );
+                }
+                if !from.is_empty() && !to.is_empty() && from > to {
+                    let next = format!("say date:{to}..{from}");
+                    return bad("the range ends before it begins", &next);
                 }
                 By::Date(from.to_owned(), if to.is_empty() { "9999-12-31".to_owned() } else { to.to_owned() })
             }
@@ -66,6 +73,10 @@ impl Pick {
             _ => By::Id(FixId(text.to_owned())),
         };
         Ok(Self { text: text.to_owned(), by })
+    }
+
+    pub fn is_severity(&self) -> bool {
+        matches!(self.by, By::Severity(_))
     }
 
     /// `out` where the word says what to leave out.
@@ -127,7 +138,7 @@ pub(super) fn refuse_idle(selection: &Selection, tracks: &[Vec<Candidate<'_>>]) 
     for (pick, out) in words {
         if !tracks.iter().flatten().any(|c| pick.fits(c, out)) {
             return Err(Error::new(ErrorCode::Usage, &pick.text, "no fix of this release fits the selection")
-                .next("'cumulate plan --format json' lists ids, CVEs, severities and paths"));
+                .next("'cumulate plan --format json' lists ids, CVEs, severities, dates and paths"));
         }
     }
     Ok(())
