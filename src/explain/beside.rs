@@ -9,6 +9,9 @@ use std::fmt::Write as _;
 /// Columns of each side; longer lines are cut, the JSON has them whole.
 const WIDTH: usize = 56;
 
+/// Said where there is nothing to show side by side.
+pub(super) const NO_HUNKS: &str = "the contents are binary or very large: they are never merged";
+
 /// What two fixes do to one path.
 #[derive(Debug, Clone, Serialize)]
 pub struct BesideView {
@@ -63,18 +66,32 @@ pub(super) fn text(b: &BesideView, out: &mut String) {
         }
     }
     if b.hunks.is_empty() {
-        let _ = writeln!(out, "    the contents are binary or very large: they are never merged");
+        let _ = writeln!(out, "    {NO_HUNKS}");
     }
-    let _ = writeln!(
-        out,
-        "  to decide it by hand, write what both make together as 'result' beside fixes/resolutions/{}+{}/resolution.toml:",
-        safe(&b.first),
-        safe(&b.then)
-    );
-    let _ = writeln!(out, "    path = {:?}\n    base = \"{}\"\n    reviewed_by = \"\"\n    [sides]", b.path, b.base);
-    for (fix, digest) in &b.sides {
-        let _ = writeln!(out, "    {fix:?} = \"{digest}\"");
+    let _ = writeln!(out, "  {}:", safe(&how(b)));
+    for line in recipe(b) {
+        let _ = writeln!(out, "    {line}");
     }
+}
+
+/// What to do to decide it by hand.
+pub(super) fn how(b: &BesideView) -> String {
+    format!(
+        "to decide it by hand, write what both make together as 'result' beside fixes/resolutions/{}+{}/resolution.toml",
+        b.first, b.then
+    )
+}
+
+/// The lines of that file.
+pub(super) fn recipe(b: &BesideView) -> Vec<String> {
+    let mut out = vec![
+        format!("path = {:?}", b.path),
+        format!("base = \"{}\"", b.base),
+        "reviewed_by = \"\"".to_owned(),
+        "[sides]".to_owned(),
+    ];
+    out.extend(b.sides.iter().map(|(fix, digest)| format!("{fix:?} = \"{digest}\"")));
+    out
 }
 
 /// A line that fits into its column; a tab is as wide as two spaces here.

@@ -1,11 +1,13 @@
 //! A plan as a graph for documents: Graphviz, Mermaid, and a picture.
 
-use super::svg::{file, wires};
+use super::net::Net;
+use super::svg::file;
 use super::view::{PlanView, TrackView};
 use crate::report::safe;
 use std::fmt::Write as _;
 
-/// The graph: an arrow from a fix to what it needs, a dashed one for an order pair.
+/// The graph: an arrow from a fix to what it needs, a dashed one for an order pair. Where there is no plan, what stands
+/// in each other's way is joined without an arrow.
 pub fn dot(view: &PlanView) -> String {
     let quote = |s: &str| format!("\"{}\"", safe(s).replace('\\', "\\\\").replace('"', "\\\""));
     let mut out = String::from("digraph plan {\n  rankdir=RL;\n  node [shape=box, fontname=\"sans-serif\"];\n");
@@ -13,6 +15,27 @@ pub fn dot(view: &PlanView) -> String {
         let _ = writeln!(out, "  subgraph {} {{", quote(&format!("cluster_{}", track.track)));
         let node =
             |id: &str| quote(&if view.more.is_empty() { id.to_owned() } else { format!("{}:{id}", track.track) });
+        if track.refused {
+            let net = Net::of(track);
+            for n in &net.nodes {
+                let title = track.fixes.get(&n.id).map(|f| f.title.as_str()).unwrap_or_default();
+                let style = if n.missing { ", style=dashed" } else { "" };
+                let color = if n.stuck { ", color=red" } else { "" };
+                let _ = writeln!(
+                    out,
+                    "    {} [label={}, tooltip={}{style}{color}];",
+                    node(&n.id),
+                    quote(&n.id),
+                    quote(title)
+                );
+            }
+            for w in &net.wires {
+                let (fix, needs) = (&net.nodes[w.fix].id, &net.nodes[w.needs].id);
+                let (kind, tip) = (quote(w.kind), quote(&w.text));
+                let style = if w.points() { "" } else { ", dir=none, style=bold, color=red" };
+                let _ = writeln!(out, "    {} -> {} [label={kind}, tooltip={tip}{style}];", node(fix), node(needs));
+            }
+        }
         for id in &track.order {
             let title = track.fixes.get(id).map(|f| f.title.as_str()).unwrap_or_default();
             let _ = writeln!(out, "    {} [label={}, tooltip={}];", node(id), quote(id), quote(title));
@@ -43,11 +66,16 @@ pub fn mermaid(view: &PlanView) -> String {
     let mut out = String::from("graph RL\n");
     for (t, track) in view.tracks().enumerate() {
         let _ = writeln!(out, "  subgraph t{t} [\"{}\"]", quote(&track.track));
-        for (k, id) in track.order.iter().enumerate() {
-            let _ = writeln!(out, "    t{t}f{k}[\"{}\"]", quote(id));
+        let net = Net::of(track);
+        for (k, node) in net.nodes.iter().enumerate() {
+            let _ = writeln!(out, "    t{t}f{k}[\"{}\"]", quote(&node.id));
         }
-        for w in wires(track) {
-            let arrow = if matches!(w.kind, "pair" | "hint") { "-.->" } else { "-->" };
+        for w in &net.wires {
+            let arrow = match w.kind {
+                "pair" | "hint" => "-.->",
+                _ if w.points() => "-->",
+                _ => "---",
+            };
             let _ = writeln!(out, "    t{t}f{} {arrow}|{}| t{t}f{}", w.fix, w.kind, w.needs);
         }
         out.push_str("  end\n");

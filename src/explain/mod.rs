@@ -3,7 +3,9 @@
 mod beside;
 mod graph;
 mod layout;
+mod net;
 mod page;
+mod refused;
 mod render;
 mod sarif;
 mod svg;

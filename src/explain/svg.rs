@@ -1,43 +1,13 @@
 //! The graph of a track as SVG: boxes by severity, wires by kind, every one of them focusable with its reason.
 
 use super::layout::{BOX, Layout, layout};
+use super::net::{Net, Wire};
 use super::view::TrackView;
 use crate::report::is_hidden;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Width of a letter of the boxes' font (12 px, fixed width) in hundredths.
 const LETTER: i64 = 740;
-
-/// A wire of the picture: ends by place in the order, what kind, and its reason in words.
-pub(super) struct Wire {
-    pub(super) fix: usize,
-    pub(super) needs: usize,
-    pub(super) kind: &'static str,
-    pub(super) text: String,
-}
-
-/// All wires: edges, order pairs, and hints that no edge proves.
-pub(super) fn wires(track: &TrackView) -> Vec<Wire> {
-    let place: BTreeMap<&str, usize> = track.order.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
-    let mut out = Vec::new();
-    let mut add = |fix: &str, needs: &str, kind, text: String| {
-        if let (Some(&fix), Some(&needs)) = (place.get(fix), place.get(needs)) {
-            out.push(Wire { fix, needs, kind, text });
-        }
-    };
-    for e in &track.edges {
-        add(&e.fix, &e.needs, e.kind, format!("{} needs {} ({}): {}", e.fix, e.needs, e.kind, e.text));
-    }
-    for p in &track.order_pairs {
-        let text = format!("{} comes after {}: {}, settled by {} ('{}')", p.then, p.first, p.kind, p.settled, p.path);
-        add(&p.then, &p.first, "pair", text);
-    }
-    for h in track.hints.iter().filter(|h| !h.proved) {
-        add(&h.fix, &h.on, "hint", format!("{} perhaps needs {} ({}): {}", h.fix, h.on, h.kind, h.text));
-    }
-    out
-}
 
 /// Text between tags and in quoted attributes; control characters are none of a picture's.
 pub(super) fn escape(text: &str) -> String {
@@ -60,7 +30,8 @@ pub(super) const STYLE: &str = include_str!("graph.css");
 
 /// One picture with the graphs of these tracks, one below the other.
 pub(super) fn file(tracks: &[&TrackView], title: &str) -> String {
-    let drawn: Vec<(String, i64, i64)> = tracks.iter().enumerate().map(|(t, track)| draw(track, t)).collect();
+    let drawn: Vec<(String, i64, i64)> =
+        tracks.iter().enumerate().map(|(t, track)| draw(track, &Net::of(track), t)).collect();
     let width = drawn.iter().map(|d| d.1).max().unwrap_or(0);
     let height: i64 = drawn.iter().map(|d| d.2 + 24).sum();
     let mut out = format!(
@@ -77,41 +48,57 @@ pub(super) fn file(tracks: &[&TrackView], title: &str) -> String {
 }
 
 /// The graph's inner elements, with width and height; ids of elements begin with the track's number.
-pub(super) fn draw(track: &TrackView, t: usize) -> (String, i64, i64) {
-    let label = |k: usize| format!("{} {}", k + 1, track.order[k]);
-    let letters = |k: usize| i64::try_from(label(k).chars().count()).unwrap_or(0);
-    let widths: Vec<i64> = (0..track.order.len()).map(|k| letters(k) * LETTER / 100 + 16).collect();
-    let wires = wires(track);
+pub(super) fn draw(track: &TrackView, net: &Net, t: usize) -> (String, i64, i64) {
+    // Where there is no order, there are no numbers.
+    let number = |k: usize| if track.refused { String::new() } else { format!("{} ", k + 1) };
+    let letters = |k: usize| i64::try_from((number(k) + &net.nodes[k].id).chars().count()).unwrap_or(0);
+    let widths: Vec<i64> = (0..net.nodes.len()).map(|k| letters(k) * LETTER / 100 + 16).collect();
     // A trailer may name a later fix: the picture still runs along the order.
-    let ends: Vec<(usize, usize)> = wires.iter().map(|w| (w.fix.max(w.needs), w.fix.min(w.needs))).collect();
+    let ends: Vec<(usize, usize)> = net.wires.iter().map(|w| (w.fix.max(w.needs), w.fix.min(w.needs))).collect();
     let Layout { width, height, boxes, wires: ways } = layout(&widths, &ends);
     let mut out = String::new();
-    for (n, (wire, way)) in wires.iter().zip(&ways).enumerate() {
+    for (n, (wire, way)) in net.wires.iter().zip(&ways).enumerate() {
         let path = curve(way);
         let text = escape(&wire.text);
         let _ = writeln!(
             out,
-            "<g class=\"wire {}\" id=\"t{t}w{n}\" tabindex=\"0\" role=\"button\" aria-label=\"{text}\"><title>{text}</title><path class=\"hit\" d=\"{path}\"/><path d=\"{path}\"/></g>",
-            wire.kind
+            "<g class=\"wire {}\" id=\"t{t}w{n}\" data-ends=\"t{t}f{} t{t}f{}\" tabindex=\"0\" role=\"button\" aria-label=\"{text}\"><title>{text}</title><path class=\"hit\" d=\"{path}\"/><path d=\"{path}\"/>{}</g>",
+            wire.kind,
+            wire.fix,
+            wire.needs,
+            head(wire, way)
         );
     }
-    for (k, (x, y)) in boxes.iter().enumerate() {
-        let id = &track.order[k];
+    for (k, (node, (x, y))) in net.nodes.iter().zip(&boxes).enumerate() {
+        let id = &node.id;
         let fix = track.fixes.get(id);
         let severity = fix.map(|f| f.severity).filter(|s| !s.is_empty()).unwrap_or("unknown");
         let title = fix.map(|f| f.title.as_str()).unwrap_or_default();
-        let text = escape(&format!("{id}: {title}"));
+        let text = escape(&format!("{id}: {}", if node.missing { "it is named, and not there" } else { title }));
+        let stuck = if node.stuck { " stuck" } else { "" };
+        let missing = if node.missing { " missing" } else { "" };
+        let number = if track.refused { String::new() } else { format!("<tspan class=\"n\">{}</tspan> ", k + 1) };
         let _ = writeln!(
             out,
-            "<g class=\"fix {severity}\" id=\"t{t}f{k}\" tabindex=\"0\" role=\"button\" aria-label=\"{text}\"><title>{text}</title><rect x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{BOX}\" rx=\"4\"/><text x=\"{}\" y=\"{}\"><tspan class=\"n\">{}</tspan> {}</text></g>",
+            "<g class=\"fix {severity}{stuck}{missing}\" id=\"t{t}f{k}\" tabindex=\"0\" role=\"button\" aria-label=\"{text}\"><title>{text}</title><rect x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{BOX}\" rx=\"4\"/><text x=\"{}\" y=\"{}\">{number}{}</text></g>",
             widths[k],
             x + 8,
             y + 17,
-            k + 1,
             escape(id)
         );
     }
     (out, width, height)
+}
+
+/// The arrow's head, at the box that is needed: nearly always at the left end of the line.
+fn head(wire: &Wire, way: &[(i64, i64)]) -> String {
+    let (at, back) = if wire.fix > wire.needs { (way.last(), 8) } else { (way.first(), -8) };
+    match at {
+        Some((x, y)) if wire.points() => {
+            format!("<polygon class=\"head\" points=\"{x},{y} {},{} {},{}\"/>", x + back, y - 4, x + back, y + 4)
+        }
+        _ => String::new(),
+    }
 }
 
 /// A smooth line through points that run from right to left.

@@ -53,6 +53,7 @@ pub struct TrackView {
     pub edges: Vec<EdgeView>,
     /// What text suggests and does not prove.
     pub hints: Vec<HintView>,
+    /// The fixes in order; where there is no plan, all of the track.
     pub fixes: BTreeMap<String, FixView>,
     pub order_pairs: Vec<PairView>,
     /// Contents that several fixes make together.
@@ -170,10 +171,24 @@ pub struct FixView {
     pub severity: &'static str,
     /// Every path that it names, sorted.
     pub paths: Vec<String>,
-    /// Everything that it needs, directly or not, in order; absent where that is more than a million entries of all
-    /// fixes together: `edges` has it too.
+    /// Everything that it needs, directly or not, in order; absent where there is no plan, and where that is more than
+    /// a million entries of all fixes together: `edges` has it too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requires_all: Option<Vec<String>>,
+}
+
+impl FixView {
+    fn new(known: Option<&(&Meta, &Payload)>, requires_all: Option<Vec<String>>) -> Self {
+        Self {
+            title: known.map(|m| m.0.title.clone()).unwrap_or_default(),
+            realises: known.map(|m| names(&m.0.realises)).unwrap_or_default(),
+            cves: known.map(|m| m.0.cves.clone()).unwrap_or_default(),
+            date: known.map(|m| m.0.date.clone()).unwrap_or_default(),
+            severity: known.and_then(|m| m.0.severity.known()).unwrap_or_default(),
+            paths: known.map(|m| paths(m.1)).unwrap_or_default(),
+            requires_all,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -261,6 +276,7 @@ impl TrackView {
             Ok(plan) => view.fill(plan, metas),
             Err(refusal) => {
                 view.findings.extend(refusal_findings(refusal));
+                view.fixes = metas.iter().map(|(id, m)| (id.0.clone(), FixView::new(Some(m), None))).collect();
                 view.cores = cores(refusal, &metas.iter().map(|(id, m)| (*id, m.1)).collect());
                 view.beside = BesideView::all(refusal);
             }
@@ -269,7 +285,6 @@ impl TrackView {
     }
 
     fn fill(&mut self, plan: &Plan, metas: &BTreeMap<&FixId, (&Meta, &Payload)>) {
-        let names = |ids: &[FixId]| ids.iter().map(|i| i.0.clone()).collect::<Vec<_>>();
         self.order = names(&plan.order);
         self.edges = plan
             .edges
@@ -286,16 +301,7 @@ impl TrackView {
         let closure = plan.closure(MOST_NEEDS);
         for (k, id) in plan.order.iter().enumerate() {
             let needs = closure.as_ref().map(|all| all[k].iter().map(|n| plan.order[*n].0.clone()).collect());
-            let meta = metas.get(id);
-            let fix = FixView {
-                title: meta.map(|m| m.0.title.clone()).unwrap_or_default(),
-                realises: meta.map(|m| names(&m.0.realises)).unwrap_or_default(),
-                cves: meta.map(|m| m.0.cves.clone()).unwrap_or_default(),
-                date: meta.map(|m| m.0.date.clone()).unwrap_or_default(),
-                severity: meta.and_then(|m| m.0.severity.known()).unwrap_or_default(),
-                paths: meta.map(|m| paths(m.1)).unwrap_or_default(),
-                requires_all: needs,
-            };
+            let fix = FixView::new(metas.get(id), needs);
             self.fixes.insert(id.0.clone(), fix);
         }
         self.order_pairs = plan
@@ -320,6 +326,10 @@ impl TrackView {
         self.least = plan.least.map(|l| LeastView { lines: l.lines, proved: l.proved });
         self.findings.extend(plan.findings.iter().cloned());
     }
+}
+
+fn names(ids: &[FixId]) -> Vec<String> {
+    ids.iter().map(|i| i.0.clone()).collect()
 }
 
 fn paths(payload: &Payload) -> Vec<String> {
