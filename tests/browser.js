@@ -61,6 +61,12 @@
   type("");
   if (lit().length !== nodes.length || document.querySelector(".dim") !== null) wrong.push("what was found stays");
 
+  // The box stays in sight however far down one reads.
+  scrollTo(0, document.body.scrollHeight);
+  const top = document.querySelector(".bar").getBoundingClientRect().top;
+  if (scrollY > 60 && top !== 0) wrong.push(`the bar is at ${top}`);
+  scrollTo(0, 0);
+
   // What has little to draw leaves little blank.
   const graph = document.querySelector(".graph");
   const drawn = graphs.reduce((sum, s) => sum + s.getBoundingClientRect().height, 0);

@@ -94,22 +94,25 @@ from = \"1n\"
 ";
 const ONE: &str = "[[base]]\nversion = \"1\"\nsource = \"base\"\n";
 
-/// Fixes that both put a line at the same place, and a third that needs the second.
-fn contested(dir: &Path, bases: &str) {
+/// Two fixes that put a line into one file, at the same place if they are to clash, and a third that needs the second.
+fn made(dir: &Path, bases: &str, clash: bool) {
     let old: String = (1..=9).map(|n| format!("line {n}\n")).collect();
     fs::create_dir_all(dir.join("base")).unwrap();
     fs::create_dir_all(dir.join("fixes")).unwrap();
     fs::write(dir.join("base/a.c"), old).unwrap();
-    for (id, line) in [("A-1", "\tone <b>"), ("B-2", "two"), ("C-3", "three")] {
-        let path = if id == "C-3" { "new.c" } else { "a.c" };
-        let patch = if id == "C-3" {
-            format!("--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+{line}\n")
-        } else {
-            format!("--- a/{path}\n+++ b/{path}\n@@ -3,4 +3,5 @@\n line 3\n line 4\n+{line}\n line 5\n line 6\n")
-        };
+    let two = if clash {
+        "3,4 +3,5 @@\n line 3\n line 4\n+two\n line 5\n line 6"
+    } else {
+        "7,3 +7,4 @@\n line 7\n line 8\n+two\n line 9"
+    };
+    for (id, patch) in [
+        ("A-1", "--- a/a.c\n+++ b/a.c\n@@ -3,4 +3,5 @@\n line 3\n line 4\n+\tone <b>\n line 5\n line 6\n".to_owned()),
+        ("B-2", format!("--- a/a.c\n+++ b/a.c\n@@ -{two}\n")),
+        ("C-3", "--- /dev/null\n+++ b/new.c\n@@ -0,0 +1 @@\n+three\n".to_owned()),
+    ] {
         fs::write(dir.join(format!("fixes/{id}.patch")), patch).unwrap();
     }
-    fs::write(dir.join("fixes/A-1.toml"), "title = \"the first\"\ncves = [\"CVE-2026-1\"]\nseverity = \"high\"\n")
+    fs::write(dir.join("fixes/A-1.toml"), "title = \"the first\"\ncves = [\"CVE-2026-1001\"]\nseverity = \"high\"\n")
         .unwrap();
     fs::write(dir.join("fixes/C-3.toml"), "requires = [\"B-2\"]\n").unwrap();
     let config = format!("[component]\nname = \"c\"\n[release]\nversion = \"2\"\n{bases}");
@@ -119,17 +122,17 @@ fn contested(dir: &Path, bases: &str) {
 #[test]
 fn the_page_of_a_plan_that_there_is_not_says_why_and_what_mends_it() {
     let dir = tempfile::tempdir().unwrap();
-    contested(dir.path(), ONE);
+    made(dir.path(), ONE, true);
     let run = cumulate(dir.path(), &["plan", "--format", "html"]).expect(1);
     let text = cumulate(dir.path(), &["plan"]).expect(1).stdout;
     let page = run.stdout;
     // Every sentence of the text, but its columns, which the page has as two blocks.
-    for line in text.lines().skip(2).map(|l| l.trim().trim_start_matches(['-', '*']).trim()) {
-        let own = line.contains(" | ") || line.ends_with('|') || line.starts_with("A-1   ") || line.is_empty();
+    let lines = text.lines().skip(2).map(|l| l.trim().trim_start_matches(['-', '*']).trim());
+    let columns = |l: &str| l.contains(" | ") || l.ends_with('|');
+    for line in lines.filter(|l| !l.is_empty() && !columns(l)) {
         let said = line.trim_end_matches(':').replace('"', "&quot;");
-        let mut large = said.clone();
-        large[..1].make_ascii_uppercase();
-        assert!(own || page.contains(&said) || page.contains(&large), "{line}\n{text}");
+        let large = said[..1].to_uppercase() + &said[1..];
+        assert!(page.contains(&said) || page.contains(&large), "{line}\n{text}");
     }
     assert!(page.contains("<span class=\"add\">+\tone &lt;b&gt;</span>"), "the hunks, with their tabs");
     assert!(page.contains("<span class=\"add\">+two</span>"));
@@ -138,26 +141,26 @@ fn the_page_of_a_plan_that_there_is_not_says_why_and_what_mends_it() {
         let box_of = format!("id=\"t0f{k}\" tabindex=\"0\" role=\"button\" aria-label=\"{id}: ");
         assert!(page.contains(&box_of) && page.contains(&format!("<tr id=\"t0r{k}\">")), "{id} is in graph and table");
     }
-    assert!(page.contains("class=\"wire conflict\" id=\"t0w0\" data-ends=\"t0f0 t0f1\""), "the two are joined");
+    assert!(page.contains("class=\"wire conflict\" id=\"t0w0\" data-ends=\"t0f1 t0f0\""), "the two are joined");
     assert_eq!(
         page.matches("class=\"fix high stuck\"").count() + page.matches("class=\"fix unknown stuck\"").count(),
         2
     );
-    assert!(page.contains("CVE-2026-1</td>"));
+    assert!(page.contains("CVE-2026-1001</td>"));
 
     let mermaid = cumulate(dir.path(), &["plan", "--format", "mermaid"]).expect(1).stdout;
     assert!(mermaid.contains("t0f0[\"A-1\"]") && mermaid.contains("t0f2[\"C-3\"]"), "{mermaid}");
-    assert!(mermaid.contains("    t0f0 ---|conflict| t0f1\n"), "{mermaid}");
+    assert!(mermaid.contains("    t0f1 ---|conflict| t0f0\n"), "{mermaid}");
     let dot = cumulate(dir.path(), &["plan", "--format", "dot"]).expect(1).stdout;
-    assert!(dot.contains("\"A-1\" -> \"B-2\" [label=\"conflict\"") && dot.contains("dir=none"), "{dot}");
+    assert!(dot.contains("\"B-2\" -> \"A-1\" [label=\"conflict\"") && dot.contains("dir=none"), "{dot}");
     let svg = cumulate(dir.path(), &["plan", "--format", "svg"]).expect(1).stdout;
-    assert!(svg.contains("A-1 and B-2 (conflict): "), "{svg}");
+    assert!(svg.contains("B-2 and A-1 (conflict): "), "{svg}");
 }
 
 #[test]
 fn what_is_named_and_not_there_is_in_the_graph_too() {
     let dir = tempfile::tempdir().unwrap();
-    contested(dir.path(), ONE);
+    made(dir.path(), ONE, true);
     fs::write(dir.path().join("fixes/B-2.toml"), "after = [\"A-1\"]\nrequires = [\"GONE-7\"]\n").unwrap();
     let page = cumulate(dir.path(), &["plan", "--format", "html"]).expect(1).stdout;
     assert!(page.contains("class=\"fix unknown stuck missing\""), "a box of its own");
@@ -168,8 +171,7 @@ fn what_is_named_and_not_there_is_in_the_graph_too() {
 #[test]
 fn every_track_is_named_above_its_graph_and_arrows_point_to_what_is_needed() {
     let dir = tempfile::tempdir().unwrap();
-    contested(dir.path(), TRACKS);
-    fs::write(dir.path().join("fixes/B-2.toml"), "after = [\"A-1\"]\n").unwrap();
+    made(dir.path(), TRACKS, false);
     let page = plan(dir.path(), "html");
     let graph = page.split("<div class=\"graph\">").nth(1).unwrap().split("<aside").next().unwrap();
     let names: Vec<&str> = graph.split("<h2>").skip(1).map(|s| s.split("</h2>").next().unwrap()).collect();
@@ -208,15 +210,9 @@ fn in_a_browser(release: &Path, flags: &[&str]) -> serde_json::Value {
 #[test]
 #[ignore = "long: needs chromium"]
 fn small_refused_and_several_plans_work_in_a_browser_light_dark_and_narrow() {
-    let made = |bases: &str, ordered: bool| {
-        let dir = tempfile::tempdir().unwrap();
-        contested(dir.path(), bases);
-        if ordered {
-            fs::write(dir.path().join("fixes/B-2.toml"), "after = [\"A-1\"]\n").unwrap();
-        }
-        dir
-    };
-    let (refused, several) = (made(ONE, false), made(TRACKS, true));
+    let (refused, several) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    made(refused.path(), ONE, true);
+    made(several.path(), TRACKS, false);
     let demo = Path::new("testdata/demo");
     for (name, release, fixes) in [("demo", demo, 8), ("refused", refused.path(), 3), ("several", several.path(), 6)] {
         for flags in [&[][..], &["--blink-settings=preferredColorScheme=0"], &["--window-size=420,900"]] {
