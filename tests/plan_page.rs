@@ -126,14 +126,19 @@ fn the_page_of_a_plan_that_there_is_not_says_why_and_what_mends_it() {
     let run = cumulate(dir.path(), &["plan", "--format", "html"]).expect(1);
     let text = cumulate(dir.path(), &["plan"]).expect(1).stdout;
     let page = run.stdout;
-    // Every sentence of the text, but its columns, which the page has as two blocks.
-    let lines = text.lines().skip(2).map(|l| l.trim().trim_start_matches(['-', '*']).trim());
+    // Every sentence of the text down to its findings, but the columns, which the page has as two blocks.
+    let lines = text
+        .lines()
+        .skip(2)
+        .take_while(|l| !l.starts_with("denied"))
+        .map(|l| l.trim().trim_start_matches(['-', '*']).trim());
     let columns = |l: &str| l.contains(" | ") || l.ends_with('|');
     for line in lines.filter(|l| !l.is_empty() && !columns(l)) {
         let said = line.trim_end_matches(':').replace('"', "&quot;");
         let large = said[..1].to_uppercase() + &said[1..];
         assert!(page.contains(&said) || page.contains(&large), "{line}\n{text}");
     }
+    assert!(page.contains("denied [does-not-apply]</b> B-2: it does not apply together with A-1"));
     assert!(page.contains("<span class=\"add\">+\tone &lt;b&gt;</span>"), "the hunks, with their tabs");
     assert!(page.contains("<span class=\"add\">+two</span>"));
     assert!(page.contains("<pre>path = &quot;a.c&quot;\nbase = &quot;sha256:"), "what a resolution has to name");
