@@ -185,7 +185,7 @@ fn explanations_of_generated_histories_hold() {
             // Less than three lines around a change let orders differ that git's own patches would not.
             let patch = narrowed(&common::diff("f", &text, &next), numbers.below(3));
             let files = parse(patch.as_bytes(), &ParseOptions::default()).unwrap();
-            fixes.push((FixId(format!("F{stamp}")), Payload::Patch(files)));
+            fixes.push((FixId(format!("F{stamp}")), Payload::Patch(files.into())));
             text = next;
         }
         let meta = Meta::default();

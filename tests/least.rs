@@ -42,7 +42,7 @@ fn case(seed: u64) -> Case {
             meta.requires.push(fixes[n.below(fixes.len())].0.clone());
         }
         let files = parse(diff("f", &now, &next).as_bytes(), &ParseOptions::default()).unwrap();
-        fixes.push((id, meta, Payload::Patch(files)));
+        fixes.push((id, meta, Payload::Patch(files.into())));
         now = next;
     }
     let wanted = (0..=n.below(2)).map(|_| n.below(count)).collect();

@@ -109,7 +109,7 @@ impl Case {
         tree.entries.insert(TreePath::parse("f").unwrap(), file);
         let id = |k: usize| FixId(format!("F{k}"));
         let series: Vec<FixId> = (0..self.patches.len()).map(id).collect();
-        let payload = |p: &String| Payload::Patch(parse(p.as_bytes(), &ParseOptions::default()).unwrap());
+        let payload = |p: &String| Payload::Patch(parse(p.as_bytes(), &ParseOptions::default()).unwrap().into());
         let payloads: Vec<Payload> = self.patches.iter().map(payload).collect();
         let meta = Meta::default();
         let fixes = series.iter().zip(&payloads).map(|(id, payload)| Candidate { id, meta: &meta, payload }).collect();

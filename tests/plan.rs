@@ -59,7 +59,7 @@ impl World {
 
     fn patch_with(self, id: &str, text: &str, meta: impl FnOnce(&mut Meta)) -> Self {
         let files = parse(text.as_bytes(), &ParseOptions::default()).unwrap();
-        self.fix(id, Payload::Patch(files), meta)
+        self.fix(id, Payload::Patch(files.into()), meta)
     }
 
     /// An overlay that puts a whole file.
@@ -271,7 +271,8 @@ fn what_a_base_has_already_is_left_out_with_a_warning() {
 #[test]
 fn the_same_content_twice_is_a_duplicate_and_empty_ones_are_told() {
     let patch = diff("f", &twenty(), &with(&twenty(), "l10", "A\n"));
-    let plan = World::new().patch("a", &patch).patch("b", &patch).fix("c", Payload::Patch(vec![]), |_| {}).plan();
+    let plan =
+        World::new().patch("a", &patch).patch("b", &patch).fix("c", Payload::Patch(vec![].into()), |_| {}).plan();
     assert_eq!(names(&plan.order), ["a", "c"]);
     assert_eq!(plan.dropped[0].cause, DropCause::Duplicate { of: FixId("a".into()) });
     let codes: Vec<Code> = plan.findings.iter().map(|f| f.code).collect();

@@ -46,7 +46,7 @@ fn series(numbers: &mut Numbers, count: usize) -> Series {
             patch += &diff(&path(f), &texts[f], &new);
             texts[f] = new;
         }
-        let payload = Payload::Patch(parse(patch.as_bytes(), &ParseOptions::default()).unwrap_or_default());
+        let payload = Payload::Patch(parse(patch.as_bytes(), &ParseOptions::default()).unwrap_or_default().into());
         let mut meta = Meta::default();
         if n > 0 && numbers.below(6) == 0 {
             meta.requires = vec![FixId(format!("F{:02}", numbers.below(n)))];
@@ -168,7 +168,7 @@ fn what_is_remembered_may_be_gone_cut_off_damaged_or_another_releases() {
     assert!(!cache.exists(), "--no-cache remembers nothing");
     assert_eq!(plan(&[]), truth);
     let remembered = files(&cache);
-    assert_eq!(remembered.len(), 4, "the plan and three bases: {remembered:?}");
+    assert_eq!(remembered.len(), 5, "the plan, the fixes and three bases: {remembered:?}");
     let read = || -> Vec<Vec<u8>> { remembered.iter().map(|f| std::fs::read(f).unwrap()).collect() };
     let whole = read();
     let damage = |by: &dyn Fn(&[u8]) -> Vec<u8>| {
@@ -209,5 +209,5 @@ fn what_is_remembered_may_be_gone_cut_off_damaged_or_another_releases() {
     std::fs::write(&cache, "a file").unwrap();
     assert_eq!(plan(&[]), truth);
     assert_eq!(plan(&["--cache", dir.path().join("elsewhere").to_str().unwrap()]), truth);
-    assert_eq!(files(&dir.path().join("elsewhere")).len(), 4);
+    assert_eq!(files(&dir.path().join("elsewhere")).len(), 5);
 }

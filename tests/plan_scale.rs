@@ -59,7 +59,7 @@ fn generated(fixes: usize, files: usize) -> Release {
             lines[at] = (new, Some(n));
         }
         let files = parse(patch.as_bytes(), &ParseOptions::default()).unwrap();
-        out.push((FixId(format!("F{n:05}")), Payload::Patch(files)));
+        out.push((FixId(format!("F{n:05}")), Payload::Patch(files.into())));
         patches.push(patch);
         needs.push(mine);
     }
@@ -229,7 +229,7 @@ fn a_patch_of_47_megabytes_and_one_of_1900_files_are_ordinary_input() {
     }
     let texts = [("TABLE", &table), ("ROW", &after), ("YEARS", &years), ("ONE", &one)];
     let began = std::time::Instant::now();
-    let payload = |text: &String| Payload::Patch(parse(text.as_bytes(), &ParseOptions::default()).unwrap());
+    let payload = |text: &String| Payload::Patch(parse(text.as_bytes(), &ParseOptions::default()).unwrap().into());
     let fixes: Vec<(FixId, Payload)> =
         texts.iter().map(|(id, text)| (FixId((*id).to_owned()), payload(text))).collect();
     let read = began.elapsed();

@@ -66,7 +66,7 @@ fn case(seed: u64) -> Case {
         for list in [&mut meta.requires, &mut meta.after, &mut meta.conflicts] {
             list.retain(|o| *o != id(k));
         }
-        fixes.push((id(k), meta, Payload::Patch(parse(text.as_bytes(), &ParseOptions::default()).unwrap())));
+        fixes.push((id(k), meta, Payload::Patch(parse(text.as_bytes(), &ParseOptions::default()).unwrap().into())));
     }
     let mut series: Vec<FixId> = (0..count).map(id).collect();
     if n.below(2) == 0 {
@@ -124,7 +124,7 @@ impl Case {
         };
         let Some(applied) = apply(files) else {
             // What it does is done already where it goes back.
-            let mut back = files.clone();
+            let mut back = files.to_vec();
             back.reverse();
             back.iter_mut().for_each(|f| f.reverse().unwrap());
             return apply(&back).map(|_| now.clone());

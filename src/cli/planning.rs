@@ -8,11 +8,11 @@ use super::using::now;
 use crate::disk::Disk;
 use crate::explain;
 use crate::fix::FixId;
-use crate::release::{self, Day};
+use crate::release::{self, Day, Release};
 use crate::report::{Error, ErrorCode, Level, Result};
 use crate::route::Memo;
 use crate::trust::show_time;
-use crate::verb::{self, Pick, Selection};
+use crate::verb::{self, Pick, PlannedTrack, Selection};
 
 /// # Errors
 /// `usage` for a word that selects nothing that there is.
@@ -38,11 +38,7 @@ pub fn plan(a: &Plan) -> Result<u8> {
         return Err(Error::new(ErrorCode::Usage, "--matrix", "a graph has no place for the matrix")
             .next("leave --matrix out, or take --format text or json"));
     }
-    let disk = Disk::scratch();
-    let memo = memo(a, &disk);
-    let release = verb::release_for_plan(&a.dir, memo.as_ref())?;
-    let tracks = verb::planned(&release, &selection(&a.selection)?, memo.as_ref())?;
-    let view = verb::plan_view(&release, &tracks, a.matrix)?;
+    let view = with_memory(a, |release, tracks| verb::plan_view(release, tracks, a.matrix))?;
     match format {
         PlanFormat::Json => json("plan", &view)?,
         PlanFormat::Dot => print(&explain::dot(&view))?,
@@ -59,10 +55,28 @@ pub fn plan(a: &Plan) -> Result<u8> {
         }
     }
     let denied = view.refused() || view.all_findings().iter().any(|f| f.level == Level::Deny);
-    // The process ends here: to give back the memory of thousands of fixes piece by piece only takes time.
-    std::mem::forget((tracks, view));
-    std::mem::forget(release);
+    std::mem::forget(view);
     Ok(u8::from(denied))
+}
+
+/// Makes something of a release with what is remembered; where a patch that was relied on is another one meanwhile, without.
+fn with_memory<T>(a: &Plan, make: impl Fn(&Release, &[PlannedTrack<'_>]) -> Result<T>) -> Result<T> {
+    let disk = Disk::scratch();
+    let once = |memo: Option<&Memo<'_>>| -> Result<Option<T>> {
+        let release = verb::release_for_plan(&a.dir, memo)?;
+        let tracks = verb::planned(&release, &selection(&a.selection)?, memo)?;
+        let made = make(&release, &tracks);
+        let changed = release.fixes.changed();
+        // The process ends soon: to give back the memory of thousands of fixes piece by piece only takes time.
+        std::mem::forget(tracks);
+        std::mem::forget(release);
+        if changed { Ok(None) } else { made.map(Some) }
+    };
+    let made = match once(memo(a, &disk).as_ref())? {
+        Some(made) => Some(made),
+        None => once(None)?,
+    };
+    made.ok_or_else(|| Error::new(ErrorCode::Internal, "plan", "what was read without a memory changed"))
 }
 
 /// What is remembered needs not survive a power cut.
@@ -76,11 +90,8 @@ fn explain(a: &Plan, needed: &str, fix: &str) -> Result<u8> {
         return Err(Error::new(ErrorCode::Usage, "--explain", "an explanation is text or json")
             .next("leave --format out, or take --format json"));
     }
-    let disk = Disk::scratch();
-    let memo = memo(a, &disk);
-    let release = verb::release_for_plan(&a.dir, memo.as_ref())?;
-    let tracks = verb::planned(&release, &selection(&a.selection)?, memo.as_ref())?;
-    let said = verb::explanation(&release, &tracks, &FixId(needed.to_owned()), &FixId(fix.to_owned()))?;
+    let (needed, fix) = (FixId(needed.to_owned()), FixId(fix.to_owned()));
+    let said = with_memory(a, |release, tracks| verb::explanation(release, tracks, &needed, &fix))?;
     if format == PlanFormat::Json {
         json("plan-explain", &said)?;
         return Ok(0);

@@ -9,7 +9,7 @@ use crate::report::{Finding, distinct};
 use crate::tree::Digest;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A chain of n fixes has n² / 2 needs: so many are still written out.
 const MOST_NEEDS: usize = 1_000_000;
@@ -333,6 +333,8 @@ fn names(ids: &[FixId]) -> Vec<String> {
 }
 
 fn paths(payload: &Payload) -> Vec<String> {
-    let all: BTreeSet<&str> = payload.paths().map(|p| p.as_str()).collect();
+    let mut all: Vec<&str> = payload.paths().map(|p| p.as_str()).collect();
+    all.sort_unstable();
+    all.dedup();
     all.into_iter().map(str::to_owned).collect()
 }

@@ -1,19 +1,20 @@
 //! Reads a folder of fixes: what stands where, which id it has, in which order.
 
-use super::header::{encoded_mail, read_header, subjects};
-use super::judge::{judge, strangers, stray_links};
-use super::manifest::FixToml;
+use super::judge::strangers;
+use super::known::{self, Known};
+use super::one::{Found, Read, read_again};
 use super::realised::realised;
 use super::resolutions::{Resolution, read_resolutions};
 use super::series::{SeriesLine, read_series};
-use super::types::{Change, Fix, FixId, Meta, Payload, Variant};
-use super::variants::varied;
-use crate::patch::{Mode, ParseOptions, parse};
+use super::types::{Fix, FixId};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
-use crate::tree::{Entry, PathError, STATE_DIR, SourceOptions, Store, TreePath, read_regular, read_source};
+use crate::tree::Store;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Everything that lies in `fixes/`.
 #[derive(Debug, Default)]
@@ -29,19 +30,15 @@ pub struct FixSet {
     /// Contents of the overlays and of the resolutions.
     pub store: Store,
     pub findings: Vec<Finding>,
+    /// Set where a patch that an earlier run read is looked at, and is another one meanwhile.
+    changed: Arc<AtomicBool>,
 }
 
-/// One fix as found on the disk, before its content is read.
-#[derive(Debug, Default)]
-struct Found {
-    /// Patch files with the variant that their name states.
-    patches: Vec<(PathBuf, Option<String>, Option<String>)>,
-    /// Folder with a `tree/` or a `fix.toml`.
-    folder: Option<PathBuf>,
-    /// `fix.toml`, or `ID.toml` beside `ID.patch`.
-    toml: Option<PathBuf>,
-    strip: Option<u32>,
-    reverse: bool,
+impl FixSet {
+    /// Whether a patch that was not read again turned out to be another one: then nothing that was made of the set counts.
+    pub fn changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+    }
 }
 
 /// Reads every fix below `dir`.
@@ -50,6 +47,27 @@ struct Found {
 /// `config` for ids that clash, a series that names what is not there or leaves a fix out, and `fix.toml`;
 /// `bad-patch` with file and line; `io`.
 pub fn read_fixes(dir: &Path) -> Result<FixSet> {
+    Ok(read(dir, None)?.0)
+}
+
+/// The same, where an earlier run gave `before`: patches that nobody touched since are read only where somebody looks at
+/// more than what they are about. Returns what the next run should be given, where that is something else.
+///
+/// # Errors
+/// As [`read_fixes`].
+pub fn read_fixes_again(dir: &Path, before: &[u8]) -> Result<(FixSet, Option<Vec<u8>>)> {
+    let known = Known::new(before);
+    let (set, records) = read(dir, Some(&known))?;
+    let records = set.fixes.iter().zip(records).filter_map(|(fix, record)| Some((&fix.id, record?))).collect();
+    let list = known::list(before, records);
+    Ok((set, list))
+}
+
+/// What is remembered of a fix, if anything is.
+type Kept<'b> = Option<Cow<'b, [u8]>>;
+
+/// All fixes, each with what is remembered of it.
+fn read<'b>(dir: &Path, known: Option<&Known<'b>>) -> Result<(FixSet, Vec<Kept<'b>>)> {
     let mut found = BTreeMap::new();
     let mut series_file = None;
     let mut strays = Vec::new();
@@ -61,22 +79,25 @@ pub fn read_fixes(dir: &Path) -> Result<FixSet> {
     };
     let order: Vec<FixId> = series.clone().unwrap_or_else(|| found.keys().cloned().collect());
     let jobs: Vec<(FixId, Found)> = order.into_iter().filter_map(|id| found.remove(&id).map(|f| (id, f))).collect();
-    let read: Vec<(Fix, Store, Vec<Finding>)> =
-        jobs.into_par_iter().map(|(id, f)| read_fix(id, f)).collect::<Result<_>>()?;
-    let mut set = FixSet { series, ..FixSet::default() };
-    for (fix, store, findings) in read {
-        set.fixes.push(fix);
-        set.store.absorb(store);
-        set.findings.extend(findings);
+    let read: Vec<Read<'b>> =
+        jobs.into_par_iter().map(|(id, f)| read_again(dir, id, f, known)).collect::<Result<_>>()?;
+    let changed = known.map(|k| Arc::clone(&k.changed)).unwrap_or_default();
+    let mut set = FixSet { series, changed, ..FixSet::default() };
+    let mut records = Vec::with_capacity(read.len());
+    for read in read {
+        set.fixes.push(read.fix);
+        set.store.absorb(read.store);
+        set.findings.extend(read.findings);
+        records.push(read.record);
     }
     set.realised = realised(&mut set.fixes)?;
     set.findings.extend(strangers(&set.fixes));
     set.findings.extend(strays.iter().map(|path| stray(dir, path)));
     set.resolutions = read_resolutions(&dir.join("resolutions"), &mut set.store)?;
-    Ok(set)
+    Ok((set, records))
 }
 
-fn config(subject: impl std::fmt::Display, message: impl std::fmt::Display, next: &str) -> Error {
+pub(super) fn config(subject: impl std::fmt::Display, message: impl std::fmt::Display, next: &str) -> Error {
     Error::new(ErrorCode::Config, subject, message).next(next)
 }
 
@@ -260,146 +281,55 @@ fn resolve(file: &Path, lines: &[SeriesLine], found: &mut BTreeMap<FixId, Found>
     Ok(order)
 }
 
-fn read_fix(id: FixId, found: Found) -> Result<(Fix, Store, Vec<Finding>)> {
-    let toml = found.toml.as_deref().map(FixToml::read).transpose()?.unwrap_or_default();
-    if let Some(stated) = toml.id.as_ref().filter(|s| **s != id.0) {
-        return Err(config(
-            &id,
-            format!("fix.toml says that its id is '{stated}'"),
-            "make the folder's name and the id the same",
-        ));
-    }
-    let mut findings = Vec::new();
-    let tree = found.folder.as_ref().map(|f| f.join("tree")).filter(|t| t.is_dir());
-    if tree.is_some() && !found.patches.is_empty() {
-        return Err(config(
-            &id,
-            "a fix is either patches or a tree, not both",
-            "make two fixes of it, one requiring the other",
-        ));
-    }
-    let mut store = Store::default();
-    let mut meta = Meta::default();
-    let mut variants = Vec::new();
-    let options = ParseOptions {
-        strip: found.strip.or(toml.strip).unwrap_or(1),
-        reverse: found.reverse || toml.reverse.unwrap_or(false),
-        ..ParseOptions::default()
-    };
-    let patches = varied(&id, found.patches, &toml.variant)?;
-    for (file, branch, platform) in &patches {
-        let bytes = read_regular(file)?;
-        let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        let header = read_header(&bytes, name);
-        if let Some(line) = encoded_mail(&bytes) {
-            return Err(Error::new(
-                ErrorCode::BadPatch,
-                format!("{}:{line}", file.display()),
-                "the mail's body is encoded (base64 or quoted-printable), so its patch cannot be read",
-            )
-            .next("decode it with 'git mailinfo', or export the commit with 'git format-patch'"));
-        }
-        let mails = subjects(&bytes);
-        if mails.len() > 1 {
-            let what = format!("'{name}' holds {} mails, and they are one fix: {}", mails.len(), mails.join("; "));
-            findings.push(
-                Finding::new(Code::SeveralMails, &id, what)
-                    .next("if each is a fix of its own, split the file with 'git mailsplit', one ID.patch a mail"),
-            );
-        }
-        if meta == Meta::default() || (branch.is_none() && platform.is_none()) {
-            meta = header;
-        }
-        let mut patches = parse(&bytes, &options).map_err(|e| {
-            Error::new(ErrorCode::BadPatch, format!("{}:{}", file.display(), e.line), &e.reason).next(e.advice())
-        })?;
-        match variants.iter_mut().find(|v: &&mut Variant| v.branch == *branch && v.platform == *platform) {
-            Some(Variant { payload: Payload::Patch(all), .. }) => {
-                // Each file applies after the one before it, as the mails in one file do.
-                let next = all.iter().map(|fp| fp.mail + 1).max().unwrap_or(0);
-                patches.iter_mut().for_each(|fp| fp.mail += next);
-                all.extend(patches);
-            }
-            _ => variants.push(Variant {
-                branch: branch.clone(),
-                platform: platform.clone(),
-                file: file.clone(),
-                payload: Payload::Patch(patches),
-            }),
-        }
-    }
-    if patches.is_empty() {
-        let changes = overlay(tree.as_deref(), &toml, &mut store)?;
-        let file = tree.or(found.folder).unwrap_or_default();
-        variants.push(Variant { branch: None, platform: None, file, payload: Payload::Overlay(changes) });
-    } else if !toml.delete.is_empty() || !toml.rename.is_empty() || !toml.built_on.is_empty() {
-        return Err(config(&id, "delete, rename and built_on belong to overlays", "say it in the patch itself"));
-    }
-    toml.over(&mut meta);
-    findings.extend(judge(&id, &mut meta)?);
-    findings.extend(stray_links(&id, &variants));
-    if meta.title.is_empty() {
-        // A patch without a header still needs something to be called by.
-        id.0.clone_into(&mut meta.title);
-    }
-    Ok((Fix { id, meta, variants }, store, findings))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fix::Payload;
 
-fn from_or_path(change: &Change) -> &TreePath {
-    match change {
-        Change::Put { path, .. } | Change::Link { path, .. } | Change::Delete { path } => path,
-        Change::Rename { from, .. } => from,
+    fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+        assert_eq!(from.len(), to.len());
+        let at = memchr::memmem::find(bytes, from.as_bytes()).unwrap();
+        [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat()
     }
-}
 
-/// What an overlay does: files of its tree, deletions, renames; sorted by path, renames first.
-fn overlay(tree: Option<&Path>, toml: &FixToml, store: &mut Store) -> Result<Vec<Change>> {
-    let mut changes: Vec<Change> =
-        toml.rename.iter().map(|r| Change::Rename { from: r.from.clone(), to: r.to.clone() }).collect();
-    changes.extend(toml.delete.iter().map(|p| Change::Delete { path: p.clone() }));
-    if let Some(tree) = tree {
-        // Reading a base passes over the state folder; an overlay that has one wants to write there.
-        let own = tree.join(STATE_DIR);
-        if own.symlink_metadata().is_ok() {
-            return Err(
-                Error::new(ErrorCode::BadPath, own.display(), PathError::StateDir).next("take it out of the fix")
-            );
+    fn title(set: &FixSet) -> &str {
+        &set.fixes[0].meta.title
+    }
+
+    #[test]
+    fn a_patch_that_nobody_touched_is_not_read_again_and_one_that_changes_meanwhile_counts_for_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (patch, toml) = (dir.path().join("A.patch"), dir.path().join("A.toml"));
+        let text = "Subject: one\n\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-x\n+y\n";
+        std::fs::write(&patch, text).unwrap();
+        let (set, list) = read_fixes_again(dir.path(), &[]).unwrap();
+        assert_eq!((title(&set), list), ("one", None), "what was written a moment ago is not remembered");
+        std::thread::sleep(std::time::Duration::from_millis(2_100));
+        let whole = read_fixes(dir.path()).unwrap();
+        let list = read_fixes_again(dir.path(), &[]).unwrap().1.unwrap();
+        let (set, after) = read_fixes_again(dir.path(), &list).unwrap();
+        assert_eq!((set.fixes.clone(), after), (whole.fixes.clone(), None), "nothing is new");
+        // That nothing is read shows where something else is remembered.
+        let other = replaced(&list, "\"one\"", "\"two\"");
+        assert_eq!(title(&read_fixes_again(dir.path(), &other).unwrap().0), "two");
+        for cut in 0..list.len() {
+            let (set, after) = read_fixes_again(dir.path(), &other[..cut]).unwrap();
+            assert_eq!((set.fixes, after), (whole.fixes.clone(), Some(list.clone())), "cut at {cut}");
         }
-        let source = read_source(tree, &SourceOptions::default())?;
-        for (path, entry) in source.tree.entries {
-            changes.push(match entry {
-                Entry::File { digest, size, exec } => {
-                    let mode = if exec { Mode::Exec } else { Mode::File };
-                    let built_on = toml.built_on.get(&path).copied();
-                    Change::Put { path, mode, digest, size, built_on }
-                }
-                Entry::Symlink { target } => Change::Link { path, target },
-                Entry::Folder | Entry::Brief { .. } => continue,
-            });
-        }
-        store.absorb(source.store);
+        // What is said of it elsewhere counts too.
+        std::fs::write(&toml, "title = \"three\"\n").unwrap();
+        assert_eq!(title(&read_fixes_again(dir.path(), &list).unwrap().0), "three");
+        std::fs::remove_file(&toml).unwrap();
+        std::fs::write(dir.path().join("series"), "A.patch -R\n").unwrap();
+        let (set, _) = read_fixes_again(dir.path(), &list).unwrap();
+        assert_eq!(set.fixes, read_fixes(dir.path()).unwrap().fixes);
+        assert_ne!(set.fixes, whole.fixes);
+        std::fs::remove_file(dir.path().join("series")).unwrap();
+        // Looked at too late.
+        let (set, _) = read_fixes_again(dir.path(), &list).unwrap();
+        std::fs::write(&patch, text.replace('y', "z")).unwrap();
+        let Payload::Patch(files) = &set.fixes[0].variants[0].payload else { panic!("a patch") };
+        assert_eq!((files.names().count(), set.changed()), (1, false));
+        assert_eq!((files.len(), set.changed()), (0, true));
     }
-    let mut made: BTreeSet<&TreePath> = BTreeSet::new();
-    let mut gone: BTreeSet<&TreePath> = BTreeSet::new();
-    for change in &changes {
-        let fresh = match change {
-            Change::Put { path, .. } | Change::Link { path, .. } => made.insert(path),
-            Change::Delete { path } => gone.insert(path),
-            // What is renamed away may get a new content; where it goes, the tree may have an edited one.
-            Change::Rename { from, .. } => gone.insert(from),
-        };
-        if !fresh {
-            return Err(config(from_or_path(change), "the overlay says two things about this path", "say one of them"));
-        }
-    }
-    let deleted: BTreeSet<&TreePath> = toml.delete.iter().collect();
-    if let Some(path) = deleted.intersection(&made).next() {
-        return Err(config(path, "the overlay both holds and deletes this path", "keep one of them"));
-    }
-    if let Some(path) =
-        toml.built_on.keys().find(|p| !changes.iter().any(|c| matches!(c, Change::Put { path, .. } if path == *p)))
-    {
-        return Err(config(path, "built_on names a path that the overlay does not have", "correct the path"));
-    }
-    Ok(changes)
 }

@@ -1,6 +1,7 @@
 //! A fix as the rest of the house sees it.
 
-use crate::patch::{FilePatch, Mode};
+use super::files::Files;
+use crate::patch::Mode;
 use crate::tree::{Digest, TreePath};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -120,7 +121,7 @@ pub struct Variant {
 #[derive(Debug, Clone, PartialEq, Hash)]
 pub enum Payload {
     /// In the order in which they stand in the file; one path may come twice.
-    Patch(Vec<FilePatch>),
+    Patch(Files),
     Overlay(Vec<Change>),
 }
 
@@ -128,7 +129,7 @@ impl Payload {
     /// The paths of every single part, one or two each (a rename or copy has two).
     pub fn parts(&self) -> Vec<Vec<&TreePath>> {
         match self {
-            Self::Patch(files) => files.iter().map(|f| f.old.iter().chain(&f.new).collect()).collect(),
+            Self::Patch(files) => files.names().map(|(old, new)| old.into_iter().chain(new).collect()).collect(),
             Self::Overlay(changes) => changes.iter().map(Change::paths).collect(),
         }
     }
@@ -138,7 +139,8 @@ impl Payload {
     pub fn without(&self, taken: impl Fn(&TreePath) -> bool) -> Self {
         match self {
             Self::Patch(files) => {
-                Self::Patch(files.iter().filter(|f| !f.new.as_ref().is_some_and(&taken)).cloned().collect())
+                let rest: Vec<_> = files.iter().filter(|f| !f.new.as_ref().is_some_and(&taken)).cloned().collect();
+                Self::Patch(rest.into())
             }
             Self::Overlay(changes) => {
                 let put = |c: &Change| matches!(c, Change::Put { path, .. } if taken(path));
@@ -149,7 +151,12 @@ impl Payload {
 
     /// All paths that it names, with repetitions.
     pub fn paths(&self) -> impl Iterator<Item = &TreePath> {
-        self.parts().into_iter().flatten()
+        let (files, changes) = match self {
+            Self::Patch(files) => (Some(files), &[] as &[Change]),
+            Self::Overlay(changes) => (None, changes.as_slice()),
+        };
+        let named = files.into_iter().flat_map(Files::names).flat_map(|(old, new)| [old, new]).flatten();
+        named.chain(changes.iter().flat_map(Change::paths))
     }
 }
 

@@ -86,14 +86,14 @@ fn replay(
         let undo: Option<Vec<FilePatch>> = own.iter().rev().map(undone).collect();
         let all: Vec<&Store> = [&made].into_iter().chain(stores.iter().copied()).collect();
         let contained = match undo.filter(|_| !own.is_empty()) {
-            Some(undo) => apply(&Payload::Patch(undo), &now, &all)?.is_ok(),
+            Some(undo) => apply(&Payload::Patch(undo.into()), &now, &all)?.is_ok(),
             None => return Ok(unknown(format!("'{path}' is in no known state in this base"))),
         };
         if contained {
             states.insert(fix, (State::Contained, String::new()));
             continue;
         }
-        let Ok(changed) = apply(&Payload::Patch(own), &now, &all)? else {
+        let Ok(changed) = apply(&Payload::Patch(own.into()), &now, &all)? else {
             return Ok(unknown(format!(
                 "{} neither applies to '{path}' of this base nor can be undone there",
                 order[fix].0

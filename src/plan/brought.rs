@@ -30,6 +30,9 @@ impl Replay<'_> {
     /// By place among the fixes of the group, as it is remembered.
     fn remember_brought(&self, g: usize) -> Brought {
         let group = &self.groups[g];
+        if group.steps.len() < 2 {
+            return Brought::new();
+        }
         let key = self.marks.as_ref().and_then(|m| Some((m, m.whole(g, group)?)));
         let Some((marks, key)) = key else { return self.brought(g) };
         let fixes: Vec<usize> = group.fixes().collect();

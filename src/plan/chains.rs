@@ -8,9 +8,10 @@ use super::join::decided_here;
 use super::remembered::{Key, Remembered};
 use super::replay::{Group, Replay, Step};
 use super::types::{Candidate, PlanInput};
-use crate::fix::FixId;
+use crate::fix::{FixId, Payload};
 use crate::tree::{Entry, Tree};
 use rayon::prelude::*;
+use std::collections::HashSet;
 
 /// Among more fixes than this on its paths, nothing is remembered of one: their order is part of the key.
 const MOST: usize = 1024;
@@ -31,11 +32,12 @@ impl<'a> Marks<'a> {
         groups: &[Group<'a>],
         input: &PlanInput<'a>,
     ) -> Self {
-        let fix = fixes.par_iter().map(|c| Key::of("fix", c.payload)).collect();
+        let fix = fixes.par_iter().map(|c| does(c.payload)).collect();
         let plain = |group: &Group<'_>| {
             group.steps.values().all(|s| !matches!(s, Step::Overlay(_))) && !decided_here(input.resolutions, group)
         };
-        let start = groups.par_iter().map(|g| plain(g).then(|| start(g, input.start))).collect();
+        let blocked = blocked(groups, input.start);
+        let start = groups.par_iter().map(|g| plain(g).then(|| start(g, input.start, &blocked))).collect();
         Self { remembered, fix, start }
     }
 
@@ -44,14 +46,24 @@ impl<'a> Marks<'a> {
         self.start[g]
     }
 
-    /// The key of a group after one more fix; its answer is whether that applies.
-    pub(super) fn step(&self, before: Key, fix: usize) -> Key {
+    /// The key of groups after one more fix; its answer is whether that applies in all of them.
+    pub(super) fn step(&self, fix: usize, before: &[Key]) -> Key {
         Key::of("step", (before, self.fix[fix]))
+    }
+
+    /// Whether a later run may ask.
+    pub(super) fn last(&self) -> bool {
+        self.remembered.lasts()
+    }
+
+    /// The key of a question about a fix by itself.
+    pub(super) fn alone(&self, what: &str, fix: usize) -> Key {
+        Key::of(what, self.fix[fix])
     }
 
     /// Whether a fix applies there, if that is remembered.
     pub(super) fn applies(&self, step: Key) -> Option<bool> {
-        match self.remembered.get(step)?.as_slice() {
+        match self.remembered.get(step)?.as_ref() {
             [yes @ (0 | 1)] => Some(*yes == 1),
             _ => None,
         }
@@ -91,13 +103,30 @@ impl<'a> Marks<'a> {
     }
 }
 
-fn start(group: &Group<'_>, tree: &Tree) -> Key {
+/// The key of what a fix does: of what it was read from, where that is known.
+pub(super) fn does(payload: &Payload) -> Key {
+    match payload {
+        Payload::Patch(files) if files.mark().is_some() => Key::of("patch", files.mark()),
+        _ => Key::of("fix", payload),
+    }
+}
+
+/// Folders of paths that a file or link of the start stands in the way of; most have none.
+fn blocked<'g>(groups: &[Group<'g>], tree: &Tree) -> HashSet<&'g str> {
+    let mut folders: Vec<&'g str> = groups.iter().flat_map(|g| &g.paths).map(|p| p.place().0).collect();
+    folders.dedup();
+    let folders: HashSet<&str> = folders.into_iter().collect();
+    let file = |at: &str| matches!(tree.entries.get(at), Some(Entry::File { .. } | Entry::Symlink { .. }));
+    let ends = |folder: &str| folder.match_indices('/').map(|(end, _)| end).chain([folder.len()]).collect::<Vec<_>>();
+    folders.into_iter().filter(|folder| ends(folder).into_iter().any(|end| file(&folder[..end]))).collect()
+}
+
+fn start(group: &Group<'_>, tree: &Tree, blocked: &HashSet<&str>) -> Key {
     // A file or link of the start above a path is in the way, whether a fix touches it or not.
-    let above = group.paths.iter().flat_map(|p| p.ancestors());
+    let above = group.paths.iter().filter(|p| blocked.contains(p.place().0)).flat_map(|p| p.ancestors());
     let above: Vec<_> =
         above.filter(|p| matches!(tree.get(p), Some(Entry::File { .. } | Entry::Symlink { .. }))).collect();
-    let there: Vec<Option<&Entry>> = group.paths.iter().map(|p| tree.get(p)).collect();
-    Key::of("start", (&group.paths, there, &group.folders, above))
+    Key::of("start", (&group.paths, &group.there, &group.folders, above))
 }
 
 /// Keys along an order, as far as needs are known.

@@ -2,7 +2,7 @@
 
 use super::replay::{Cells, Replay, Step};
 use super::types::{DropCause, Proof};
-use super::units::{Unit, UnitMarks, units};
+use super::units::{Unit, units};
 use super::work::Work;
 use crate::fix::{Change, FixId};
 use crate::patch::{Body, FilePatch, LineKind, apply_all};
@@ -79,7 +79,7 @@ pub struct Lost {
 impl<'a> Work<'a, '_> {
     /// All classes, by fix, then by class; `order` where there is a plan.
     pub(super) fn classes(&self, replay: &Replay<'a>, order: Option<&[usize]>, proofs: &[Proof]) -> Vec<Classed> {
-        let mut out = self.alike(order);
+        let mut out = self.alike(replay, order);
         let of = |fix: &FixId, class, other: Option<&FixId>, lost| Classed {
             fix: fix.clone(),
             class,
@@ -144,12 +144,11 @@ impl<'a> Work<'a, '_> {
     }
 
     /// Empty ones, and pairs of which one does what the other does, or its reverse.
-    fn alike(&self, order: Option<&[usize]>) -> Vec<Classed> {
-        let marks: Vec<UnitMarks> = self.fixes.par_iter().map(|c| UnitMarks::new(c.payload)).collect();
-        let mut holders: HashMap<u64, Vec<usize>> = HashMap::new();
-        for (i, mine) in marks.iter().enumerate() {
-            mine.here.iter().for_each(|mark| holders.entry(*mark).or_default().push(i));
-        }
+    fn alike(&self, replay: &Replay<'a>, order: Option<&[usize]>) -> Vec<Classed> {
+        let marks = self.marks(replay);
+        let here = marks.iter().enumerate().flat_map(|(i, mine)| mine.here.iter().map(move |mark| (*mark, i)));
+        let mut holders: Vec<(u64, usize)> = here.collect();
+        holders.par_sort_unstable();
         let counts: Vec<OnceCell<Counts<'_>>> = self.fixes.iter().map(|_| OnceCell::new()).collect();
         let counts = |i: usize| counts[i].get_or_init(|| units(self.fixes[i].payload));
         let place: BTreeMap<usize, usize> = order.into_iter().flatten().enumerate().map(|(k, i)| (*i, k)).collect();
@@ -261,16 +260,25 @@ fn shown(part: &FilePatch, path: &TreePath) -> Lost {
     Lost { path: path.clone(), line: hunks.first().map_or(part.line, |h| h.line), lines }
 }
 
-/// Fixes that may have all of these units: those that have the rarest.
-fn holding<'h>(units: &[u64], holders: &'h HashMap<u64, Vec<usize>>) -> impl Iterator<Item = usize> + use<'h> {
-    let mut rarest: Option<&'h Vec<usize>> = None;
+/// Fixes that may have all of these units: those that have the rarest. `holders` is sorted.
+fn holding<'h>(units: &[u64], holders: &'h [(u64, usize)]) -> impl Iterator<Item = usize> + use<'h> {
+    let mut rarest: Option<&'h [(u64, usize)]> = None;
     for unit in units {
-        let Some(with) = holders.get(unit) else { return [].iter().copied() };
-        if rarest.is_none_or(|r| (with.len(), with) < (r.len(), r)) {
+        let from = &holders[holders.partition_point(|(mark, _)| mark < unit)..];
+        let with = &from[..from.partition_point(|(mark, _)| mark == unit)];
+        if with.is_empty() {
+            return [].iter().map(second);
+        }
+        let fixes = |with: &[(u64, usize)]| with.iter().map(second).collect::<Vec<_>>();
+        if rarest.is_none_or(|r| with.len() < r.len() || with.len() == r.len() && fixes(with) < fixes(r)) {
             rarest = Some(with);
         }
     }
-    rarest.filter(|r| r.len() <= MOST).map_or([].iter(), |r| r.iter()).copied()
+    rarest.filter(|r| r.len() <= MOST).unwrap_or_default().iter().map(second)
+}
+
+fn second(pair: &(u64, usize)) -> usize {
+    pair.1
 }
 
 /// Whether the other does at least so much.

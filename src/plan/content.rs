@@ -20,8 +20,6 @@ impl PartialEq for Content<'_> {
     }
 }
 
-impl Eq for Content<'_> {}
-
 impl Hash for Content<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self.0 {

@@ -19,13 +19,20 @@ impl Work<'_, '_> {
     ) -> Vec<OrderPair> {
         let order = along.order;
         let found = pairs(along, graph);
+        if found.is_empty() {
+            return Vec::new();
+        }
         let declared = self.before();
         let proved = |p: &super::pairs::Pair| p.kind == PairKind::Conflict && !p.whole;
+        let mut proofs: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for p in found.iter().filter(|p| proved(p)) {
+            proofs.entry(p.then).or_default().push(p.first);
+        }
         let mut before: Vec<Bits> = Vec::with_capacity(order.len());
         for (k, i) in order.iter().enumerate() {
             let mut mine = graph.all[k].clone();
             let firsts = declared[*i].iter().filter_map(|f| place.get(f).copied());
-            let proofs = found.iter().filter(|p| p.then == k && proved(p)).map(|p| p.first);
+            let proofs = proofs.get(&k).into_iter().flatten().copied();
             for first in firsts.chain(proofs).chain(graph.direct[k].iter().copied()) {
                 mine.insert(first);
                 if let Some(theirs) = before.get(first) {

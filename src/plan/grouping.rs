@@ -1,54 +1,42 @@
 //! From fixes to groups of paths that do not touch each other, each with the parts of the fixes that touch it.
 
-use super::cell::Cell;
 use super::chains::Marks;
-use super::paths;
-use super::replay::{Cells, Group, Parts, Replay, Replayed, Step, number};
+use super::paths::{self, Grouped};
+use super::replay::{Group, Parts, Replay, Step};
 use super::types::{Candidate, PlanInput};
 use crate::fix::{Change, Payload};
-use crate::patch::FilePatch;
 use crate::tree::{Entry, Tree, TreePath};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock};
 
 impl<'a> Replay<'a> {
     pub fn new(fixes: &[Candidate<'a>], input: &PlanInput<'a>) -> Self {
         let (start, store, resolutions) = (input.start, input.store, input.resolutions);
-        let mut groups: Vec<Group<'a>> =
-            paths::groups(fixes).into_par_iter().map(|paths| group(paths, start)).collect();
-        let mut of_path: HashMap<&TreePath, usize> = HashMap::new();
-        for (g, group) in groups.iter().enumerate() {
-            of_path.extend(group.paths.iter().map(|p| (*p, g)));
-        }
-        let touched = |fix: &Candidate<'a>| {
-            let mut mine: Vec<usize> = fix.payload.paths().map(|p| of_path[p]).collect();
+        let Grouped { groups, parts } = paths::groups(fixes);
+        let mut groups: Vec<Group<'a>> = groups.into_par_iter().map(|paths| group(paths, start)).collect();
+        let touched = |parts: &Vec<Option<usize>>| {
+            let mut mine: Vec<usize> = parts.iter().flatten().copied().collect();
             mine.sort_unstable();
             mine.dedup();
             mine
         };
-        let of_fix: Vec<Vec<usize>> = fixes.par_iter().map(touched).collect();
-        for (i, (fix, mine)) in fixes.iter().zip(&of_fix).enumerate() {
+        let of_fix: Vec<Vec<usize>> = parts.iter().map(touched).collect();
+        for (i, ((fix, mine), parts)) in fixes.iter().zip(&of_fix).zip(&parts).enumerate() {
             match fix.payload {
                 Payload::Patch(files) if mine.len() == 1 => {
-                    groups[mine[0]].steps.insert(i, Step::Patch(Parts::All(files)));
+                    groups[mine[0]].steps.insert(i, Step::Patch(Parts::new(files, None)));
                 }
                 Payload::Patch(files) => {
-                    let mut split: BTreeMap<usize, Vec<&FilePatch>> = BTreeMap::new();
-                    for fp in files {
-                        if let Some(p) = fp.new.as_ref().or(fp.old.as_ref()) {
-                            split.entry(of_path[p]).or_default().push(fp);
-                        }
-                    }
-                    for (g, of) in split {
-                        let some = Parts::Some { of, together: OnceLock::new() };
-                        groups[g].steps.insert(i, Step::Patch(some));
+                    for g in mine {
+                        let which = (0..parts.len()).filter(|k| parts[*k] == Some(*g)).collect();
+                        groups[*g].steps.insert(i, Step::Patch(Parts::new(files, Some(which))));
                     }
                 }
                 Payload::Overlay(changes) => {
                     let mut split: BTreeMap<usize, Vec<&Change>> = BTreeMap::new();
-                    for change in changes {
-                        split.entry(of_path[change.paths()[0]]).or_default().push(change);
+                    for (change, g) in changes.iter().zip(parts) {
+                        split.entry(g.unwrap_or_default()).or_default().push(change);
                     }
                     for (g, changes) in split {
                         groups[g].steps.insert(i, Step::Overlay(changes));
@@ -62,10 +50,10 @@ impl<'a> Replay<'a> {
     }
 }
 
-fn group<'a>(paths: Vec<&'a TreePath>, start: &Tree) -> Group<'a> {
-    let cells: Cells = paths.iter().map(|p| start.get(p).and_then(Cell::of_entry).map(Arc::new)).collect();
+fn group<'a>(paths: Vec<&'a TreePath>, start: &'a Tree) -> Group<'a> {
+    let there: Vec<Option<&Entry>> = paths.iter().map(|p| start.get(p)).collect();
     let mut nested = Vec::new();
-    for (below, path) in paths.iter().enumerate() {
+    for (below, path) in paths.iter().enumerate().filter(|_| paths.len() > 1) {
         for above in path.ancestors() {
             if let Ok(i) = paths.binary_search(&&above) {
                 nested.push((i, below));
@@ -74,10 +62,10 @@ fn group<'a>(paths: Vec<&'a TreePath>, start: &Tree) -> Group<'a> {
     }
     let folders = paths
         .iter()
-        .zip(&cells)
-        .map(|(p, cell)| {
+        .zip(&there)
+        .map(|(p, there)| {
             // Below a file or link there is nothing.
-            if cell.is_some() {
+            if matches!(there, Some(Entry::File { .. } | Entry::Symlink { .. })) {
                 return false;
             }
             let from = format!("{p}/");
@@ -88,7 +76,6 @@ fn group<'a>(paths: Vec<&'a TreePath>, start: &Tree) -> Group<'a> {
                 .any(|(q, e)| !matches!(e, Entry::Folder) && paths.binary_search(&q).is_err())
         })
         .collect();
-    let mut replayed = Replayed::default();
-    number(&mut replayed, cells);
-    Group { paths, steps: BTreeMap::new(), folders, nested, brought: OnceLock::new(), replayed: Mutex::new(replayed) }
+    let (brought, replayed) = (OnceLock::new(), OnceLock::new());
+    Group { paths, there, steps: BTreeMap::new(), folders, nested, brought, replayed }
 }

@@ -4,6 +4,7 @@
 //! nowhere in the start tree nor in the added lines of a fix before the one that introduces them.
 
 use super::bits::Bits;
+use super::replay::Replay;
 use super::types::{Hint, HintKind, Place};
 use super::vocabulary::in_tree;
 use super::work::Work;
@@ -11,6 +12,8 @@ use crate::fix::Payload;
 use crate::patch::{Body, FilePatch, LineKind};
 use crate::report::{Code, Error, Finding};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Shorter words are too common to mean anything.
@@ -20,8 +23,13 @@ const CODED: usize = 48;
 /// Further words named in one hint.
 const MORE: usize = 4;
 
-/// Words with their first places.
-type Added<'a> = BTreeMap<&'a [u8], Place>;
+/// The words that a fix adds and does not take out or keep, ascending, each with the part of its patch and the line in
+/// which it stands first; and the parts that make a file, with their lines.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Words {
+    added: Vec<(String, usize, u32)>,
+    made: Vec<(usize, u32)>,
+}
 
 /// A word as a place in the order uses it.
 struct Use {
@@ -36,37 +44,50 @@ struct Use {
 ///
 /// # Errors
 /// `io`, `source-changed` where a file of the start tree cannot be read.
-pub(super) fn hints(work: &Work<'_, '_>, order: &[usize], all: &[Bits]) -> Result<Vec<Hint>, Error> {
+pub(super) fn hints<'a>(
+    work: &Work<'a, '_>,
+    replay: &Replay<'a>,
+    order: &[usize],
+    all: &[Bits],
+) -> Result<Vec<Hint>, Error> {
     let mut uses: BTreeMap<&[u8], Vec<Use>> = BTreeMap::new();
-    let mut files: HashMap<&[u8], (usize, Place)> = HashMap::new();
-    let there: HashSet<&[u8]> = work.input.start.entries.keys().map(|p| p.name().as_bytes()).collect();
+    let mut files: HashMap<&[u8], (usize, usize, u32)> = HashMap::new();
+    let names: OnceCell<HashSet<&[u8]>> = OnceCell::new();
+    let there = || names.get_or_init(|| work.input.start.entries.keys().map(|p| p.name().as_bytes()).collect());
     let words = |i: &usize| match work.fixes[*i].payload {
-        Payload::Patch(parts) => (parts.as_slice(), added(parts)),
-        Payload::Overlay(_) => (&[] as &[FilePatch], Added::new()),
+        Payload::Patch(files) => replay.of_fix_alone("words", *i, || Words::of(files)),
+        Payload::Overlay(_) => Words::default(),
     };
-    let of_fix: Vec<(&[FilePatch], Added<'_>)> = order.par_iter().map(words).collect();
-    let most = of_fix.iter().map(|(_, words)| words.len()).sum();
-    let mut introduced: HashMap<&[u8], (usize, Place)> = HashMap::with_capacity(most);
-    for (k, (parts, words)) in of_fix.into_iter().enumerate() {
-        for (word, place) in words {
-            let known = files.get(word).map(|f| (f, true)).or_else(|| introduced.get(word).map(|w| (w, false)));
+    let of_fix: Vec<Words> = order.par_iter().map(words).collect();
+    // The new path of a part of the fix at a place.
+    let path = |k: usize, part: usize| match work.fixes[order[k]].payload {
+        Payload::Patch(files) => files.names().nth(part).and_then(|(_, new)| new),
+        Payload::Overlay(_) => None,
+    };
+    let place = |(k, part, line): (usize, usize, u32)| path(k, part).map(|path| Place { path: path.clone(), line });
+    let most = of_fix.iter().map(|words| words.added.len()).sum();
+    let mut introduced: HashMap<&[u8], (usize, usize, u32)> = HashMap::with_capacity(most);
+    for (k, words) in of_fix.iter().enumerate() {
+        for (word, part, line) in &words.added {
+            let (word, here) = (word.as_bytes(), (k, *part, *line));
+            let known = files.get(word).map(|f| (*f, true)).or_else(|| introduced.get(word).map(|w| (*w, false)));
             match known {
-                Some(((on, at), file)) if *on != k => {
-                    let (introduced, used) = (at.clone(), place);
-                    uses.entry(word).or_default().push(Use { fix: k, on: *on, introduced, used, file });
+                Some((at, file)) if at.0 != k => {
+                    if let (Some(introduced), Some(used)) = (place(at), place(here)) {
+                        uses.entry(word).or_default().push(Use { fix: k, on: at.0, introduced, used, file });
+                    }
                 }
                 Some(_) => {}
                 None if is_name(word) => {
-                    introduced.insert(word, (k, place));
+                    introduced.insert(word, here);
                 }
                 None => {}
             }
         }
-        for part in parts.iter().filter(|p| p.old.is_none() || p.rename || p.copy) {
-            let Some(path) = part.new.as_ref().filter(|p| p.name().len() >= SHORTEST) else { continue };
-            if !there.contains(path.name().as_bytes()) {
-                let place = Place { path: path.clone(), line: part.line };
-                files.entry(path.name().as_bytes()).or_insert((k, place));
+        for (part, line) in &words.made {
+            let Some(path) = path(k, *part) else { continue };
+            if !there().contains(path.name().as_bytes()) {
+                files.entry(path.name().as_bytes()).or_insert((k, *part, *line));
             }
         }
     }
@@ -159,11 +180,23 @@ pub(super) fn left_behind(hints: &[Hint], keeps: impl Fn(&Hint) -> (bool, bool))
     out
 }
 
-/// The words that a patch adds and that it does not have in the lines it takes out or keeps, each with its first place.
-fn added(parts: &[FilePatch]) -> Added<'_> {
-    let mut out = Added::new();
+impl Words {
+    fn of(parts: &[FilePatch]) -> Self {
+        let added = added(parts).into_iter().map(|(word, (part, line))| {
+            // Words are of ASCII letters, digits and a few signs.
+            (String::from_utf8_lossy(word).into_owned(), part, line)
+        });
+        let made = parts.iter().enumerate().filter(|(_, p)| {
+            (p.old.is_none() || p.rename || p.copy) && p.new.as_ref().is_some_and(|path| path.name().len() >= SHORTEST)
+        });
+        Self { added: added.collect(), made: made.map(|(k, p)| (k, p.line)).collect() }
+    }
+}
+
+fn added(parts: &[FilePatch]) -> BTreeMap<&[u8], (usize, u32)> {
+    let mut out = BTreeMap::new();
     let mut old: Vec<&[u8]> = Vec::new();
-    for part in parts {
+    for (k, part) in parts.iter().enumerate() {
         let (Some(path), Body::Text(hunks)) = (part.new.as_ref(), &part.body) else { continue };
         if is_prose(path.name()) {
             continue;
@@ -179,7 +212,7 @@ fn added(parts: &[FilePatch]) -> Added<'_> {
                 let coded =
                     line.bytes.split(u8::is_ascii_whitespace).any(|w| w.len() >= CODED && w.iter().all(is_coded));
                 for word in words(&line.bytes).filter(|_| !coded) {
-                    out.entry(word).or_insert_with(|| Place { path: path.clone(), line: at() });
+                    out.entry(word).or_insert_with(|| (k, at()));
                 }
             }
         }
@@ -188,7 +221,9 @@ fn added(parts: &[FilePatch]) -> Added<'_> {
         if out.is_empty() {
             break;
         }
-        words(line).for_each(|word| drop(out.remove(word)));
+        for word in words(line) {
+            out.remove(word);
+        }
     }
     out
 }

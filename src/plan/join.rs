@@ -124,9 +124,14 @@ impl<'a> Replay<'a> {
 
     /// The merges of an order, by fix in order, then by path.
     pub(super) fn path_merges(&self, order: &[usize]) -> Vec<PathMerge> {
-        let place: HashMap<usize, usize> = order.iter().enumerate().map(|(k, f)| (*f, k)).collect();
         let mut out: Vec<(usize, PathMerge)> = Vec::new();
-        for (g, group) in self.groups.iter().enumerate().filter(|(_, group)| self.may_join(group)) {
+        let groups: Vec<(usize, &Group<'a>)> =
+            self.groups.iter().enumerate().filter(|(_, group)| self.may_join(group)).collect();
+        if groups.is_empty() {
+            return Vec::new();
+        }
+        let place: HashMap<usize, usize> = order.iter().enumerate().map(|(k, f)| (*f, k)).collect();
+        for (g, group) in groups {
             let mut state: StateId = 0;
             let mut before: Vec<(usize, Cells)> = Vec::new();
             let mut here: Vec<(usize, usize)> =

@@ -43,7 +43,7 @@ pub(super) fn plan_least(input: &PlanInput<'_>, proving: Proving) -> Result<Plan
         // Without a set that applies, the plain selection says why.
         return plan_once(input, true, proving);
     };
-    let left = hints(&work, order, &graph.all)
+    let left = hints(&work, &replay, order, &graph.all)
         .map_err(|error| Refusal::of(vec![super::types::Proof::Unreadable { error }]))?;
     let kept = |id: &FixId| number(id).and_then(|i| along.place(i)).is_some_and(|k| least.keep.has(k));
     let behind = left_behind(&left, |h| (kept(&h.fix), kept(&h.on)));

@@ -62,9 +62,14 @@ impl Needs {
         let n = along.order.len();
         let chains = self.chains.as_ref()?;
         let marks = along.replay.marks.as_ref()?;
+        let among = before_on(along, j)?;
+        if among.is_empty() {
+            // Nobody before it shares a path with it: it needs what it must.
+            return Some(direct(&self.closed(must, n), &self.all, n));
+        }
         let key = chains.seen("needs", along, j, must)?;
         // One after the other, as the key has them: how both interleave is no part of it.
-        let mut among = before_on(along, j)?;
+        let mut among = among;
         among.extend(must);
         let known: Option<Vec<usize>> = marks.known(key);
         if let Some(mut direct) =
@@ -84,6 +89,9 @@ impl Needs {
 }
 
 fn direct(set: &Bits, all: &[Bits], n: usize) -> Vec<usize> {
+    if set.is_empty() {
+        return Vec::new();
+    }
     let mut covered = Bits::new(n);
     let mut out = Vec::new();
     for i in set.iter().rev() {

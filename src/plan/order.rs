@@ -208,7 +208,7 @@ impl<'a, 'r> Bag<'a, 'r> {
 
     /// Whether a fix applies to what a group has now, and the key of the group after it.
     fn applies(&mut self, g: usize, fix: usize) -> (bool, Option<Key>) {
-        let marked = self.replay.marks.as_ref().zip(self.now[g].key).map(|(m, key)| (m, m.step(key, fix)));
+        let marked = self.replay.marks.as_ref().zip(self.now[g].key).map(|(m, key)| (m, m.step(fix, &[key])));
         if let Some((yes, key)) = marked.and_then(|(m, key)| Some((m.applies(key)?, key))) {
             return (yes, Some(key));
         }
@@ -223,14 +223,23 @@ impl<'a, 'r> Bag<'a, 'r> {
     /// Places a fix if it applies now; whether it did.
     fn place(&mut self, fix: usize) -> bool {
         let replay = self.replay;
-        let mut next = Vec::with_capacity(replay.of_fix[fix].len());
-        for g in &replay.of_fix[fix] {
-            let (yes, key) = self.applies(*g, fix);
-            if !yes {
-                return false;
+        let here = &replay.of_fix[fix];
+        let keys: Option<Vec<Key>> = here.iter().map(|g| self.now[*g].key).collect();
+        let all = replay.marks.as_ref().zip(keys).map(|(m, keys)| (m, m.step(fix, &keys)));
+        let next = match all.and_then(|(m, key)| Some((m, m.applies(key)?))) {
+            Some((_, false)) => return false,
+            Some((marks, true)) => here.iter().map(|g| (*g, self.now[*g].key.map(|k| marks.step(fix, &[k])))).collect(),
+            None => {
+                let next = self.try_to_place(fix);
+                if let Some((marks, key)) = all.filter(|_| here.len() > 1) {
+                    marks.note_applies(key, next.is_some());
+                }
+                match next {
+                    Some(next) => next,
+                    None => return false,
+                }
             }
-            next.push((*g, key));
-        }
+        };
         for (g, key) in next {
             self.now[g].behind.push(fix);
             self.now[g].key = key;
@@ -238,6 +247,19 @@ impl<'a, 'r> Bag<'a, 'r> {
         self.placed.push(fix);
         self.there[fix] = true;
         true
+    }
+
+    /// The key of every group that a fix touches after it, if it applies now.
+    fn try_to_place(&mut self, fix: usize) -> Option<Vec<(usize, Option<Key>)>> {
+        let mut next = Vec::with_capacity(self.replay.of_fix[fix].len());
+        for g in &self.replay.of_fix[fix] {
+            let (yes, key) = self.applies(*g, fix);
+            if !yes {
+                return None;
+            }
+            next.push((*g, key));
+        }
+        Some(next)
     }
 
     /// Why a fix does not apply now.

@@ -39,7 +39,8 @@ pub(super) fn pairs(along: &Along<'_, '_>, needs: &Needs) -> Vec<Pair> {
         .flat_map_iter(|g| {
             let here = &along.touching[g];
             let mut out = Vec::new();
-            for (k, &j) in here.iter().enumerate() {
+            // The first one has none before it.
+            for (k, &j) in here.iter().enumerate().skip(1) {
                 // With the places of those before it among `here`.
                 let tried = || -> Vec<(usize, Shown)> {
                     let others = (0..k).filter(|i| !all[j].has(here[*i]));

@@ -3,7 +3,8 @@
 //! An entry's key is a digest of everything that the answer depends on, so an entry that is there is right, and one that
 //! is missing costs only time.
 
-use crate::tree::Hasher;
+use crate::tree::{Digest, Hasher};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher as Hashing};
 use std::ops::Range;
@@ -13,15 +14,21 @@ use std::sync::{Mutex, PoisonError};
 /// Answers by key: those that were read, and those that are new.
 #[derive(Debug, Default)]
 pub struct Remembered {
+    /// All that was remembered once, and what came since.
+    read: [Answers; 2],
+    new: Mutex<BTreeMap<Key, Vec<u8>>>,
+    /// Nobody keeps what is new.
+    fleeting: bool,
+}
+
+/// Answers that were read together.
+#[derive(Debug, Default)]
+struct Answers {
     /// Ascending by key.
     known: Vec<Known>,
     /// By the beginning of a key: the place of the first entry that begins so or higher.
     begins: Vec<usize>,
-    /// All answers that were read.
-    answers: Vec<u8>,
-    new: Mutex<BTreeMap<Key, Vec<u8>>>,
-    /// Nobody keeps what is new.
-    fleeting: bool,
+    bytes: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -31,20 +38,40 @@ struct Known {
     used: AtomicBool,
 }
 
-impl Remembered {
-    /// Reads what [`Remembered::bytes`] gave; of anything else, nothing is remembered.
-    pub fn read(bytes: Vec<u8>) -> Self {
+impl Answers {
+    fn read(bytes: Vec<u8>) -> Self {
         let known = entries(&bytes).unwrap_or_default();
+        if known.is_empty() {
+            return Self::default();
+        }
         let mut begins = vec![0; BEGINNINGS + 1];
         known.iter().for_each(|known| begins[known.key.beginning() + 1] += 1);
         (0..BEGINNINGS).for_each(|k| begins[k + 1] += begins[k]);
-        Self { known, begins, answers: bytes, ..Self::default() }
+        Self { known, begins, bytes }
     }
 
     fn known(&self, key: Key) -> Option<&Known> {
         let (from, to) = (*self.begins.get(key.beginning())?, *self.begins.get(key.beginning() + 1)?);
         let few = self.known.get(from..to)?;
         few.binary_search_by_key(&key, |known| known.key).ok().map(|at| &few[at])
+    }
+
+    fn get(&self, key: Key) -> Option<&[u8]> {
+        let known = self.known(key)?;
+        known.used.store(true, Ordering::Relaxed);
+        self.bytes.get(known.at.clone())
+    }
+}
+
+impl Remembered {
+    /// Reads what [`Remembered::bytes`] gave; of anything else, nothing is remembered.
+    pub fn read(bytes: Vec<u8>) -> Self {
+        Self::read_both(bytes, Vec::new())
+    }
+
+    /// The same with what [`Remembered::since`] gave after it.
+    pub fn read_both(bytes: Vec<u8>, since: Vec<u8>) -> Self {
+        Self { read: [Answers::read(bytes), Answers::read(since)], ..Self::default() }
     }
 
     /// Remembers for one run alone.
@@ -66,9 +93,11 @@ impl Remembered {
         }
         let mut all: Vec<(&Key, &[u8])> = new.iter().map(|(k, v)| (k, v.as_slice())).collect();
         let mut rest: Vec<(&Key, &[u8])> = Vec::new();
-        for known in self.known.iter().filter(|known| !new.contains_key(&known.key)) {
-            let to = if known.used.load(Ordering::Relaxed) { &mut all } else { &mut rest };
-            to.push((&known.key, &self.answers[known.at.clone()]));
+        for answers in &self.read {
+            for known in answers.known.iter().filter(|known| !new.contains_key(&known.key)) {
+                let to = if known.used.load(Ordering::Relaxed) { &mut all } else { &mut rest };
+                to.push((&known.key, &answers.bytes[known.at.clone()]));
+            }
         }
         let mut room: usize = all.iter().map(|(_, v)| v.len()).sum();
         for (key, answer) in rest {
@@ -77,23 +106,32 @@ impl Remembered {
                 all.push((key, answer));
             }
         }
-        all.sort_unstable();
-        let mut out = Vec::with_capacity(all.iter().map(|(_, v)| BEFORE + v.len()).sum());
-        for (key, answer) in all {
-            let Ok(length) = u32::try_from(answer.len()) else { continue };
-            out.extend_from_slice(&key.0);
-            out.extend_from_slice(&length.to_le_bytes());
-            out.extend_from_slice(answer);
-        }
-        Some(out)
+        Some(written(all))
     }
 
-    pub(super) fn get(&self, key: Key) -> Option<Vec<u8>> {
-        if let Some(known) = self.known(key) {
-            known.used.store(true, Ordering::Relaxed);
-            return Some(self.answers[known.at.clone()].to_vec());
+    /// Where little is new: that, and what came since all was remembered, which then needs not be written again.
+    pub fn since(&self) -> Option<Vec<u8>> {
+        let new = self.new.lock().unwrap_or_else(PoisonError::into_inner);
+        let [all, since] = &self.read;
+        let size: usize = new.values().map(|answer| BEFORE + answer.len()).sum();
+        if new.is_empty() || (since.bytes.len() + size).saturating_mul(FEWER) > all.bytes.len() {
+            return None;
         }
-        self.new.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+        let before = since.known.iter().filter(|known| !new.contains_key(&known.key));
+        let before = before.map(|known| (&known.key, &since.bytes[known.at.clone()]));
+        Some(written(before.chain(new.iter().map(|(k, v)| (k, v.as_slice()))).collect()))
+    }
+
+    /// Whether something came since all was remembered.
+    pub fn has_since(&self) -> bool {
+        !self.read[1].known.is_empty()
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<Cow<'_, [u8]>> {
+        if let Some(known) = self.read.iter().find_map(|answers| answers.get(key)) {
+            return Some(Cow::Borrowed(known));
+        }
+        self.new.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned().map(Cow::Owned)
     }
 
     pub(super) fn put(&self, key: Key, answer: Vec<u8>) {
@@ -101,6 +139,21 @@ impl Remembered {
     }
 }
 
+fn written(mut all: Vec<(&Key, &[u8])>) -> Vec<u8> {
+    all.sort_unstable();
+    all.dedup_by_key(|(key, _)| **key);
+    let mut out = Vec::with_capacity(all.iter().map(|(_, v)| BEFORE + v.len()).sum());
+    for (key, answer) in all {
+        let Ok(length) = u32::try_from(answer.len()) else { continue };
+        out.extend_from_slice(&key.0);
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(answer);
+    }
+    out
+}
+
+/// What came since is this many times smaller than all, or is put to it.
+const FEWER: usize = 8;
 /// Bytes before an answer: its key and its length.
 const BEFORE: usize = 20;
 /// Beginnings of keys that are told apart: keys are digests, so few have the same.
@@ -130,9 +183,9 @@ pub(super) struct Key([u8; 16]);
 impl Key {
     /// `what` is the question; nothing else begins so.
     pub(super) fn of(what: &str, on: impl Hash) -> Self {
-        let mut into = Into(Hasher::new());
+        let mut into = Into { few: [0; FEW], length: 0, more: None };
         (what, on).hash(&mut into);
-        let digest = into.0.finish();
+        let digest = into.digest();
         let mut out = [0; 16];
         out.copy_from_slice(&digest.0[..16]);
         Self(out)
@@ -147,11 +200,39 @@ impl Key {
     }
 }
 
-struct Into(Hasher);
+/// Most keys are of less than this many bytes, in many pieces: those are put side by side first.
+const FEW: usize = 256;
+
+struct Into {
+    few: [u8; FEW],
+    length: usize,
+    more: Option<Hasher>,
+}
+
+impl Into {
+    fn digest(self) -> Digest {
+        let few = &self.few[..self.length];
+        match self.more {
+            None => Digest::of(few),
+            Some(mut hasher) => {
+                hasher.update(few);
+                hasher.finish()
+            }
+        }
+    }
+}
 
 impl Hashing for Into {
     fn write(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        if let Some(free) = self.few.get_mut(self.length..self.length + bytes.len()) {
+            free.copy_from_slice(bytes);
+            self.length += bytes.len();
+            return;
+        }
+        let hasher = self.more.get_or_insert_with(Hasher::new);
+        hasher.update(&self.few[..self.length]);
+        hasher.update(bytes);
+        self.length = 0;
     }
 
     fn finish(&self) -> u64 {
@@ -172,12 +253,40 @@ mod tests {
         first.put(b, Vec::new());
         let bytes = first.bytes().unwrap();
         let next = Remembered::read(bytes.clone());
-        assert_eq!((next.get(a), next.get(b)), (Some(b"one".to_vec()), Some(Vec::new())));
+        assert_eq!((next.get(a).as_deref(), next.get(b).as_deref()), (Some(&b"one"[..]), Some(&[][..])));
         assert_eq!(next.bytes(), None, "nothing is new");
         for cut in 1..bytes.len() {
             let part = Remembered::read(bytes[..cut].to_vec());
-            assert!(part.get(a).is_none_or(|v| v == b"one"), "{cut}");
+            assert!(part.get(a).is_none_or(|v| *v == b"one"[..]), "{cut}");
         }
+    }
+
+    #[test]
+    fn a_little_that_is_new_is_written_beside_all_and_a_lot_is_put_to_it() {
+        let first = Remembered::default();
+        (0..100).for_each(|k| first.put(Key::of("old", k), vec![0; 10]));
+        assert_eq!(first.since(), None);
+        let (all, mut since) = (first.bytes().unwrap(), Vec::new());
+        let mut times = 0;
+        loop {
+            let next = Remembered::read_both(all.clone(), since.clone());
+            assert_eq!(next.has_since(), times > 0);
+            assert!((0..times).all(|k| next.get(Key::of("new", k)).is_some()));
+            assert!((0..100).all(|k| next.get(Key::of("old", k)).is_some()));
+            assert_eq!(next.since(), None, "nothing is new");
+            next.put(Key::of("new", times), vec![1; 10]);
+            times += 1;
+            match next.since() {
+                Some(bytes) => since = bytes,
+                None => {
+                    let all = Remembered::read(next.bytes().unwrap());
+                    assert!((0..100).all(|k| all.get(Key::of("old", k)).is_some()));
+                    assert!((0..times).all(|k| all.get(Key::of("new", k)).is_some()));
+                    break;
+                }
+            }
+        }
+        assert!((5..20).contains(&times), "{times}");
     }
 
     #[test]

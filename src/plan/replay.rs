@@ -7,7 +7,7 @@
 use super::brought::Brought;
 use super::cell::Cell;
 use super::chains::Marks;
-use crate::fix::{Change, FixId, Resolution};
+use crate::fix::{Change, Files, FixId, Resolution};
 use crate::patch::{FilePatch, FileState, Mode, Reject};
 use crate::report::Error;
 use crate::tree::{Bytes, Digest, Entry, Store, Tree, TreePath};
@@ -25,22 +25,22 @@ pub(super) enum Step<'a> {
     Overlay(Vec<&'a Change>),
 }
 
-/// The parts of a patch in one group.
-pub(super) enum Parts<'a> {
-    All(&'a [FilePatch]),
-    /// Side by side once they are replayed: what is remembered is not.
-    Some {
-        of: Vec<&'a FilePatch>,
-        together: OnceLock<Vec<FilePatch>>,
-    },
+/// The parts of a patch in one group, side by side once they are replayed: what is remembered is not.
+pub(super) struct Parts<'a> {
+    pub(super) of: &'a Files,
+    /// None where all are.
+    pub(super) which: Option<Vec<usize>>,
+    together: OnceLock<Vec<FilePatch>>,
 }
 
-impl Parts<'_> {
+impl<'a> Parts<'a> {
+    pub(super) fn new(of: &'a Files, which: Option<Vec<usize>>) -> Self {
+        Self { of, which, together: OnceLock::new() }
+    }
+
     pub(super) fn files(&self) -> &[FilePatch] {
-        match self {
-            Self::All(files) => files,
-            Self::Some { of, together } => together.get_or_init(|| of.iter().map(|f| (*f).clone()).collect()),
-        }
+        let Some(which) = &self.which else { return self.of };
+        self.together.get_or_init(|| which.iter().filter_map(|k| self.of.get(*k)).cloned().collect())
     }
 }
 
@@ -54,6 +54,8 @@ pub(super) struct Replayed {
 /// Paths that belong together, and the fixes that touch them.
 pub struct Group<'a> {
     pub paths: Vec<&'a TreePath>,
+    /// What the start tree has at each.
+    pub(super) there: Vec<Option<&'a Entry>>,
     pub(super) steps: BTreeMap<usize, Step<'a>>,
     /// Paths that are folders of the start tree with something in it that no fix touches.
     pub(super) folders: Vec<bool>,
@@ -61,10 +63,19 @@ pub struct Group<'a> {
     pub(super) nested: Vec<(usize, usize)>,
     /// What only hunks bring, once that was asked for.
     pub(super) brought: OnceLock<Brought>,
-    pub(super) replayed: Mutex<Replayed>,
+    pub(super) replayed: OnceLock<Mutex<Replayed>>,
 }
 
 impl Group<'_> {
+    /// What was replayed; most groups are never asked.
+    fn replayed(&self) -> std::sync::MutexGuard<'_, Replayed> {
+        lock(self.replayed.get_or_init(|| {
+            let mut replayed = Replayed::default();
+            number(&mut replayed, self.there.iter().map(|e| e.and_then(Cell::of_entry).map(Arc::new)).collect());
+            Mutex::new(replayed)
+        }))
+    }
+
     /// The fixes that touch this group, in the order in which they were given.
     pub fn fixes(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
         self.steps.keys().copied()
@@ -93,6 +104,17 @@ pub struct Replay<'a> {
 }
 
 impl Replay<'_> {
+    /// What is found out about a fix by itself, as it is remembered or as it is found now.
+    pub(super) fn of_fix_alone<T>(&self, what: &str, fix: usize, make: impl FnOnce() -> T) -> T
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned,
+    {
+        match self.marks.as_ref().filter(|m| m.last()) {
+            Some(marks) => marks.answer(marks.alone(what, fix), make),
+            None => make(),
+        }
+    }
+
     /// A content that could not be read on the way, if any.
     pub fn broken(&self) -> Option<Error> {
         lock(&self.broken).clone()
@@ -104,14 +126,14 @@ impl Replay<'_> {
     /// What is refused first.
     pub fn step(&self, g: usize, state: StateId, fix: usize) -> Result<StateId, Arc<Reject>> {
         let group = &self.groups[g];
-        let mut replayed = lock(&group.replayed);
+        let mut replayed = group.replayed();
         if let Some(known) = replayed.steps.get(&(state, fix)) {
             return known.clone();
         }
         let cells = replayed.states[state as usize].clone();
         drop(replayed);
         let made = self.apply(group, &cells, fix);
-        replayed = lock(&group.replayed);
+        replayed = group.replayed();
         let number = made.map_err(Arc::new).map(|cells| number(&mut replayed, cells));
         replayed.steps.insert((state, fix), number.clone());
         number
@@ -138,7 +160,7 @@ impl Replay<'_> {
 
     /// The cells of a state, by path of the group.
     pub fn cells(&self, g: usize, state: StateId) -> Cells {
-        lock(&self.groups[g].replayed).states[state as usize].clone()
+        self.groups[g].replayed().states[state as usize].clone()
     }
 
     /// The bytes of a cell.
@@ -172,7 +194,7 @@ impl Replay<'_> {
     }
 }
 
-pub(super) fn number(replayed: &mut Replayed, cells: Cells) -> StateId {
+fn number(replayed: &mut Replayed, cells: Cells) -> StateId {
     let key: Vec<_> = cells.iter().map(|c| c.as_ref().map(|c| (c.mode, c.digest))).collect();
     let next = StateId::try_from(replayed.states.len()).unwrap_or(StateId::MAX);
     let Replayed { states, numbers, .. } = replayed;

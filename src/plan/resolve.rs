@@ -167,7 +167,7 @@ impl<'a> Work<'a, '_> {
         if !proofs.is_empty() {
             return self.refuse(replay, proofs);
         }
-        let hints = match hints(&self, order, &graph.all) {
+        let hints = match hints(&self, replay, order, &graph.all) {
             Ok(hints) => hints,
             Err(error) => return self.refuse(replay, vec![Proof::Unreadable { error }]),
         };

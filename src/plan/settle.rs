@@ -7,7 +7,6 @@ use super::types::DropCause;
 use super::work::Work;
 use crate::report::{Code, Finding};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 impl<'a> Work<'a, '_> {
     /// Says what is left out of the order and why, and what is odd about what stays.
@@ -17,8 +16,11 @@ impl<'a> Work<'a, '_> {
             let message = format!("left out: '{}' supersedes it", self.fixes[new].id);
             self.findings.push(Finding::new(Code::Superseded, self.fixes[old].id, message));
         }
-        // A table that grows hashes every content again.
-        let mut seen: HashMap<Content<'_>, usize> = HashMap::with_capacity(ordered.order.len());
+        // By mark: the first fix of each content that has it.
+        let mut seen: HashMap<u64, Vec<usize>> = HashMap::with_capacity(ordered.order.len());
+        let marks: Vec<u64> = self.marks(replay).iter().map(|marks| marks.whole).collect();
+        let content = |i: usize| Content(self.fixes[i].payload);
+        let alike = |with: &[usize], i: usize| with.iter().copied().find(|other| content(*other) == content(i));
         let mut findings = Vec::new();
         for &i in &ordered.order {
             if replay.of_fix[i].is_empty() {
@@ -28,21 +30,19 @@ impl<'a> Work<'a, '_> {
                 );
                 continue;
             }
-            match seen.entry(Content(self.fixes[i].payload)) {
-                Entry::Occupied(other) => {
-                    let other = self.fixes[*other.get()].id;
-                    let message = format!("it has the same content as '{other}', and both apply");
+            let with = seen.entry(marks[i]).or_default();
+            match alike(with, i) {
+                Some(other) => {
+                    let message = format!("it has the same content as '{}', and both apply", self.fixes[other].id);
                     let twice = Finding::new(Code::Duplicate, self.fixes[i].id, message);
                     findings.push(twice.next("remove one of the two"));
                 }
-                Entry::Vacant(free) => {
-                    free.insert(i);
-                }
+                None => with.push(i),
             }
         }
         let mut causes = Vec::new();
         for &i in &ordered.contained {
-            causes.push(match seen.get(&Content(self.fixes[i].payload)).copied() {
+            causes.push(match seen.get(&marks[i]).and_then(|with| alike(with, i)) {
                 Some(other) => {
                     let message = format!("left out: it has the same content as '{}'", self.fixes[other].id);
                     findings

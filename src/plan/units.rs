@@ -1,8 +1,10 @@
 //! The single changes of a fix, comparable across fixes: which lines take which lines' place, between which.
 
+use super::content::Content;
 use crate::fix::{Change, Payload};
 use crate::patch::{BinaryHunk, Body, FilePatch, Hunk, LineKind, Mode};
 use crate::tree::TreePath;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash};
 
@@ -96,14 +98,18 @@ pub(super) fn units(payload: &Payload) -> HashMap<Unit<'_>, usize> {
     out
 }
 
-/// A number for each unit of a fix, and for each that takes one back: equal units have equal numbers, and where numbers
-/// are equal it is worth looking.
-pub(super) struct UnitMarks {
+/// Numbers that are equal where what they stand for is: then it is worth looking. They are remembered for the same sources
+/// only, and those are named with the same hash of the standard library.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Marks {
+    /// The content as a whole.
+    pub(super) whole: u64,
+    /// Each unit of the fix, and each that takes one back; sorted.
     pub(super) here: Vec<u64>,
     pub(super) back: Vec<u64>,
 }
 
-impl UnitMarks {
+impl Marks {
     pub(super) fn new(payload: &Payload) -> Self {
         let (mut here, mut back) = (Vec::new(), Vec::new());
         each(payload, |unit| {
@@ -115,15 +121,16 @@ impl UnitMarks {
             list.sort_unstable();
             list.dedup();
         }
-        Self { here, back }
+        Self { whole: hash(Content(payload)), here, back }
     }
+}
+
+fn hash(what: impl Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(what)
 }
 
 /// The number of a unit, and of what takes it back; lines are looked at once for both.
 fn both_marks(unit: &Unit<'_>) -> (u64, u64) {
-    fn hash(what: impl Hash) -> u64 {
-        BuildHasherDefault::<DefaultHasher>::default().hash_one(what)
-    }
     match unit {
         Unit::Lines { path, old, new, beside } => {
             let (old, new) = (hash(old), hash(new));

@@ -26,7 +26,8 @@ pub(super) fn in_tree<'w>(wanted: &HashSet<&'w [u8]>, input: &PlanInput<'_>) -> 
     let contents = contents(input.start);
     if let Some(remembered) = input.remembered.filter(|r| r.lasts()) {
         let key = Key::of("vocabulary", &contents);
-        let known = remembered.get(key).or_else(|| learn(remembered, key, &contents, input.store));
+        let known = remembered.get(key);
+        let known = known.or_else(|| learn(remembered, key, &contents, input.store).map(std::borrow::Cow::Owned));
         if let Some(all) = known {
             let all: Vec<&[u8]> = all.chunks_exact(SHORT).collect();
             return Ok(wanted.iter().copied().filter(|w| all.binary_search(&short(w).as_slice()).is_ok()).collect());

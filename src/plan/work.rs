@@ -1,12 +1,16 @@
 //! What is being planned: the fixes by number, which of them are in the order, and which stand for others.
 
 use super::order::Before;
+use super::replay::Replay;
 use super::resolve::Proving;
 use super::shrink::circles_of_supersedes;
 use super::types::{Candidate, DropCause, Dropped, PlanInput, Proof, Refusal};
+use super::units::Marks;
 use crate::fix::FixId;
 use crate::report::Finding;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 pub(super) struct Work<'a, 'i> {
     pub(super) input: &'i PlanInput<'a>,
@@ -22,6 +26,7 @@ pub(super) struct Work<'a, 'i> {
     /// What a selection keeps, once that is known.
     pub(super) kept: Option<BTreeSet<usize>>,
     pub(super) proving: Proving,
+    marks: OnceLock<Vec<Marks>>,
 }
 
 impl<'a, 'i> Work<'a, 'i> {
@@ -53,6 +58,7 @@ impl<'a, 'i> Work<'a, 'i> {
             findings: Vec::new(),
             kept: None,
             proving,
+            marks: OnceLock::new(),
         };
         let circles = work.supersedes_circles();
         if !circles.is_empty() {
@@ -65,6 +71,12 @@ impl<'a, 'i> Work<'a, 'i> {
         }
         work.supersede(heed);
         Ok(work)
+    }
+
+    /// By fix: what tells it from others.
+    pub(super) fn marks(&self, replay: &Replay<'a>) -> &[Marks] {
+        let of = |(i, fix): (usize, &Candidate<'a>)| replay.of_fix_alone("marks", i, || Marks::new(fix.payload));
+        self.marks.get_or_init(|| self.fixes.par_iter().enumerate().map(of).collect())
     }
 
     /// Everything that is left out by name.

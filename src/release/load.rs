@@ -2,7 +2,7 @@
 
 use super::config::{BaseConfig, Config, DEFAULT_TRACK, TrackConfig};
 use super::paths::{Classes, deletes_nothing, unused_names, unused_patterns};
-use crate::fix::{Fix, FixId, FixSet, Variant, read_fixes};
+use crate::fix::{Fix, FixId, FixSet, Variant, read_fixes, read_fixes_again};
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Source, SourceOptions, read_source, read_source_again};
 use rayon::prelude::*;
@@ -109,7 +109,7 @@ fn assemble(file: &Path, mut config: Config, all: bool, past: Option<Past<'_>>) 
     let declared = if config.tracks.is_empty() { vec![default_track()] } else { config.tracks.clone() };
     let of_fixes = dir.join(config.release.fixes.as_deref().unwrap_or(Path::new("fixes")));
     let (fixes, tracks) = rayon::join(
-        || read_fixes(&of_fixes),
+        || load_fixes(&of_fixes, &config, past),
         || declared.into_iter().map(|t| load_track(&dir, &config, t, past)).collect::<Result<Vec<Track>>>(),
     );
     // Of faults in both, always the same one is told.
@@ -135,6 +135,16 @@ fn assemble(file: &Path, mut config: Config, all: bool, past: Option<Past<'_>>) 
     }
     findings.extend(unused_names(&config, &fixes));
     Ok(Release { dir, file: file.to_path_buf(), config, classes, fixes, tracks, findings })
+}
+
+fn load_fixes(dir: &Path, config: &Config, past: Option<Past<'_>>) -> Result<FixSet> {
+    let Some(past) = past else { return read_fixes(dir) };
+    let name = format!("fixes {}", config.component.name);
+    let (fixes, after) = read_fixes_again(dir, &(past.recall)(&name))?;
+    if let Some(after) = after {
+        (past.remember)(&name, &after);
+    }
+    Ok(fixes)
 }
 
 fn default_track() -> TrackConfig {

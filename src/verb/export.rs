@@ -118,7 +118,7 @@ fn original(fix: &Fix, payload: &Payload, file: &Path) -> Result<(Vec<u8>, Strin
         let prefixed = bytes.split(|b| *b == b'\n').any(|l| l.starts_with(b"diff --git a/"));
         for strip in if prefixed { [1, 0, 2, 3, 4] } else { [0, 1, 2, 3, 4] } {
             let options = ParseOptions { strip, reverse, ..ParseOptions::default() };
-            if parse(&bytes, &options).is_ok_and(|found| found == *wanted) {
+            if parse(&bytes, &options).is_ok_and(|found| found == **wanted) {
                 let level = if strip == 1 { String::new() } else { format!("-p{strip}") };
                 let said = [level, if reverse { "-R".to_owned() } else { String::new() }];
                 return Ok((bytes, said.join(" ").trim().to_owned()));

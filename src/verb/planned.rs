@@ -112,7 +112,9 @@ fn plan_track<'a>(
     let holds: Vec<&Hold> = holds.collect();
     // Whoever made another planner finds nothing.
     let key = format!("plan {} {} {}", env!("CUMULATE_SOURCES"), release.config.component.name, track.name);
-    let remembered = memo.map(|m| Remembered::read(m.recall(&key).unwrap_or_default()));
+    let later = format!("{key} since");
+    let read = |memo: &Memo<'_>, key: &str| memo.recall(key).unwrap_or_default();
+    let remembered = memo.map(|m| Remembered::read_both(read(m, &key), read(m, &later)));
     let outcome = plan(&PlanInput {
         fixes: candidates.clone(),
         start,
@@ -127,8 +129,15 @@ fn plan_track<'a>(
         remembered: remembered.as_ref(),
     })
     .map_err(|refusal| Refusal { absent: absent(release, track, &refusal), ..refusal });
-    if let (Some(memo), Some(bytes), Ok(_)) = (memo, remembered.and_then(|r| r.bytes()), &outcome) {
-        memo.remember(&key, &bytes);
+    if let (Some(memo), Some(remembered), Ok(_), false) = (memo, &remembered, &outcome, release.fixes.changed()) {
+        if let Some(since) = remembered.since() {
+            memo.remember(&later, &since);
+        } else if let Some(all) = remembered.bytes() {
+            memo.remember(&key, &all);
+            if remembered.has_since() {
+                memo.remember(&later, &[]);
+            }
+        }
     }
     findings.extend(never_written(release, &candidates, outcome.as_ref().ok()));
     findings.extend(passed(release, selection));
