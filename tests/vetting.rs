@@ -290,7 +290,7 @@ impl Scene {
         let policy = Policy::parse(&self.policy, "trust.toml", Path::new("")).unwrap();
         let mut all = vec![self.release_by(&self.release, "release"), sign(&self.vetting(), &self.viktor)];
         all.extend(self.envelopes.iter().cloned());
-        policy.verify(&self.judged, &all.iter().map(Vec::as_slice).collect::<Vec<_>>(), NOW).map(drop)
+        policy.verify("a.cup", &self.judged, &all.iter().map(Vec::as_slice).collect::<Vec<_>>(), NOW).map(drop)
     }
 
     fn add(&mut self, change: impl Fn(&mut Vetting)) {

@@ -202,7 +202,7 @@ impl Unverified {
         let envelopes: Vec<&[u8]> = self.package.envelopes().collect();
         let mut judged = self.package.judged();
         judged.best_before = judged.best_before.filter(|_| !self.stale);
-        let trust = policy.verify(&judged, &envelopes, now)?;
+        let trust = policy.verify(&self.container.name, &judged, &envelopes, now)?;
         let listings = self.check_contents()?;
         Ok(Bundle::new(self.container, self.package, listings, Some(trust)))
     }

@@ -26,6 +26,7 @@ mod trust_args;
 #[cfg(feature = "build")]
 mod trusting;
 mod use_args;
+mod use_text;
 mod using;
 #[cfg(feature = "build")]
 mod vet_args;

@@ -78,14 +78,16 @@ pub enum TrustCommand {
         #[command(flatten)]
         form: Output,
     },
-    /// Show the versions of a trust root, who signed each and who still can.
-    #[command(after_help = "Examples:\n  cumulate trust show trust.root")]
+    /// Show the versions of a trust root, who signed each and who still can; or what a delegation gives to whom.
+    #[command(after_help = "Examples:\n  cumulate trust show trust.root\n  cumulate trust show holiday.json")]
     Show {
+        /// A trust root, or what `trust delegate` wrote.
         root: PathBuf,
         #[command(flatten)]
         form: Output,
     },
-    /// Say which signatures a bundle has, lacks, and who can give them; exit code 4 while some are missing.
+    /// Say which signatures and waivers a bundle has, why some do not count, which it lacks, and who can give them; exit
+    /// code 4 while some are missing.
     #[command(after_help = "Examples:\n  cumulate trust status redis-7.2.6.cup --policy trust.root")]
     Status {
         bundle: PathBuf,

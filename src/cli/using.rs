@@ -1,17 +1,13 @@
 //! Commands of those who use bundles: verify, apply, roll back, status.
 
-use super::out::{Out, done, findings, heading};
-use super::render::{bytes, count, safe, short};
-use super::style::dim;
+use super::out::Out;
 use super::use_args::{DriftArg, Trust, Using};
-use crate::bundle::{Bundle, State};
+use super::use_text::{apply_text, doctor_text, rollback_text, status_text, verify_text};
+use crate::bundle::Bundle;
 use crate::disk::Disk;
-use crate::install::{
-    AllowDrift, Applied, Condition, Diagnosis, Doing, Health, Mending, Options, Outcome, Resumed, RollbackOptions,
-    RolledBack, Status, TARGET, Undone,
-};
-use crate::report::{Error, ErrorCode, Level, PROGRAM, Result};
-use crate::trust::{Outcome as Signature, Policy, PublicKey};
+use crate::install::{AllowDrift, Applied, Options, RollbackOptions};
+use crate::report::{Error, ErrorCode, Level, Result};
+use crate::trust::{Policy, PublicKey};
 use crate::verb::{self, Belief, VerifyReport};
 use std::path::Path;
 
@@ -112,7 +108,8 @@ pub fn run(command: Using) -> Result<u8> {
     }
 }
 
-fn denied(a: &Applied) -> bool {
+/// Whether an apply that was only rehearsed would be refused.
+pub(super) fn denied(a: &Applied) -> bool {
     a.findings.iter().any(|f| f.level == Level::Deny)
 }
 
@@ -131,258 +128,14 @@ fn verified(bundle: &Path, trust: &Trust) -> Result<(Bundle, VerifyReport)> {
     verb::verify(bundle, &policy, now())
 }
 
-fn verify_text(r: &VerifyReport) -> String {
-    let mut text = heading(format!(
-        "{} {}{}",
-        r.component,
-        r.version,
-        r.sequence.map_or(String::new(), |s| format!(" (sequence {s})"))
-    ));
-    text += &format!("{}\n\n", dim(r.root));
-    for step in &r.steps {
-        text += &done(format!("{:>2}. {}; {}", step.number, step.check, safe(&step.found)));
-    }
-    text.push('\n');
-    for role in &r.roles {
-        text += &format!(
-            "role {}: {} of {} ({})\n",
-            safe(&role.role),
-            role.have,
-            role.threshold,
-            safe(&role.signed_by.join(", "))
-        );
-    }
-    for s in r.signatures.iter().filter(|s| !s.reason.is_empty()) {
-        if matches!(s.outcome, Signature::Counted | Signature::Delegates) {
-            text += &format!("by {}, role {}: {}\n", safe(&s.name), safe(&s.role), safe(&s.reason));
-            continue;
-        }
-        text += &format!("a signature by {} does not count: {}\n", short(&s.key), safe(&s.reason));
-    }
-    for a in &r.attestations {
-        let verdict = if a.reason.is_empty() { format!("by {}", a.by) } else { a.reason.clone() };
-        text += &format!("attestation {}: {}\n", safe(&a.predicate_type), safe(&verdict));
-    }
-    for base in &r.bases {
-        let proof = r.proofs.iter().find(|p| p.base == base.name);
-        let state = match (base.complete, proof) {
-            (false, _) => "not in this copy",
-            (true, None) => "complete",
-            (true, Some(p)) if p.holds() => "complete; applied to a copy: reached the target, and rolled back exactly",
-            (true, Some(_)) => "complete, but see below",
-        };
-        text += &format!("base {}: {state}\n", safe(&base.name));
-    }
-    text += &findings(&r.findings);
-    if !r.findings.iter().any(|f| f.level == Level::Deny) {
-        text += &done(if r.partial { "verified, as far as this copy goes" } else { "verified" });
-    }
-    text
-}
-
-fn doctor_text(d: &Diagnosis, dir: &Path) -> String {
-    let nearest = if d.nearest == TARGET {
-        format!("{} {}", safe(&d.component), safe(&d.version))
-    } else {
-        format!("base {}", safe(&d.nearest))
-    };
-    let mut text = match d.health {
-        Health::AtTarget => done(format!("{} is at {} {}", dir.display(), safe(&d.component), safe(&d.version))),
-        Health::Base => done(format!("{} is {nearest}", dir.display())),
-        Health::Composed => format!(
-            "{} is no base as a whole, but every file is as one of these has it: {}\n",
-            dir.display(),
-            safe(&d.composed.join(", "))
-        ),
-        Health::Drifted => format!("{} is no base; the nearest is {nearest}\n", dir.display()),
-    };
-    for a in &d.ailments {
-        let known = match a.known.as_slice() {
-            [] => safe(&a.found),
-            known => format!("as in {}", safe(&known.join(", "))),
-        };
-        let mending = match &a.mending {
-            Mending::Nothing => "needs no bytes".into(),
-            Mending::Copy { from } => format!("the target's content stands at {}", safe(from)),
-            Mending::Full { base } => format!("{} from what base {} carries", bytes(a.bytes), safe(base)),
-            Mending::Delta { base } => format!("{} as a delta of base {}", bytes(a.bytes), safe(base)),
-            Mending::Elsewhere if a.bytes == 0 => "only with intact files (--from FOLDER)".into(),
-            Mending::Elsewhere => format!("only with intact files (--from FOLDER), {}", bytes(a.bytes)),
-        };
-        text += &format!("  {}: {known}; mending: {mending}\n", safe(a.path.as_str()));
-    }
-    if !d.ailments.is_empty() {
-        text += &format!("mending reads {} of the bundle\n", bytes(d.bytes));
-    }
-    for u in &d.in_use {
-        text += &format!("open: {} by {} (process {})\n", safe(u.path.as_str()), safe(&u.program), u.pid);
-    }
-    text
-}
-
-fn resumed(r: Option<Resumed>) -> &'static str {
-    match r {
-        None => "",
-        Some(Resumed::Discarded) => "The preparations of an interrupted run were thrown away.\n",
-        Some(Resumed::FinishedApply) => "An interrupted apply was finished first.\n",
-        Some(Resumed::FinishedRollback) => "An interrupted run was undone first.\n",
-    }
-}
-
-/// The ids behind a count, if there are any and not too many to read.
-fn named(ids: &[&str]) -> String {
-    match ids {
-        [] => String::new(),
-        [first @ .., _] if first.len() >= 12 => format!(": {} …", safe(&ids[..12].join(", "))),
-        _ => format!(": {}", safe(&ids.join(", "))),
-    }
-}
-
-fn apply_text(a: &Applied, dir: &Path) -> String {
-    let mut text = resumed(a.resumed).to_owned();
-    let release = format!("{} {}", safe(&a.component), safe(&a.version));
-    if a.outcome == Outcome::NothingToDo {
-        text += &done(format!("{} is at {release} already, nothing to do", dir.display()));
-        return text + &findings(&a.findings);
-    }
-    if a.outcome == Outcome::Recorded {
-        text += &done(format!("{} has every file of {release} already; it is recorded as that now", dir.display()));
-        return text + &findings(&a.findings);
-    }
-    if a.bases.is_empty() && a.steps.is_empty() {
-        let what = format!("{} has every file of {release} already; apply would only record it", dir.display());
-        return text + &done(what) + &findings(&a.findings);
-    }
-    text += &match a.bases.as_slice() {
-        [] => format!("the code of {release} is there already, its config files are not\n"),
-        names => format!("recognised base {}\n", safe(&names.join(", also called "))),
-    };
-    for s in &a.steps {
-        let from = s.from.as_ref().filter(|f| **f != s.path).map_or(String::new(), |f| format!(" from {f}"));
-        text += &format!("  {:8} {}{}\n", s.what, safe(s.path.as_str()), safe(&from));
-    }
-    for h in &a.hooks {
-        text += &format!("  {:8} {}: {}\n", "hook", safe(&h.id), safe(&h.run.join(" ")));
-    }
-    if a.in_place > 0 {
-        let n = count(a.in_place, "file", "files");
-        text += &format!("one by one: {n}; of the old versions what the new ones lack is kept\n");
-    }
-    text += &findings(&a.findings);
-    let fixed: Vec<&str> =
-        a.fixes.iter().filter(|f| matches!(f.state, State::Added | State::Partly)).map(|f| f.id.as_str()).collect();
-    let n = count(fixed.len(), "fix", "fixes");
-    if a.outcome == Outcome::DryRun {
-        let would = if denied(a) { "As it stands it would be refused; else it" } else { "It" };
-        text += &format!(
-            "Nothing was changed. {would} would take {} of disk and bring {n}: {}\n",
-            bytes(a.disk),
-            safe(&fixed.join(", "))
-        );
-    } else {
-        text += &done(format!("{} is at {release} now, with {n} more{}", dir.display(), named(&fixed)));
-    }
-    text
-}
-
 fn rollback(dir: &Path, options: &RollbackOptions, out: Out) -> Result<u8> {
     let back = verb::rollback(dir, options)?;
     out.result("rollback", &back, |r| rollback_text(r, dir))?;
     Ok(0)
 }
 
-fn rollback_text(r: &RolledBack, dir: &Path) -> String {
-    let name = |r: &crate::install::ReleaseName| format!("{} {}", safe(&r.component), safe(&r.version));
-    let from = r.from.as_ref().map_or_else(|| "an interrupted run".into(), name);
-    let mut text = match r.outcome {
-        Undone::Resumed(Resumed::Discarded) => {
-            done("The preparations of an interrupted run were thrown away; nothing had changed")
-        }
-        Undone::Resumed(_) => done(format!("{}: the interrupted run over {from} was undone", dir.display())),
-        Undone::RolledBack => done(format!(
-            "{} is back from {from}; all that the apply touched is exactly as it was before ({})",
-            dir.display(),
-            count(r.steps, "step", "steps")
-        )),
-    };
-    for kept in &r.kept {
-        text += &format!("your edit is kept as {}\n", safe(kept.as_str()));
-    }
-    text += &findings(&r.findings);
-    if let Some(to) = &r.to {
-        text +=
-            &format!("installed now: {}; one can go back {} more\n", name(to), count(r.left as usize, "time", "times"));
-    }
-    text
-}
-
 pub fn status(dir: &Path, out: Out) -> Result<u8> {
     let status = verb::status(dir)?;
     out.result("status", &status, |s| status_text(s, dir))?;
     Ok(status.exit())
-}
-
-fn status_text(s: &Status, dir: &Path) -> String {
-    let what = s.installed.as_ref().map(|r| format!("{} {}", safe(&r.component), safe(&r.version)));
-    let mut text = match s.state {
-        Condition::None => format!("{}: cumulate has installed nothing here\n", dir.display()),
-        Condition::Installed => heading(format!("{}: {}", dir.display(), what.unwrap_or_default())),
-        Condition::Busy => format!("{}: another cumulate is working on it right now\n", dir.display()),
-        Condition::Interrupted => heading(match s.interrupted {
-            Some(Doing::Restoring) => {
-                format!("{}: a rollback was interrupted; run 'rollback' again to finish it", dir.display())
-            }
-            _ => format!("{}: interrupted; run 'apply' again to finish, or 'rollback' to undo", dir.display()),
-        }),
-    };
-    for id in &s.uncertain {
-        text +=
-            &format!("hook {} was under way: whether it ended is not known, and going on runs it again\n", safe(id));
-    }
-    if let Some(r) = &s.installed {
-        text += &format!("bundle {}\nbase was {}\n", r.bundle, safe(&r.base));
-        let n = |want: State| s.fixes.iter().filter(|f| f.state == want).count();
-        text += &format!(
-            "{} added by it, {} there before\n",
-            count(n(State::Added) + n(State::Partly), "fix", "fixes"),
-            n(State::Contained)
-        );
-    }
-    if let Some(end) = s.best_before {
-        let (day, past) = (crate::trust::show_time(end), now() > end);
-        text += &if past {
-            format!("its best-before has passed ({day}): there should be a newer release by now\n")
-        } else {
-            format!("it is the current release until {day}, if no newer one comes before\n")
-        };
-    }
-    for d in &s.drift {
-        text += &format!("drifted: {} ({})\n", safe(d.path.as_str()), safe(&d.found));
-    }
-    if let (false, Some(r)) = (s.drift.is_empty(), &s.installed) {
-        text += &format!(
-            "to put them right: {PROGRAM} doctor FILE.cup {} --repair --from FOLDER, where FILE.cup is {} {} and FOLDER \
-             has intact files of it\n",
-            dir.display(),
-            safe(&r.component),
-            safe(&r.version)
-        );
-    }
-    for p in &s.config {
-        let gone = if p.under(dir).symlink_metadata().is_ok() { "edited here" } else { "deleted here" };
-        text += &format!("{gone}, and kept so: {}\n", safe(p.as_str()));
-    }
-    for p in &s.beside {
-        text += &format!("waits beside your edit, not in effect until you merge it: {}\n", safe(p.as_str()));
-    }
-    if s.state == Condition::Installed && s.drift.is_empty() {
-        text += &done(match s.config.is_empty() {
-            true => "every file is as it was installed",
-            false => "every other file is as it was installed",
-        });
-    }
-    if !s.rollback.is_empty() {
-        text += &format!("one can roll back {}\n", count(s.rollback.len(), "time", "times"));
-    }
-    text
 }

@@ -74,13 +74,16 @@ fn base(b: &VettedBase) -> String {
     let name = safe(&b.base);
     let Some(runs) = &b.runs else { return format!("base {name}: waived\n") };
     let t = &runs.tests;
+    let excused = if t.excused.is_empty() { String::new() } else { format!(", {} skipped or to do", t.excused.len()) };
     let mut text = format!(
-        "base {name}: {} passed; in the base {}, in the target {}\n",
-        count(t.passed.len(), "test", "tests"),
+        "base {name}: {} passed{excused}; in the base {}, in the target {}\n",
+        count(t.count(), "test", "tests"),
         runs.in_base.end,
         runs.in_target.end
     );
-    for (what, names) in [("fails in the base too", &t.warned), ("fails now", &t.failed)] {
+    for (what, names) in
+        [("skipped or to do", &t.excused), ("fails in the base too", &t.warned), ("fails now", &t.failed)]
+    {
         text += &names.iter().map(|n| format!("  {what}: {}\n", safe(n))).collect::<String>();
     }
     if !t.failed.is_empty() || !t.warned.is_empty() {

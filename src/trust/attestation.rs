@@ -68,7 +68,7 @@ impl Policy {
                 let outside = mine.and_then(|k| k.span.outside(now));
                 let reason = match (mine, outside) {
                     (None, _) => "no key of the policy signed it".into(),
-                    (_, Some(why)) => format!("the key is {why}"),
+                    (_, Some(why)) => format!("the key {why}"),
                     _ if said.subject != subject => "it is about another root manifest".into(),
                     _ => String::new(),
                 };

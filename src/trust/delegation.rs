@@ -1,6 +1,7 @@
 //! Delegations: enough keys of a role let one more key speak in it until a day, for a holiday.
 
 use super::policy::{Evidence, PolicyKey, Span};
+use super::root::ROOT;
 use super::time::{parse_time, show_time};
 use super::{Envelope, KeyId, Policy, PublicKey, Signer};
 use crate::report::{Error, ErrorCode, Result};
@@ -9,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Another type than statements have, so that no signature of the one is one of the other.
 pub const DELEGATION_PAYLOAD_TYPE: &str = "application/vnd.cumulate.delegation.v1+json";
+
+/// Whoever signs roots decides who signs the next, so that nobody stands in for them.
+const NOBODY_DELEGATES_ROOT: &str = "nobody can delegate the role 'root'";
 
 /// A role of a component that a key may speak in for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +64,18 @@ impl Delegation {
         })
     }
 
+    /// What no signature can make count.
+    ///
+    /// # Errors
+    /// `usage` for the role of roots.
+    pub fn possible(&self) -> Result<()> {
+        if self.role != ROOT {
+            return Ok(());
+        }
+        let next = "give the key the role in a next version: cumulate trust rotate FILE --policy new.toml --key KEY";
+        Err(Error::new(ErrorCode::Usage, ROOT, NOBODY_DELEGATES_ROOT).next(next))
+    }
+
     /// Signs it with one more key; `false` if this key has signed it already.
     ///
     /// # Errors
@@ -89,6 +105,9 @@ impl Policy {
 
     /// Why a delegation gives its key nothing.
     pub(super) fn void(&self, d: &Delegation, envelope: &Envelope, component: &str, now: u64) -> Option<String> {
+        if d.role == ROOT {
+            return Some(NOBODY_DELEGATES_ROOT.into());
+        }
         let Some(role) = self.roles.get(&d.role) else {
             return Some(format!("the policy has no role '{:.80}'", d.role.escape_debug()));
         };
@@ -102,7 +121,7 @@ impl Policy {
             return Some(format!("the delegate's key is the policy's own key '{}'", known.name));
         }
         if let Some(why) = (Span { from: None, to: Some(d.expires) }).outside(now) {
-            return Some(format!("the delegation is {why}"));
+            return Some(format!("the delegation {why}"));
         }
         let signed = self.signers(&d.role, envelope, now).len();
         (signed < role.threshold)

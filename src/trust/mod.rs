@@ -42,6 +42,7 @@ mod encrypted;
 mod envelope;
 mod key;
 mod policy;
+mod policy_file;
 mod root;
 mod signer;
 mod source;
@@ -59,13 +60,13 @@ pub use delegation::{DELEGATION_PAYLOAD_TYPE, Delegation};
 pub use envelope::{Envelope, MAX_ENVELOPE, MAX_SIGNATURES, PAYLOAD_TYPE};
 pub use key::{KeyId, PublicKey, SecretKey};
 pub use policy::{Evidence, Policy, RELEASE, Role};
-pub use root::{ROOT_PAYLOAD_TYPE, RootRole, RootVersion, TrustRoot};
+pub use root::{ROOT, ROOT_PAYLOAD_TYPE, RootRole, RootVersion, TrustRoot};
 pub use signer::{Signer, SignerSource};
 pub use source::{KeySource, Place};
 pub use statement::{Claim, PREDICATE_TYPE, Statement};
 pub use time::{parse_time, show_time};
 pub use uri::TokenUri;
-pub use verify::{Judged, Outcome, RoleState, SignatureState, TrustReport};
+pub use verify::{Judged, Outcome, RoleState, SignatureState, TrustReport, Waiver};
 pub use vetting::{Binding, Said, TEST_RESULT_TYPE, TestResult, Vetting, WAIVER_TYPE, Word};
 
 /// The media type of an envelope as a blob of its own.

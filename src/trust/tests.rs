@@ -132,7 +132,7 @@ fn days_end_at_their_last_second() {
     let words = "valid-from = 2027-01-01\nexpires = 2027-12-31\n";
     for (text, what) in [(format!("{words}{}", pem(&k)), "policy"), (format!("{}{words}", pem(&k)), "key")] {
         let p = parse(&text).unwrap();
-        let at = |now| p.verify(&judged(subject, says()), &[&envelope], now).map(|_| ()).map_err(|e| e.code);
+        let at = |now| p.verify("a.cup", &judged(subject, says()), &[&envelope], now).map(|_| ()).map_err(|e| e.code);
         assert_eq!(at(first - 1), Err(ErrorCode::Expired), "{what}");
         assert_eq!(at(first), Ok(()), "{what}");
         assert_eq!(at(last), Ok(()), "{what}");
@@ -141,11 +141,11 @@ fn days_end_at_their_last_second() {
     let p = parse(&pem(&k)).unwrap();
     let mut fresh = judged(subject, says());
     fresh.best_before = Some(last);
-    let at = |now| p.verify(&fresh, &[&envelope], now).map(|_| ()).map_err(|e| e.code);
+    let at = |now| p.verify("a.cup", &fresh, &[&envelope], now).map(|_| ()).map_err(|e| e.code);
     assert_eq!((at(0), at(last), at(last + 1)), (Ok(()), Ok(()), Err(ErrorCode::Expired)), "best-before");
     let offset = parse(&format!("expires = 2027-12-31T23:59:59+01:00\n{}", pem(&k))).unwrap();
-    assert!(offset.verify(&judged(subject, says()), &[&envelope], last - 3600).is_ok());
-    assert!(offset.verify(&judged(subject, says()), &[&envelope], last - 3599).is_err());
+    assert!(offset.verify("a.cup", &judged(subject, says()), &[&envelope], last - 3600).is_ok());
+    assert!(offset.verify("a.cup", &judged(subject, says()), &[&envelope], last - 3599).is_err());
 }
 
 #[test]
@@ -204,16 +204,19 @@ fn every_way_to_borrow_a_signature_has_its_answer() {
         let second = second.to_json();
         let report = policy.look(&judged(subject, says()), &[&first, &second], 0);
         assert_eq!(report.signatures.last().unwrap().outcome, want, "{name}");
-        let e = policy.verify(&judged(subject, says()), &[&first, &second], 0).unwrap_err();
+        let e = policy.verify("a.cup", &judged(subject, says()), &[&first, &second], 0).unwrap_err();
         assert_eq!(e.code, ErrorCode::Untrusted, "{name}");
         assert!(e.message.contains("1 of 2"), "{name}: {}", e.message);
     }
     let second = good(&b).to_json();
-    assert_eq!(policy.verify(&judged(subject, says()), &[&first, &second], 0).unwrap().roles[0].signed_by.len(), 2);
+    assert_eq!(
+        policy.verify("a.cup", &judged(subject, says()), &[&first, &second], 0).unwrap().roles[0].signed_by.len(),
+        2
+    );
     let mut elsewhere = says();
     elsewhere.component = "redis".into();
     assert_eq!(
-        policy.verify(&judged(subject, elsewhere), &[&first, &second], 0).unwrap_err().code,
+        policy.verify("a.cup", &judged(subject, elsewhere), &[&first, &second], 0).unwrap_err().code,
         ErrorCode::Untrusted
     );
 }

@@ -37,7 +37,7 @@ pub enum Outcome {
     WrongRole,
     /// The key has expired or is not valid yet.
     Expired,
-    /// Tests that did not pass, or a waiver where the policy takes none.
+    /// Tests that did not pass, or a waiver that has expired or that the policy does not take.
     NotPassed,
     /// It gives another key the right to speak, and counts towards nothing itself.
     Delegates,
@@ -60,6 +60,20 @@ pub struct SignatureState {
     /// Bases that a test result or waiver covers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub covers: Vec<String>,
+    /// What it waives, if it is a waiver that its key did sign, whether it counts or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Waiver>,
+}
+
+/// A waiver for bases of the bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiver {
+    /// Who answers for it.
+    pub owner: String,
+    pub reason: String,
+    /// The last moment at which it counts.
+    pub expires: String,
+    pub bases: Vec<String>,
 }
 
 /// One required role: how many different keys signed in it.
@@ -93,15 +107,16 @@ pub struct TrustReport {
 }
 
 impl Policy {
-    /// Verifies that the document is signed as this policy demands at time `now` (seconds since 1970).
+    /// Verifies that the document is signed as this policy demands at time `now` (seconds since 1970); `file` is where
+    /// it lies, for messages.
     ///
     /// # Errors
     /// `expired` for the policy itself, or if expired keys are what is missing; `unsigned` without
     /// any signature; `untrusted` for another component, and for too few signatures that count.
-    pub fn verify(&self, judged: &Judged, envelopes: &[&[u8]], now: u64) -> Result<TrustReport> {
+    pub fn verify(&self, file: &str, judged: &Judged, envelopes: &[&[u8]], now: u64) -> Result<TrustReport> {
         self.hopeless(judged, now)?;
         let report = self.look(judged, envelopes, now);
-        self.judge(&report)?;
+        self.judge(file, &report)?;
         Ok(report)
     }
 
@@ -111,7 +126,7 @@ impl Policy {
     /// `expired` for the policy itself and after best-before; `untrusted` for another component and a revoked bundle.
     pub fn hopeless(&self, judged: &Judged, now: u64) -> Result<()> {
         if let Some(why) = self.span.outside(now) {
-            return Err(Error::new(ErrorCode::Expired, &self.origin, format!("the policy is {why}"))
+            return Err(Error::new(ErrorCode::Expired, &self.origin, format!("the policy {why}"))
                 .next("get the current trust file; check this machine's clock if the date looks wrong"));
         }
         let Judged { subject, says, best_before, .. } = judged;
@@ -152,6 +167,7 @@ impl Policy {
                     outcome: Outcome::Unreadable,
                     reason: why,
                     covers: Vec::new(),
+                    waiver: None,
                 }),
             }
         }
@@ -197,10 +213,12 @@ impl Policy {
         }
     }
 
-    fn judge(&self, report: &TrustReport) -> Result<()> {
+    fn judge(&self, file: &str, report: &TrustReport) -> Result<()> {
         if report.signatures.is_empty() {
-            return Err(Error::new(ErrorCode::Unsigned, "bundle", "it carries no signature")
-                .next("get the signed one, or have it signed: cumulate sign FILE --key KEY --role release"));
+            return Err(Error::new(ErrorCode::Unsigned, file, "it carries no signature").next(format!(
+                "get one with the signatures wanted by {}, or have it signed: cumulate sign {file} --key KEY --role release",
+                self.origin
+            )));
         }
         let short: Vec<&RoleState> = report.roles.iter().filter(|r| !r.filled()).collect();
         if short.is_empty() {
@@ -221,14 +239,21 @@ impl Policy {
             let who = if s.name.is_empty() { s.key.get(..16).unwrap_or(&s.key) } else { &s.name };
             why.push(format!("not counted, by {}: {}", if who.is_empty() { "nobody" } else { who }, s.reason));
         }
+        // Whether the keys that have expired are all that is missing, on every base.
         let would_do = short.iter().all(|r| {
-            let expired = report.signatures.iter().filter(|s| s.role == r.role && s.outcome == Outcome::Expired);
-            let names: BTreeSet<&str> =
-                expired.map(|s| s.name.as_str()).chain(r.signed_by.iter().map(String::as_str)).collect();
-            names.len() >= r.threshold
+            let enough = |base: Option<&String>| {
+                let valid = |s: &&SignatureState| matches!(s.outcome, Outcome::Counted | Outcome::Expired);
+                let here = report.signatures.iter().filter(|s| s.role == r.role && valid(s));
+                let here = here.filter(|s| base.is_none_or(|b| s.covers.contains(b)));
+                here.map(|s| s.name.as_str()).collect::<BTreeSet<_>>().len() >= r.threshold
+            };
+            if r.missing.is_empty() { enough(None) } else { r.missing.iter().all(|b| enough(Some(b))) }
         });
-        let code = if would_do { ErrorCode::Expired } else { ErrorCode::Untrusted };
-        Err(Error::new(code, &self.origin, why.join("; "))
-            .next("get a bundle that enough of the trusted keys have signed"))
+        let wanted = format!("get one with the signatures wanted by {}", self.origin);
+        Err(match would_do {
+            true => Error::new(ErrorCode::Expired, file, why.join("; "))
+                .next(format!("{wanted}; check this machine's clock if the dates look wrong")),
+            false => Error::new(ErrorCode::Untrusted, file, why.join("; ")).next(wanted),
+        })
     }
 }

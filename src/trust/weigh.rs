@@ -3,7 +3,7 @@
 use super::policy::{Evidence, PolicyKey};
 use super::time::show_time;
 use super::{Claim, Delegation, Envelope, Judged, KeyId, Outcome, Policy, Said, SignatureState, Statement};
-use super::{TestResult, Vetting, Word};
+use super::{TestResult, Vetting, Waiver, Word};
 use crate::tree::Digest;
 
 /// What became of a signature that its key did make: the role, the verdict, and the bases that it covers.
@@ -12,11 +12,12 @@ struct Verdict {
     outcome: Outcome,
     reason: String,
     covers: Vec<String>,
+    waiver: Option<Waiver>,
 }
 
 impl Verdict {
     fn new(role: &str, outcome: Outcome, reason: impl Into<String>) -> Self {
-        Self { role: role.to_owned(), outcome, reason: reason.into(), covers: Vec::new() }
+        Self { role: role.to_owned(), outcome, reason: reason.into(), covers: Vec::new(), waiver: None }
     }
 }
 
@@ -39,6 +40,7 @@ impl Policy {
             outcome: v.outcome,
             reason: v.reason,
             covers: v.covers,
+            waiver: v.waiver,
         };
         let message = envelope.message();
         for (hint, signature) in &envelope.signatures {
@@ -89,8 +91,16 @@ impl Policy {
             Ok(said) => said,
             Err(why) => return Verdict::new("", Outcome::OtherStatement, why),
         };
+        let waiver = match &said {
+            Said::Vetting(v) => waived(v, judged),
+            Said::Release(_) => None,
+        };
+        Verdict { waiver, ..self.weigh_said(&said, id, key, judged, now) }
+    }
+
+    fn weigh_said(&self, said: &Said, id: KeyId, key: &PolicyKey, judged: &Judged, now: u64) -> Verdict {
         let role = said.role();
-        let (wrong, evidence) = match &said {
+        let (wrong, evidence) = match said {
             Said::Release(s) => (other_release(s, judged), Evidence::Signature),
             Said::Vetting(v) => (other_vetting(v, judged), Evidence::TestResult),
         };
@@ -108,17 +118,53 @@ impl Policy {
             };
             return Verdict::new(role, Outcome::WrongRole, why);
         }
-        if let Some(why) = key.span.outside(now) {
-            return Verdict::new(role, Outcome::Expired, format!("the key is {why}"));
-        }
-        match &said {
-            Said::Release(_) => Verdict::new(role, Outcome::Counted, ""),
-            Said::Vetting(v) => {
-                let (outcome, reason) = worth(&v.word, mine.waivers, now);
-                let covers = if outcome == Outcome::Counted { covered(v, judged) } else { Vec::new() };
-                Verdict { covers, ..Verdict::new(role, outcome, reason) }
+        let (mut outcome, mut reason, mut covers) = (Outcome::Counted, String::new(), Vec::new());
+        if let Said::Vetting(v) = said {
+            (outcome, reason) = worth(&v.word, mine.waivers, now);
+            if outcome == Outcome::Counted {
+                covers = covered(v, judged);
             }
         }
+        if let Some(why) = key.span.outside(now) {
+            (outcome, reason) = (Outcome::Expired, format!("the key {why}"));
+        }
+        Verdict { covers, ..Verdict::new(role, outcome, reason) }
+    }
+}
+
+impl Judged {
+    /// Why an envelope can count for this under no policy and at no time, whoever signed it.
+    pub fn hopeless(&self, envelope: &Envelope) -> Option<String> {
+        if envelope.signatures.is_empty() {
+            return Some("nobody has signed it".into());
+        }
+        if let Some(delegation) = Delegation::read(envelope) {
+            return match delegation {
+                Err(why) => Some(why),
+                Ok(d) if d.component != self.says.component => {
+                    Some(format!("the delegation is for the component '{:.80}'", d.component.escape_debug()))
+                }
+                Ok(d) => d.possible().err().map(|e| e.message),
+            };
+        }
+        if envelope.payload_type != super::PAYLOAD_TYPE {
+            return Some(format!("the payload is of another type: {:.80}", envelope.payload_type.escape_debug()));
+        }
+        match Said::read(&envelope.payload) {
+            Err(why) => Some(why),
+            Ok(Said::Release(s)) => other_release(&s, self),
+            Ok(Said::Vetting(v)) => other_vetting(&v, self).or_else(|| unpassed(&v.word)),
+        }
+    }
+}
+
+fn unpassed(word: &Word) -> Option<String> {
+    match word {
+        Word::Tested { result: TestResult::Warned | TestResult::Failed, warned, failed, .. } => {
+            let first = failed.first().or(warned.first()).map_or("a test", String::as_str);
+            Some(format!("the tests did not pass: {:.200}", first.escape_debug()))
+        }
+        _ => None,
     }
 }
 
@@ -146,13 +192,18 @@ fn covered(vetting: &Vetting, judged: &Judged) -> Vec<String> {
     judged.routes.iter().filter(|(_, b)| vetted.contains(b)).map(|(name, _)| name.clone()).collect()
 }
 
+fn waived(vetting: &Vetting, judged: &Judged) -> Option<Waiver> {
+    let Word::Waived { owner, reason, expires } = &vetting.word else { return None };
+    let (owner, reason, expires) = (owner.clone(), reason.clone(), show_time(*expires));
+    Some(Waiver { owner, reason, expires, bases: covered(vetting, judged) })
+}
+
 fn worth(word: &Word, waivers: bool, now: u64) -> (Outcome, String) {
     match word {
-        Word::Tested { result: TestResult::Passed, .. } => (Outcome::Counted, String::new()),
-        Word::Tested { warned, failed, .. } => {
-            let first = failed.first().or(warned.first()).map_or("a test", String::as_str);
-            (Outcome::NotPassed, format!("the tests did not pass: {:.200}", first.escape_debug()))
-        }
+        Word::Tested { .. } => match unpassed(word) {
+            None => (Outcome::Counted, String::new()),
+            Some(why) => (Outcome::NotPassed, why),
+        },
         Word::Waived { owner, reason, expires } => {
             let words = format!(
                 "waived by {:.80} until {}: {:.200}",
@@ -163,7 +214,7 @@ fn worth(word: &Word, waivers: bool, now: u64) -> (Outcome, String) {
             if !waivers {
                 (Outcome::NotPassed, format!("the policy takes no waivers: {words}"))
             } else if now > *expires {
-                (Outcome::Expired, format!("the waiver has expired: {words}"))
+                (Outcome::NotPassed, format!("the waiver has expired: {words}"))
             } else {
                 (Outcome::Counted, words)
             }

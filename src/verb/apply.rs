@@ -67,14 +67,14 @@ pub(super) fn believed(file: &Path, dir: &Path, belief: &Belief) -> Result<(Bund
     let remembered = install::memory(dir)?.trust;
     let opened = bundle::open(file)?;
     let opened = if belief.allow_stale { opened.accept_stale() } else { opened };
-    believe(opened, belief, remembered.as_deref(), dir)
+    believe(opened, belief, remembered.as_deref(), (file, dir))
 }
 
 fn believe(
     unverified: Unverified,
     belief: &Belief,
     remembered: Option<&str>,
-    dir: &Path,
+    (file, dir): (&Path, &Path),
 ) -> Result<(Bundle, Option<String>)> {
     let known = || -> Result<Option<Policy>> {
         let origin = format!("the policy that {} remembers", dir.display());
@@ -114,5 +114,6 @@ fn believe(
     } else {
         "give --pub FILE or --policy FILE"
     };
-    Err(Error::new(code, dir.display(), why).next(next))
+    let subject = if unsigned { file.display() } else { dir.display() };
+    Err(Error::new(code, subject, why).next(next))
 }

@@ -41,6 +41,7 @@ impl DelegationView {
 /// `exists`, `usage` for an impossible role or name, as [`Signer::open`].
 pub fn trust_delegate(delegation: &Delegation, key: SignerSource, file: &Path) -> Result<DelegationView> {
     super::sign::check_role(&delegation.role)?;
+    delegation.possible()?;
     let plain = |t: &str| !t.trim().is_empty() && t.len() <= 200 && !t.chars().any(char::is_control);
     if !plain(&delegation.name) || !plain(&delegation.component) {
         return Err(Error::new(ErrorCode::Usage, "delegate", "a name or component has 1 to 200 bytes on one line"));
@@ -57,17 +58,25 @@ pub(super) fn sign_delegation(bytes: &[u8], key: &SignerSource, file: &Path) -> 
     let delegation = Delegation::read(&envelope)?;
     Some((|| {
         let delegation = delegation.map_err(|why| Error::new(ErrorCode::Config, file.display(), why))?;
+        delegation.possible()?;
         Delegation::sign(&mut envelope, &Signer::open(key.clone())?)?;
         Disk::real().write_atomic(file, &[envelope.to_json(), b"\n".to_vec()].concat(), 0o644)?;
         Ok(DelegationView::of(&delegation, &envelope))
     })())
 }
 
+/// What a file delegates; `None` if these bytes are something else.
+pub(super) fn show_delegation(bytes: &[u8], file: &Path) -> Option<Result<DelegationView>> {
+    let envelope = Envelope::from_json(bytes.trim_ascii_end()).ok()?;
+    let delegation = Delegation::read(&envelope)?.map_err(|why| Error::new(ErrorCode::Config, file.display(), why));
+    Some(delegation.map(|d| DelegationView::of(&d, &envelope)))
+}
+
 /// Adds an envelope that was made elsewhere: a delegation, a test result, a waiver, a signature. Nothing of it is
 /// believed; what it is worth, a policy says. `false` if the very same is there already.
 ///
 /// # Errors
-/// `config` for a file that is no envelope; as [`bundle::add_envelope`].
+/// `config` for a file that is no envelope, or one that can count for this bundle under no policy; as [`bundle::add_envelope`].
 pub fn add_envelope(bundle: &Path, file: &Path) -> Result<(Digest, bool)> {
     use std::io::Read as _;
     let io = |e: std::io::Error| Error::io(file.display(), &e);
@@ -76,6 +85,14 @@ pub fn add_envelope(bundle: &Path, file: &Path) -> Result<(Digest, bool)> {
     let envelope = Envelope::from_json(bytes.trim_ascii_end()).map_err(|why| {
         Error::new(ErrorCode::Config, file.display(), why).next("give a DSSE envelope, as vet and delegate write them")
     })?;
+    if let Some(why) = bundle::open(bundle)?.claimed().judged().hopeless(&envelope) {
+        let next = format!(
+            "give one that was made for this very bundle: cumulate sign {0} --key KEY, cumulate vet {0} --key KEY -- CMD, \
+             or a signed delegation for its component",
+            bundle.display()
+        );
+        return Err(Error::new(ErrorCode::Config, file.display(), format!("it can never count here: {why}")).next(next));
+    }
     // Spelt anew, so that white space makes no second envelope of one.
     let bytes = envelope.to_json();
     Ok((Digest::of(&bytes), bundle::add_envelope(bundle, bytes, &Disk::real())?))

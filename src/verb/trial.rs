@@ -17,17 +17,37 @@ const TAIL: u64 = 2 << 10;
 /// Longest name of a test in characters.
 const NAME: usize = 120;
 
+/// Names of what is no test of the command's own: how it ended, whether it ended in time, whether all tests ran.
+const STATUS: &str = "exit status";
+const IN_TIME: &str = "in time";
+const PLAN: &str = "plan";
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trial {
     /// `exit 0`, `signal 9`, `out of time`.
     pub end: String,
-    /// Every test by name and whether it passed; the command's exit status is one of them.
+    /// Every test by name; the command's exit status is one of them, or that it did not end in time.
     #[serde(skip)]
-    pub tests: BTreeMap<String, bool>,
+    pub tests: BTreeMap<String, Ended>,
     /// The last lines of its output.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tail: String,
+}
+
+/// How a test ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Passed,
+    Failed,
+    /// It was skipped, or nobody expects it to pass yet: TAP's SKIP and TODO.
+    Excused,
+}
+
+impl Ended {
+    fn of(ok: bool) -> Self {
+        if ok { Self::Passed } else { Self::Failed }
+    }
 }
 
 /// Names of tests by how they ended in the target, compared with the base.
@@ -38,6 +58,17 @@ pub struct Compared {
     pub warned: Vec<String>,
     /// They fail, and do not fail in the base; or they pass there and are gone.
     pub failed: Vec<String>,
+    /// They were skipped, or need not pass yet.
+    pub excused: Vec<String>,
+}
+
+impl Compared {
+    /// How many tests passed: of a command that names its tests those, of any other its exit status.
+    pub fn count(&self) -> usize {
+        let names_tests = [&self.passed, &self.warned, &self.failed].iter().any(|l| l.iter().any(|n| n == PLAN));
+        let own = |n: &&String| names_tests && [STATUS, PLAN].contains(&n.as_str());
+        self.passed.iter().filter(|n| !own(n)).count()
+    }
 }
 
 /// Runs a command with `dir` as its working folder, nothing on its standard input, and its output in
@@ -73,55 +104,110 @@ pub fn trial(command: &[String], dir: &Path, side: &str, log: &Path, limit: Dura
     };
     let mut tests = tap(&read(0, MAX_OUTPUT)?);
     let passed = status.is_some_and(|s| s.success());
-    tests.insert("exit status".into(), passed);
+    let (name, ended) = if status.is_some() { (STATUS, Ended::of(passed)) } else { (IN_TIME, Ended::Failed) };
+    tests.insert(name.into(), ended);
     let tail = if passed { String::new() } else { read(length.saturating_sub(TAIL), TAIL)? };
     Ok(Trial { end: words(status), tests, tail })
 }
 
-/// The tests of a command that speaks TAP (<https://testanything.org>): its lines count only beside a plan.
-fn tap(text: &str) -> BTreeMap<String, bool> {
+/// The tests of a command that speaks TAP (<https://testanything.org>): its lines count only beside a plan. Several
+/// programs may speak one after the other, each with its plan; what stands indented is part of the test below it.
+fn tap(text: &str) -> BTreeMap<String, Ended> {
     let mut tests = BTreeMap::new();
-    let mut planned: Option<u64> = None;
-    let mut seen = 0u64;
+    let (mut planned, mut seen) = (None::<u64>, 0u64);
+    let mut bailed = false;
     for line in text.lines() {
-        if let Some(n) = line.strip_prefix("1..") {
-            planned = n.split_whitespace().next().and_then(|n| n.parse().ok());
+        if let Some((n, skips)) = plan(line) {
+            planned = Some(planned.unwrap_or(0).saturating_add(n));
+            if n == 0 && skips {
+                tests.insert(unused(&tests, "all tests".into(), seen), Ended::Excused);
+            }
             continue;
         }
+        bailed |= line.starts_with("Bail out!");
         let (ok, rest) = match (line.strip_prefix("ok"), line.strip_prefix("not ok")) {
             (Some(rest), _) => (true, rest),
             (_, Some(rest)) => (false, rest),
             _ => continue,
         };
-        if !rest.is_empty() && !rest.starts_with(' ') {
+        // A bare word behind the last test is what a harness such as prove says of the whole file.
+        let bare = rest.trim().is_empty() && planned == Some(seen);
+        if bare || (!rest.is_empty() && !rest.starts_with([' ', '\t'])) {
             continue;
         }
         seen += 1;
-        let rest = rest.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
-        let (name, directive) = rest.split_once(" # ").unwrap_or((rest, ""));
-        let excused = ["todo", "skip"].iter().any(|d| directive.to_ascii_lowercase().starts_with(d));
-        let name = name.trim_start_matches("- ").trim();
+        let rest = rest.trim_start();
+        let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let rest = if after.is_empty() || after.starts_with([' ', '\t']) { after } else { rest };
+        let (name, directive) = described(rest);
+        let name = name.trim().trim_start_matches("- ").trim();
         let name: String = name.chars().filter(|c| !c.is_control()).take(NAME).collect();
-        let name = if name.is_empty() || tests.contains_key(&name) { format!("{name} ({seen})") } else { name };
-        tests.insert(name, ok || excused);
+        let ended = match directive {
+            Some(Directive::Skip) => Ended::Excused,
+            Some(Directive::Todo) if !ok => Ended::Excused,
+            _ => Ended::of(ok),
+        };
+        tests.insert(unused(&tests, name, seen), ended);
     }
-    let Some(planned) = planned else { return BTreeMap::new() };
-    tests.insert("plan".into(), planned == seen);
+    if planned.is_none() && !(bailed && seen > 0) {
+        return BTreeMap::new();
+    }
+    tests.insert(PLAN.into(), Ended::of(planned == Some(seen) && !bailed));
     tests
+}
+
+/// `1..4`, or `1..0 # SKIP why`: how many tests follow or came before, and whether all are skipped.
+fn plan(line: &str) -> Option<(u64, bool)> {
+    let (range, directive) = described(line.strip_prefix("1..")?);
+    Some((range.trim().parse().ok()?, directive == Some(Directive::Skip)))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Directive {
+    Skip,
+    Todo,
+}
+
+/// What stands before `# SKIP …` or `# TODO …`, or any other remark, and which of the two it is.
+fn described(text: &str) -> (&str, Option<Directive>) {
+    let starts = |at: usize| text[..at].ends_with([' ', '\t']) || text[..at].trim().is_empty();
+    let Some((at, _)) = text.match_indices('#').find(|(at, _)| starts(*at)) else { return (text, None) };
+    let remark = text[at + 1..].trim_start().to_ascii_lowercase();
+    let directive = match remark {
+        r if r.starts_with("skip") => Some(Directive::Skip),
+        r if r.starts_with("todo") => Some(Directive::Todo),
+        _ => None,
+    };
+    (&text[..at], directive)
+}
+
+/// A name that no other test has, nor what is no test.
+fn unused(tests: &BTreeMap<String, Ended>, name: String, number: u64) -> String {
+    match name.as_str() {
+        "" => format!("test {number}"),
+        STATUS | IN_TIME | PLAN => format!("{name} ({number})"),
+        taken if tests.contains_key(taken) => format!("{name} ({number})"),
+        _ => name,
+    }
 }
 
 /// What the target's run says against the base's.
 pub fn compare(base: &Trial, target: &Trial) -> Compared {
+    let late = |run: &Trial| run.tests.contains_key(IN_TIME);
     let mut out = Compared::default();
-    for (name, ok) in &target.tests {
-        let list = match (ok, base.tests.get(name)) {
-            (true, _) => &mut out.passed,
-            (false, Some(false)) => &mut out.warned,
-            (false, _) => &mut out.failed,
+    for (name, ended) in &target.tests {
+        // Who did not end in time had no exit status to be proud of.
+        let before = base.tests.get(name).copied().or((name == STATUS && late(base)).then_some(Ended::Failed));
+        let list = match (ended, before) {
+            (Ended::Passed, _) => &mut out.passed,
+            (Ended::Excused, _) => &mut out.excused,
+            (Ended::Failed, Some(Ended::Failed)) => &mut out.warned,
+            (Ended::Failed, _) => &mut out.failed,
         };
         list.push(name.clone());
     }
-    let gone = base.tests.iter().filter(|(name, ok)| **ok && !target.tests.contains_key(*name));
+    let gone = base.tests.iter().filter(|(name, ended)| **ended == Ended::Passed && !target.tests.contains_key(*name));
+    let gone = gone.filter(|(name, _)| *name != STATUS || !late(target));
     out.failed.extend(gone.map(|(name, _)| format!("{name} (did not run)")));
     out
 }
@@ -142,17 +228,19 @@ mod tests {
         assert_eq!(c.passed, ["plan", "prints", "starts"]);
         assert_eq!((c.warned, c.failed), (vec!["is fast".to_owned()], vec!["stops".to_owned()]));
         let c = compare(&base, &run("1..1\nok 1 - starts\n"));
-        assert_eq!(c.failed, ["prints (did not run)", "stops (did not run)"]);
+        assert_eq!(c.failed, ["stops (did not run)"]);
     }
 
     #[test]
     fn output_that_is_no_tap_has_no_tests_and_a_plan_that_is_not_kept_fails() {
         assert!(tap("ok, let us begin\nok\nnot ok 7\n").is_empty());
-        assert!(!tap("1..3\nok 1\nok 2\n")["plan"]);
+        assert_eq!(tap("1..3\nok 1\nok 2\n")["plan"], Ended::Failed);
+        assert_eq!(tap("1..2\nok 1\nok 2\nBail out! no disk\n")["plan"], Ended::Failed);
+        assert_eq!(tap("1..1\nnot ok 1 - plan\n")["plan (1)"], Ended::Failed);
         assert_eq!(tap("ok - a\nok - a\n1..2\n").len(), 3);
         assert_eq!(
             tap("1..1\nokay then\nnot ok 1 - x # TODO later\n"),
-            BTreeMap::from([("plan".into(), true), ("x".into(), true)])
+            BTreeMap::from([("plan".into(), Ended::Passed), ("x".into(), Ended::Excused)])
         );
     }
 }

@@ -1,10 +1,13 @@
 //! `cumulate trust …`: a signed trust root, and what a bundle's signatures still lack.
 
-use super::delegate::{DelegationView, sign_delegation};
+use super::delegate::{DelegationView, show_delegation, sign_delegation};
 use crate::bundle;
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
-use crate::trust::{Policy, RoleState, RootVersion, Signer, SignerSource, TrustRoot};
+use crate::trust::{
+    Envelope, Policy, ROOT_PAYLOAD_TYPE, RoleState, RootVersion, SignatureState, Signer, SignerSource, TrustReport,
+    TrustRoot,
+};
 use serde::Serialize;
 use std::path::Path;
 
@@ -46,7 +49,7 @@ pub fn trust_rotate(file: &Path, policy: &Path, key: SignerSource) -> Result<Roo
     replace(file, &mut root, key)
 }
 
-/// What `trust sign` put a signature under.
+/// What `trust sign` puts a signature under, and `trust show` shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrustFile {
     Root(RootView),
@@ -62,20 +65,37 @@ pub fn trust_sign(file: &Path, key: SignerSource) -> Result<TrustFile> {
     if let Some(view) = sign_delegation(&bytes, &key, file) {
         return view.map(TrustFile::Delegation);
     }
-    let mut root = TrustRoot::parse(&bytes, &file.display().to_string())?;
+    let mut root = parse(&bytes, file)?;
     replace(file, &mut root, key).map(TrustFile::Root)
 }
 
-/// What a root holds and lacks; nothing is judged.
+/// What a root holds and lacks, or what is delegated to whom; nothing is judged.
 ///
 /// # Errors
 /// `config`, `limit`, `io`.
-pub fn trust_show(file: &Path) -> Result<RootView> {
-    read(file).map(|root| RootView::of(&root))
+pub fn trust_show(file: &Path) -> Result<TrustFile> {
+    let bytes = bytes(file)?;
+    if let Some(view) = show_delegation(&bytes, file) {
+        return view.map(TrustFile::Delegation);
+    }
+    parse(&bytes, file).map(|root| TrustFile::Root(RootView::of(&root)))
 }
 
 fn read(file: &Path) -> Result<TrustRoot> {
-    TrustRoot::parse(&bytes(file)?, &file.display().to_string())
+    parse(&bytes(file)?, file)
+}
+
+/// A root; another envelope is called by its own name instead of a broken root.
+fn parse(bytes: &[u8], file: &Path) -> Result<TrustRoot> {
+    let other = Envelope::from_json(bytes.trim_ascii_end()).ok().filter(|e| e.payload_type != ROOT_PAYLOAD_TYPE);
+    let Some(other) = other else { return TrustRoot::parse(bytes, &file.display().to_string()) };
+    let what = match show_delegation(bytes, file) {
+        Some(_) => "it is a delegation, and no trust root".to_owned(),
+        None => format!("it is an envelope of type {:.80}, and no trust root", other.payload_type.escape_debug()),
+    };
+    Err(Error::new(ErrorCode::Config, file.display(), what).next(
+        "give a trust root; what a bundle's envelopes are worth, `cumulate trust status FILE.cup --policy P` says",
+    ))
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>> {
@@ -101,6 +121,8 @@ pub struct TrustStatus {
     pub have: usize,
     pub need: usize,
     pub roles: Vec<RoleState>,
+    /// Every signature and waiver, whether it counts, and why not.
+    pub signatures: Vec<SignatureState>,
 }
 
 /// What the policy demands of this bundle and what is there; the contents are not looked at.
@@ -114,12 +136,13 @@ pub fn trust_status(file: &Path, policy: &Policy, now: u64) -> Result<TrustStatu
     let envelopes: Vec<&[u8]> = package.envelopes().collect();
     let judged = package.judged();
     policy.hopeless(&judged, now)?;
-    let roles = policy.look(&judged, &envelopes, now).roles;
+    let TrustReport { signatures, roles } = policy.look(&judged, &envelopes, now);
     Ok(TrustStatus {
         schema: "cumulate.trust-status/1",
         have: roles.iter().map(|r| r.have.min(r.threshold)).sum(),
         need: roles.iter().map(|r| r.threshold).sum(),
         roles,
+        signatures,
     })
 }
 
