@@ -90,7 +90,7 @@ fn a_signature_that_does_not_count_comes_with_the_reason() {
             outcomes.contains(&&json!("expired")) && outcomes.contains(&&json!("unknown-key")),
             "{what}: {outcomes:?}"
         );
-        // Without a policy that has expired nobody's clock is in question.
+        // It would do if the clock were wrong, so the clock is named.
         let e = cumulate(dir, &["verify", "a.cup", "--policy", "t.toml"]).expect(4);
         assert_eq!(refused(&e)[0], "expired", "{what}");
         assert!(next(&e).contains("wanted by t.toml") && next(&e).contains("clock"), "{what}: {}", e.stderr);

@@ -74,7 +74,7 @@ fn two_of_three_vetters_and_what_is_missing_is_said() {
     cumulate(dir, &[&waive[..], &["--until", "2020-01-31"]].concat()).expect(0);
     assert!(verify(4).stderr.contains("expired"), "a waiver ends");
     cumulate(dir, &[&waive[..], &["--until", "2999-01-31"]].concat()).expect(0);
-    assert_eq!(status(0), "✓ 3 of 3; nothing is missing\n");
+    assert!(status(0).starts_with("✓ 3 of 3; nothing is missing\n"), "{}", status(0));
     let told = verify(0).stdout;
     assert!(told.contains("waived by dana until 2999-01-31T23:59:59Z: no such machine"), "{told}");
     cumulate(dir, &check).expect(0);
@@ -453,7 +453,7 @@ fn nobody_passes_for_vetted_who_is_not() {
         let mut s = scene();
         deed(&mut s);
         let e = s.verify().expect_err(name);
-        assert!(matches!(e.code, E::Untrusted | E::Expired), "{name}: {e}");
+        assert_eq!(e.code, E::Untrusted, "{name}: {e}");
         assert!(e.message.contains(word), "{name}: {}", e.message);
     }
 }
