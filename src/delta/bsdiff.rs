@@ -7,8 +7,9 @@
 
 use super::control::{self, Record, Records};
 use super::header::Tag;
+use super::source::PIECE;
 use super::sparse::{self, Runs, Sparse};
-use super::{Coded, DeltaError, Profile, frame, settings, stream, varint};
+use super::{Coded, DeltaError, PassError, Profile, Sink, Source, frame, settings, stream, varint};
 use std::borrow::Cow;
 
 /// Control, differences, extra.
@@ -207,14 +208,22 @@ fn size(n: u64) -> Result<usize, DeltaError> {
     usize::try_from(n).map_err(|_| DeltaError::Damaged("a stream is too long"))
 }
 
-/// `working` is the memory beyond the result that the header states and the caller allows.
-pub(super) fn decode(payload: &[u8], old: &[u8], new_size: usize, working: u64) -> Result<Vec<u8>, DeltaError> {
+/// Hands the result on piece by piece and reads old bytes where they are needed. `working` is the memory beyond the result
+/// that the header states and the caller allows.
+pub(super) fn decode(
+    payload: &[u8],
+    old: &Source<'_>,
+    new_size: usize,
+    working: u64,
+    out: &mut Sink<'_>,
+) -> Result<(), PassError> {
     let (&layout, rest) = payload.split_first().ok_or(DeltaError::Truncated)?;
     let room = working.checked_sub(frame::WORKING).ok_or(DeltaError::Damaged("less memory than any frame needs"))?;
+    let old_size = size(old.size())?;
     let mut reader = Reader { rest, room };
     let control = reader.stream(None)?;
     let (mut adds, mut copies) = (0, 0);
-    let mut records = Records::new(&control, old.len(), new_size);
+    let mut records = Records::new(&control, old_size, new_size);
     while let Some((_, record)) = records.next()? {
         adds += record.add;
         copies += record.copy;
@@ -223,40 +232,122 @@ pub(super) fn decode(payload: &[u8], old: &[u8], new_size: usize, working: u64) 
         DENSE => vec![reader.stream(Some(adds))?],
         MIXED => vec![reader.stream(None)?, reader.stream(None)?],
         COLUMNS => vec![reader.stream(None)?, reader.stream(None)?, reader.stream(None)?, reader.stream(None)?],
-        _ => return Err(DeltaError::Damaged("an unknown layout of streams")),
+        _ => return Err(DeltaError::Damaged("an unknown layout of streams").into()),
     };
     let extra = reader.stream(Some(copies))?;
     if !reader.rest.is_empty() {
-        return Err(DeltaError::Damaged("bytes after the last stream"));
+        return Err(DeltaError::Damaged("bytes after the last stream").into());
     }
-    let (mut sparse, mut diff_rest, mut extra_rest) = match columns.as_slice() {
-        [diff] => (None, &**diff, &*extra),
-        [mixed, values] => (Some(Sparse::new(Runs::Mixed(mixed), values)), &[][..], &*extra),
-        [low, high, lengths, values] => {
-            (Some(Sparse::new(Runs::Columns { low, high, lengths }, values)), &[][..], &*extra)
-        }
-        _ => return Err(DeltaError::Damaged("an unknown layout of streams")),
+    let mut differences = match columns.as_slice() {
+        [diff] => Differences::Dense(diff),
+        [mixed, values] => Differences::Sparse(Sparse::new(Runs::Mixed(mixed), values)),
+        [low, high, lengths, values] => Differences::Sparse(Sparse::new(Runs::Columns { low, high, lengths }, values)),
+        _ => return Err(DeltaError::Damaged("an unknown layout of streams").into()),
     };
-    let mut out = frame::reserve(new_size)?;
-    let mut records = Records::new(&control, old.len(), new_size);
-    while let Some((at, record)) = records.next()? {
-        let start = out.len();
-        let from = old.get(at..).and_then(|o| o.get(..record.add)).ok_or(DeltaError::Truncated)?;
-        out.extend_from_slice(from);
-        let target = out.get_mut(start..).unwrap_or_default();
-        if let Some(sparse) = &mut sparse {
-            sparse.add_to(target)?;
-        } else {
-            let (now, later) = diff_rest.split_at_checked(record.add).ok_or(DeltaError::Truncated)?;
-            target.iter_mut().zip(now).for_each(|(t, d)| *t = t.wrapping_add(*d));
-            diff_rest = later;
+    let mut extra = &*extra;
+    let mut blocks = Blocks::of(old)?;
+    let most = new_size.min(PIECE as usize);
+    let mut piece = frame::reserve(most)?;
+    let mut records = Records::new(&control, old_size, new_size);
+    while let Some((mut at, Record { mut add, mut copy, .. })) = records.next()? {
+        while add > 0 {
+            let n = add.min(most - piece.len());
+            let from = piece.len();
+            blocks.append(at, n, &mut piece)?;
+            differences.add_to(piece.get_mut(from..).unwrap_or_default())?;
+            (at, add) = (at + n, add - n);
+            if piece.len() == most {
+                out(&piece)?;
+                piece.clear();
+            }
         }
-        let (now, later) = extra_rest.split_at_checked(record.copy).ok_or(DeltaError::Truncated)?;
-        out.extend_from_slice(now);
-        extra_rest = later;
+        while copy > 0 {
+            let (now, later) = extra.split_at_checked(copy.min(most - piece.len())).ok_or(DeltaError::Truncated)?;
+            piece.extend_from_slice(now);
+            (extra, copy) = (later, copy - now.len());
+            if piece.len() == most {
+                out(&piece)?;
+                piece.clear();
+            }
+        }
     }
-    if let Some(sparse) = sparse {
-        sparse.finish()?;
+    differences.finish()?;
+    if piece.is_empty() { Ok(()) } else { out(&piece) }
+}
+
+/// What is added to old bytes.
+enum Differences<'a> {
+    Dense(&'a [u8]),
+    Sparse(Sparse<'a>),
+}
+
+impl Differences<'_> {
+    fn add_to(&mut self, target: &mut [u8]) -> Result<(), DeltaError> {
+        match self {
+            Differences::Sparse(sparse) => sparse.add_to(target),
+            Differences::Dense(rest) => {
+                let (now, later) = rest.split_at_checked(target.len()).ok_or(DeltaError::Truncated)?;
+                target.iter_mut().zip(now).for_each(|(t, d)| *t = t.wrapping_add(*d));
+                *rest = later;
+                Ok(())
+            }
+        }
     }
-    Ok(out)
+
+    fn finish(self) -> Result<(), DeltaError> {
+        match self {
+            Differences::Sparse(sparse) => sparse.finish(),
+            Differences::Dense(_) => Ok(()),
+        }
+    }
+}
+
+/// Old bytes in blocks, each read once as long as all fit: records jump to and fro, and a call of the system for each would cost
+/// more than its bytes.
+struct Blocks<'a> {
+    old: &'a Source<'a>,
+    /// Which block is in a slot, plus one.
+    held: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+/// Bytes of a block.
+const BLOCK: u64 = 16 << 10;
+/// Blocks that are held at most.
+const SLOTS: u64 = 2 << 10;
+
+/// Bytes of an old file of this size that are held while it is read.
+pub(super) fn held(old: u64) -> u64 {
+    old.div_ceil(BLOCK).min(SLOTS) * BLOCK
+}
+
+impl<'a> Blocks<'a> {
+    fn of(old: &'a Source<'a>) -> Result<Self, DeltaError> {
+        let bytes = held(old.size());
+        let mut blocks = Self { old, held: vec![0; size(bytes / BLOCK)?], bytes: frame::reserve(size(bytes)?)? };
+        blocks.bytes.resize(size(bytes)?, 0);
+        Ok(blocks)
+    }
+
+    /// Appends `n` old bytes from `at` on, which lie in the old file.
+    fn append(&mut self, at: usize, n: usize, to: &mut Vec<u8>) -> Result<(), PassError> {
+        let (mut at, end) = (at as u64, at as u64 + n as u64);
+        while at < end {
+            let block = at / BLOCK;
+            let (from, until) = (at - block * BLOCK, (end - block * BLOCK).min(BLOCK));
+            let slot = block % (self.held.len() as u64).max(1);
+            let place = size(slot * BLOCK)?;
+            let bytes = self.bytes.get_mut(place..place + BLOCK as usize).ok_or(DeltaError::Truncated)?;
+            let held = self.held.get_mut(size(slot)?).ok_or(DeltaError::Truncated)?;
+            if *held != block + 1 {
+                let there = self.old.size().saturating_sub(block * BLOCK).min(BLOCK);
+                *held = 0;
+                self.old.read(block * BLOCK, &mut bytes[..there as usize])?;
+                *held = block + 1;
+            }
+            to.extend_from_slice(&bytes[from as usize..until as usize]);
+            at += until - from;
+        }
+        Ok(())
+    }
 }

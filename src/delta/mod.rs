@@ -33,7 +33,7 @@ mod windows;
 
 pub use choose::best;
 pub use settings::{SETTINGS_VERSION, encode_memory, needs_windows};
-pub use source::{PassError, Side, Source};
+pub use source::{Out, PassError, Side, Sink, Source};
 pub use types::{Codec, DecodeLimits, DeltaError, Encoded, Header, Profile};
 pub use windows::{LEAST_MEMORY, MEMORY};
 
@@ -128,16 +128,47 @@ pub fn decode(delta: &[u8], old: &[u8], limits: DecodeLimits) -> Result<Vec<u8>,
 }
 
 /// [`decode`] for callers that have proved the whole digest of `old` and will prove the result's: the header's short checks are
-/// not compared, for each is another pass over a file.
+/// not compared, for each is another pass over a file. `bsdiff` and `windows` hand on piece by piece and read `old`
+/// where it is needed; the other codecs hold both files.
 ///
 /// # Errors
-/// As [`decode`], but for [`DeltaError::WrongOld`] and what the check of the result would give.
-pub fn decode_proved(delta: &[u8], old: &[u8], limits: DecodeLimits) -> Result<Vec<u8>, DeltaError> {
+/// As [`decode_to`], but for [`DeltaError::WrongOld`] and what the check of the result would give.
+pub fn decode_proved(delta: &[u8], old: &Source<'_>, limits: DecodeLimits, out: &mut Out<'_>) -> Result<(), PassError> {
     let parts = header::split(delta)?;
-    if parts.header.codec == Codec::Windows {
-        return decode(delta, old, limits);
+    limits.allow(parts.header)?;
+    let mut made = 0;
+    let mut pieces = |bytes: &[u8]| {
+        made += bytes.len() as u64;
+        out(bytes.into())
+    };
+    match parts.tag {
+        Tag::Bsdiff => {
+            bsdiff::decode(parts.payload, old, size(parts.header.new_size)?, parts.working, &mut pieces)?;
+        }
+        Tag::Windows => {
+            let at = (delta.len() - parts.payload.len()) as u64;
+            let delta = Source::bytes(Side::Delta, delta);
+            windows::decode((&delta, at), old, parts.header.new_size, parts.working, &mut pieces)?;
+        }
+        tag => {
+            let mut before = Vec::new();
+            if !matches!(tag, Tag::Stored | Tag::Full) {
+                old.append(0, old.size(), &mut before)?;
+            }
+            let new = made_of(&parts, &before, limits, 0)?;
+            return out(new.into());
+        }
     }
-    made_of(&parts, old, limits, 0)
+    if made == parts.header.new_size { Ok(()) } else { Err(UNPROMISED.into()) }
+}
+
+/// Bytes of memory that [`decode_proved`] needs for a delta beside the delta itself, with an old file of this size.
+pub fn decode_memory(header: &Header, old: u64) -> u64 {
+    match header.codec {
+        Codec::Full | Codec::Windows => header.memory,
+        Codec::Bsdiff => header.memory.saturating_sub(header.new_size).saturating_add(bsdiff::held(old)),
+        Codec::Zstd | Codec::Stream | Codec::Containers => header.memory.saturating_add(old),
+    }
 }
 
 /// The error of a pass over bytes in memory, which are always there.
@@ -159,7 +190,7 @@ pub fn decode_to(
     delta: &Source<'_>,
     old: &Source<'_>,
     limits: DecodeLimits,
-    out: &mut dyn FnMut(&[u8]) -> Result<(), PassError>,
+    out: &mut Sink<'_>,
 ) -> Result<Header, PassError> {
     let mut head = Vec::new();
     delta.append(0, delta.size().min(header::MOST), &mut head)?;
@@ -243,17 +274,29 @@ const UNPROMISED: DeltaError = DeltaError::Damaged("the result is not what the h
 fn made_of(parts: &Parts<'_>, old: &[u8], limits: DecodeLimits, depth: u32) -> Result<Vec<u8>, DeltaError> {
     limits.allow(parts.header)?;
     let new_size = parts.header.new_size;
-    let size = usize::try_from(new_size)
-        .map_err(|_| DeltaError::OverLimit { needed: new_size, allowed: usize::MAX as u64 })?;
+    let size = size(new_size)?;
     let new = dispatch(parts, old, size, depth)?;
     if new.len() == size { Ok(new) } else { Err(UNPROMISED) }
+}
+
+fn size(new: u64) -> Result<usize, DeltaError> {
+    usize::try_from(new).map_err(|_| DeltaError::OverLimit { needed: new, allowed: usize::MAX as u64 })
 }
 
 fn dispatch(parts: &Parts<'_>, old: &[u8], size: usize, depth: u32) -> Result<Vec<u8>, DeltaError> {
     match parts.tag {
         Tag::Stored => full::decode_stored(parts.payload, size),
         Tag::Full => frame::read(parts.payload, None, size),
-        Tag::Bsdiff => bsdiff::decode(parts.payload, old, size, parts.working),
+        Tag::Bsdiff => {
+            let mut new = frame::reserve(size)?;
+            let old = Source::bytes(Side::Old, old);
+            bsdiff::decode(parts.payload, &old, size, parts.working, &mut |bytes| {
+                new.extend_from_slice(bytes);
+                Ok(())
+            })
+            .map_err(whole)?;
+            Ok(new)
+        }
         Tag::Zstd => frame::read(parts.payload, Some(old), size),
         Tag::Stream => {
             let Header { new_size, memory, .. } = parts.header;

@@ -1,6 +1,7 @@
 //! Bytes that are read by position, so that nobody has to hold all of them.
 
 use super::DeltaError;
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -33,6 +34,12 @@ pub enum PassError {
     #[error("{1}")]
     Io(Side, #[source] io::Error),
 }
+
+/// Takes the next bytes of the result.
+pub type Sink<'a> = dyn FnMut(&[u8]) -> Result<(), PassError> + 'a;
+
+/// Takes the next bytes of the result, or all of them.
+pub type Out<'a> = dyn FnMut(Cow<'_, [u8]>) -> Result<(), PassError> + 'a;
 
 impl fmt::Debug for Source<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,18 +2,19 @@
 //! disk. As much as the largest single content needs may be held, and a little more: see [`SPARE`].
 
 use super::release::Release;
-use super::stage::{made_of, meta};
+use super::stage::{make, meta};
 use super::steps::{Making, Op};
 use crate::bundle::Action;
+use crate::delta::{PassError, Side};
 use crate::report::{Error, ErrorCode, Result};
-use std::ops::Deref;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::borrow::Cow;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes that may be held beyond what the largest content alone needs: with the process itself below 64 MiB.
 const SPARE: u64 = 28 << 20;
 
-/// Most contents that are ready at a time.
+/// Most pieces that are ready at a time.
 const READY: usize = 64;
 
 /// One content that a delta makes.
@@ -27,45 +28,40 @@ pub struct Job<'a> {
     pub size: u64,
 }
 
-/// A content, and the room that it takes until it is dropped.
-pub struct Made<'r> {
+/// Bytes of a content, and the room that they take until they are dropped.
+struct Piece<'r> {
     bytes: Vec<u8>,
-    room: Option<&'r Room>,
+    room: &'r Room,
 }
 
-impl Deref for Made<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-impl Drop for Made<'_> {
+impl Drop for Piece<'_> {
     fn drop(&mut self) {
         let held = self.bytes.len() as u64;
         self.bytes = Vec::new();
-        if let Some(room) = self.room {
-            room.give(held);
-        }
+        self.room.give(held);
     }
 }
 
-/// Gives the contents of the jobs, each asked for once and in their order.
-pub type Next<'n, 'r> = dyn FnMut(Job<'_>) -> Result<Made<'r>> + 'n;
+/// What is ready, with the operation's number.
+enum Ready<'r> {
+    Piece(usize, Piece<'r>),
+    /// No more of it comes.
+    End(usize, Result<()>),
+}
+
+/// Gives the contents of the jobs, each asked for once and in their order, to what takes their bytes.
+pub type Next<'n> = dyn FnMut(Job<'_>, &mut Each<'_>) -> Result<()> + 'n;
+
+/// Takes the next bytes of a content.
+pub type Each<'e> = dyn FnMut(&[u8]) -> Result<()> + 'e;
 
 /// Runs `write` with the contents of all jobs, which are made by another thread in the meantime.
 ///
 /// # Errors
 /// What `write` gives; through [`Next`] it is given what making a content gave.
-pub fn ahead<T>(
-    release: &Release<'_>,
-    jobs: &[Job<'_>],
-    write: impl FnOnce(&mut Next<'_, '_>) -> Result<T>,
-) -> Result<T> {
-    let make = |job: &Job<'_>| made_of(release, job.making, job.op, job.size);
-    if jobs.len() < 2 {
-        return write(&mut |job| Ok(Made { bytes: make(&job)?, room: None }));
+pub fn ahead<T>(release: &Release<'_>, jobs: &[Job<'_>], write: impl FnOnce(&mut Next<'_>) -> Result<T>) -> Result<T> {
+    if jobs.is_empty() {
+        return write(&mut |job, _| Err(unasked(job)));
     }
     let needs = jobs.iter().map(|job| need(release, job)).collect::<Result<Vec<u64>>>()?;
     let room = &Room::of(needs.iter().copied().max().unwrap_or(0).saturating_add(SPARE));
@@ -73,42 +69,69 @@ pub fn ahead<T>(
         let (ready, made) = sync_channel(READY);
         scope.spawn(move || {
             for (job, need) in jobs.iter().zip(needs) {
-                if !room.take(need) {
-                    return;
-                }
-                let bytes = make(job);
-                let held = bytes.as_ref().map_or(0, |b| b.len() as u64);
-                room.give(need.saturating_sub(held));
-                let failed = bytes.is_err();
-                let made = bytes.map(|bytes| Made { bytes, room: Some(room) });
-                if ready.send((job.n, made)).is_err() || failed {
+                if !room.take(need) || !make_one(release, job, need, room, &ready) {
                     return;
                 }
             }
         });
-        let done = write(&mut |job| taken(&made, job));
+        let done = write(&mut |job, each| taken(&made, job, each));
         room.close();
         drop(made);
         done
     })
 }
 
-fn taken<'r>(made: &Receiver<(usize, Result<Made<'r>>)>, job: Job<'_>) -> Result<Made<'r>> {
-    match made.recv() {
-        Ok((n, made)) if n == job.n => made,
-        _ => Err(Error::new(ErrorCode::Internal, &job.op.path, "its content is not the next that is made")),
+/// Makes one content, for which there is room; `false` if nobody wants more.
+fn make_one<'r>(
+    release: &Release<'_>,
+    job: &Job<'_>,
+    need: u64,
+    room: &'r Room,
+    ready: &SyncSender<Ready<'r>>,
+) -> bool {
+    let mut held = 0;
+    let made = make(release, job.making, job.op, job.size, &mut |bytes| {
+        // A content that is held whole has its room already.
+        let wanted = match &bytes {
+            Cow::Owned(_) => true,
+            Cow::Borrowed(bytes) => room.take(bytes.len() as u64),
+        };
+        if let Cow::Owned(bytes) = &bytes {
+            held += bytes.len() as u64;
+        }
+        let piece = Piece { bytes: bytes.into_owned(), room };
+        match wanted && ready.send(Ready::Piece(job.n, piece)).is_ok() {
+            true => Ok(()),
+            false => Err(PassError::Io(Side::New, std::io::ErrorKind::BrokenPipe.into())),
+        }
+    });
+    room.give(need.saturating_sub(held));
+    let well = made.is_ok();
+    ready.send(Ready::End(job.n, made)).is_ok() && well
+}
+
+fn taken(made: &Receiver<Ready<'_>>, job: Job<'_>, each: &mut Each<'_>) -> Result<()> {
+    loop {
+        match made.recv() {
+            Ok(Ready::Piece(n, piece)) if n == job.n => each(&piece.bytes)?,
+            Ok(Ready::End(n, done)) if n == job.n => return done,
+            _ => return Err(unasked(job)),
+        }
     }
 }
 
-/// Bytes of memory that making a content takes: the old file, the delta, and what it states.
+fn unasked(job: Job<'_>) -> Error {
+    Error::new(ErrorCode::Internal, &job.op.path, "its content is not the next that is made")
+}
+
+/// Bytes of memory that making a content takes.
 fn need(release: &Release<'_>, job: &Job<'_>) -> Result<u64> {
     let (Action::Delta { at, .. } | Action::Full { at }) = &job.making.action else { return Ok(job.size) };
     let old = match (&job.making.action, &job.making.source) {
         (Action::Delta { .. }, Some((from, _))) => meta(from)?.map_or(0, |m| m.len()),
         _ => 0,
     };
-    let stated = (release.needs)(job.making.route, *at)?;
-    Ok(old.saturating_add(at.length).saturating_add(stated.max(job.size)))
+    Ok(at.length.saturating_add((release.needs)(job.making.route, *at, old)?))
 }
 
 /// Bytes that are held, and how many may be.

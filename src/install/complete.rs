@@ -40,8 +40,8 @@ impl Release<'_> {
             limits: self.limits,
             routes,
             absent: self.absent.clone(),
-            decode: Box::new(|route, slice, old, size| (self.decode)(route, slice, old, size)),
-            needs: Box::new(|route, slice| (self.needs)(route, slice)),
+            decode: Box::new(|route, slice, old, size, out| (self.decode)(route, slice, old, size, out)),
+            needs: Box::new(|route, slice, old| (self.needs)(route, slice, old)),
         }
     }
 }

@@ -184,7 +184,7 @@ impl Planning<'_> {
         };
         let bytes = match &step.action {
             Action::Full { at } | Action::Delta { at, .. } => {
-                (self.release.decode)(self.packs_of(&step.path), *at, &old, after.size())?
+                self.release.decoded(self.packs_of(&step.path), *at, &old, after.size())?
             }
             _ => old,
         };

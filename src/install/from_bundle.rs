@@ -2,7 +2,7 @@
 
 use super::release::{Release, Route};
 use crate::bundle::{Bundle, DELTA_HEAD, Slice};
-use crate::delta::{self, Codec, DecodeLimits, DeltaError};
+use crate::delta::{self, DecodeLimits, DeltaError, PassError};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Tree;
 use std::collections::BTreeMap;
@@ -48,18 +48,19 @@ impl<'a> Release<'a> {
             limits,
             absent: bundle.missing().into_iter().map(str::to_owned).collect(),
             routes,
-            decode: Box::new(move |route, slice, old, new_size| {
+            decode: Box::new(move |route, slice, old, new_size, out| {
                 let name = name(route);
                 let bytes = bundle.slice(&name, &slice)?;
                 let allowed = DecodeLimits { new_size, memory: limits.memory };
-                delta::decode_proved(&bytes, old, allowed).map_err(|e| wrap(&name, &e))
+                delta::decode_proved(&bytes, old, allowed, out).map_err(|e| match e {
+                    PassError::Delta(e) => wrap(&name, &e),
+                    PassError::Io(_, e) => Error::io(&name, &e),
+                })
             }),
-            needs: Box::new(move |route, slice| {
+            needs: Box::new(move |route, slice, old| {
                 let name = named(route);
                 let head = bundle.slice(&name, &Slice { length: slice.length.min(DELTA_HEAD), ..slice })?;
-                let header = delta::header(&head).map_err(|e| wrap(&name, &e))?;
-                // Windows hand their result on piece by piece, but here it is held.
-                Ok(header.memory.saturating_add(if header.codec == Codec::Windows { header.new_size } else { 0 }))
+                Ok(delta::decode_memory(&delta::header(&head).map_err(|e| wrap(&name, &e))?, old))
             }),
         })
     }

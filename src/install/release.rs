@@ -1,18 +1,19 @@
 //! What the installer needs of a bundle, as plain values, so that it can be tested without one.
 
 use crate::bundle::{Action, Class, FixState, Hook, Limits, Slice, Step};
+use crate::delta::{Out, Side, Source};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry, Tree, TreePath};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Reads the delta of a route's slice and decodes it against the old bytes to at most so many new
-/// ones. The digest of the result is checked by the installer.
-pub type Decode<'a> = dyn Fn(usize, Slice, &[u8], u64) -> Result<Vec<u8>> + Sync + 'a;
+/// ones, which are handed on whole or piece by piece. The digest of the result is checked by the installer.
+pub type Decode<'a> = dyn Fn(usize, Slice, &Source<'_>, u64, &mut Out<'_>) -> Result<()> + Sync + 'a;
 
-/// Reads how many bytes of memory the delta of a route's slice states that decoding it needs, the result included, the old
-/// bytes not.
-pub type Needs<'a> = dyn Fn(usize, Slice) -> Result<u64> + Sync + 'a;
+/// Reads how many bytes of memory decoding the delta of a route's slice needs beside the delta itself, with an old file of
+/// so many bytes.
+pub type Needs<'a> = dyn Fn(usize, Slice, u64) -> Result<u64> + Sync + 'a;
 
 /// A release as an installation sees it.
 pub struct Release<'a> {
@@ -37,6 +38,23 @@ impl Release<'_> {
     /// `internal` for a number that no route has.
     pub fn route(&self, at: usize) -> Result<&Route> {
         self.routes.get(at).ok_or_else(|| Error::new(ErrorCode::Internal, &self.component, "a route is missing"))
+    }
+
+    /// What a delta makes, whole.
+    ///
+    /// # Errors
+    /// As [`Decode`].
+    pub fn decoded(&self, route: usize, at: Slice, old: &[u8], size: u64) -> Result<Vec<u8>> {
+        let mut new = Vec::new();
+        (self.decode)(route, at, &Source::bytes(Side::Old, old), size, &mut |bytes| {
+            if new.is_empty() {
+                new = bytes.into_owned();
+            } else {
+                new.extend_from_slice(&bytes);
+            }
+            Ok(())
+        })?;
+        Ok(new)
     }
 }
 

@@ -184,7 +184,7 @@ fn hash(full: &Path, before: &Metadata) -> Result<(Digest, u64)> {
     let io = |e: std::io::Error| Error::io(full.display(), &e);
     let mut file = open(full)?;
     let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 1 << 16];
+    let mut buffer = vec![0; 1 << 18];
     let mut total = 0u64;
     loop {
         let n = file.read(&mut buffer).map_err(io)?;

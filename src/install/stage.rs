@@ -2,13 +2,14 @@
 //! backup folder, before anything of the installation changes.
 
 use super::ahead::{Job, Next, ahead};
-use super::config::{contents, read};
+use super::config::read;
 use super::preflight;
 use super::release::Release;
 use super::scan::{self, gone};
 use super::state::{Generation, State};
 use super::steps::{Making, Op, Pristine, What, Work, is_reversed};
 use crate::bundle::Action;
+use crate::delta::{Out, Side, Source};
 use crate::disk::{Disk, NewFile, has_holes};
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, Entry, Hasher, TreePath};
@@ -24,6 +25,9 @@ pub fn slot(folder: &Path, n: usize) -> PathBuf {
 
 /// From how many new files on the whole file system is synced once, instead of each file.
 const MANY: usize = 512;
+
+/// Bytes from which on writing and hashing are worth two threads.
+const LONG: usize = 1 << 20;
 
 /// Makes every new file and link, durable, with its final mode, owner, extended attributes and holes, and of this time if
 /// one is given; returns which attributes this user may not give.
@@ -55,7 +59,7 @@ fn put(
     work: &Work,
     ops: &[(usize, &Op)],
     mtime: Option<i64>,
-    next: &mut Next<'_, '_>,
+    next: &mut Next<'_>,
 ) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let folder = state.stage();
@@ -102,7 +106,7 @@ pub fn file<'a>(
     to: &Path,
     (digest, size, exec): (Digest, u64, bool),
     mtime: Option<i64>,
-    next: &mut Next<'_, '_>,
+    next: &mut Next<'_>,
 ) -> Result<(NewFile<'a>, Vec<String>)> {
     let like_at = making.like.as_ref().map(|path| path.under(&state.dir));
     let like = match &like_at {
@@ -131,11 +135,16 @@ pub fn file<'a>(
             hasher.finish()
         }
         _ => {
-            let bytes = next(Job { n, op, making, size })?;
             // The file lies in our own folder and goes if its content is not the promised one.
-            let (put, proof) = rayon::join(|| new.put(&bytes), || proved(op, making, &bytes, (digest, size)));
-            proof?;
-            put?;
+            let mut hasher = Hasher::new();
+            next(Job { n, op, making, size }, &mut |bytes| {
+                if bytes.len() < LONG {
+                    hasher.update(bytes);
+                    return new.put(bytes);
+                }
+                rayon::join(|| new.put(bytes), || hasher.update(bytes)).0
+            })?;
+            proved(op, making, hasher.finish(), (digest, size))?;
             digest
         }
     };
@@ -175,26 +184,35 @@ pub fn file<'a>(
 /// # Errors
 /// `bad-delta`, `source-changed`, `io`.
 pub fn decoded(release: &Release<'_>, (op, making): (&Op, &Making), (digest, size): (Digest, u64)) -> Result<Vec<u8>> {
-    let bytes = made_of(release, making, op, size)?;
-    proved(op, making, &bytes, (digest, size))?;
-    Ok(bytes)
+    let mut made = Vec::new();
+    make(release, making, op, size, &mut |bytes| {
+        if made.is_empty() {
+            made = bytes.into_owned();
+        } else {
+            made.extend_from_slice(&bytes);
+        }
+        Ok(())
+    })?;
+    proved(op, making, Digest::of(&made), (digest, size))?;
+    Ok(made)
 }
 
-/// What a delta makes of the file as it stands.
-pub fn made_of(release: &Release<'_>, making: &Making, op: &Op, size: u64) -> Result<Vec<u8>> {
+/// Hands on what a delta makes of the file as it stands.
+pub fn make(release: &Release<'_>, making: &Making, op: &Op, size: u64, out: &mut Out<'_>) -> Result<()> {
     match (&making.action, &making.source) {
         (Action::Delta { at, .. }, Some((from, old))) => {
-            let bytes = contents(from)?;
-            (release.decode)(making.route, *at, &bytes, size).map_err(|e| blamed(from, *old, e))
+            let file = scan::open(from)?;
+            let file = Source::file(Side::Old, file).map_err(|e| Error::io(from.display(), &e))?;
+            (release.decode)(making.route, *at, &file, size, out).map_err(|e| blamed(from, *old, e))
         }
-        (Action::Full { at }, _) => (release.decode)(making.route, *at, &[], size),
+        (Action::Full { at }, _) => (release.decode)(making.route, *at, &Source::bytes(Side::Old, &[]), size, out),
         _ => Err(Error::new(ErrorCode::Internal, &op.path, "an operation has no source")),
     }
 }
 
 /// A content that has the promised digest proves what it was made of; only another one makes us read the old file again.
-fn proved(op: &Op, making: &Making, bytes: &[u8], entry: (Digest, u64)) -> Result<()> {
-    promised(op, Digest::of(bytes), entry).map_err(|e| match &making.source {
+fn proved(op: &Op, making: &Making, made: Digest, entry: (Digest, u64)) -> Result<()> {
+    promised(op, made, entry).map_err(|e| match &making.source {
         Some((from, old)) => blamed(from, *old, e),
         None => e,
     })

@@ -227,7 +227,7 @@ fn rebuild(bundle: &Bundle, release: &Installable<'_>, name: &str, base: &Source
         };
         let old = from.map(|d| base.store.get(&d)).transpose()?;
         let size = step.after.as_ref().map_or(0, Entry::size);
-        let new = (release.decode)(index, *at, old.as_deref().unwrap_or_default(), size)?;
+        let new = release.decoded(index, *at, old.as_deref().unwrap_or_default(), size)?;
         if Some(made.store.put(new)) != step.after.as_ref().and_then(Entry::digest) {
             return Err(Error::new(ErrorCode::BadBundle, &step.path, "a delta does not make what the bundle promises"));
         }

@@ -223,15 +223,15 @@ impl Made {
             limits: self.limits,
             routes: self.routes.clone(),
             absent: Vec::new(),
-            decode: Box::new(move |_, slice, old, new_size| {
-                let pack = pack.lock().unwrap();
-                let bytes = &pack[slice.offset as usize..(slice.offset + slice.length) as usize];
-                delta::decode(bytes, old, DecodeLimits { new_size, memory: LIMITS.memory })
+            decode: Box::new(move |_, slice, old, new_size, out| {
+                let bytes =
+                    pack.lock().unwrap()[slice.offset as usize..(slice.offset + slice.length) as usize].to_vec();
+                delta::decode_proved(&bytes, old, DecodeLimits { new_size, memory: LIMITS.memory }, out)
                     .map_err(|e| Error::new(ErrorCode::BadDelta, "pack", e))
             }),
-            needs: Box::new(move |_, slice| {
+            needs: Box::new(move |_, slice, old| {
                 let head = delta::header(&heads.lock().unwrap()[slice.offset as usize..]);
-                head.map(|h| h.memory).map_err(|e| Error::new(ErrorCode::BadDelta, "pack", e))
+                head.map(|h| delta::decode_memory(&h, old)).map_err(|e| Error::new(ErrorCode::BadDelta, "pack", e))
             }),
         }
     }

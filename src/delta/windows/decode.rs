@@ -2,11 +2,8 @@
 
 use super::layout::Plan;
 use super::need;
-use crate::delta::source::{PIECE, PassError, Source};
+use crate::delta::source::{PIECE, PassError, Sink, Source};
 use crate::delta::{Codec, DecodeLimits, DeltaError, decode as whole, header, varint};
-
-/// Takes the next bytes of the new file.
-pub type Sink<'a> = dyn FnMut(&[u8]) -> Result<(), PassError> + 'a;
 
 const FOREIGN: DeltaError = DeltaError::Damaged("a window is of a codec that it cannot be of");
 

@@ -3,7 +3,7 @@
 use super::cut::{Cutter, Window};
 use super::{Sizes, anchors, decode, find};
 use crate::delta::header::{self, Tag};
-use crate::delta::source::{PIECE, PassError, Source};
+use crate::delta::source::{PIECE, PassError, Sink, Source};
 use crate::delta::{Codec, DeltaError, Profile, best, encode as whole, varint};
 use rayon::prelude::*;
 
@@ -13,7 +13,7 @@ pub fn encode(
     new: &Source<'_>,
     profile: Profile,
     sizes: &Sizes,
-    out: &mut decode::Sink<'_>,
+    out: &mut Sink<'_>,
 ) -> Result<Vec<u8>, PassError> {
     if old.size() > anchors::MOST {
         return Err(DeltaError::OverLimit { needed: old.size(), allowed: anchors::MOST }.into());
@@ -35,7 +35,7 @@ struct Writer<'a> {
     waiting: Vec<Window>,
     /// Memory that the largest window takes.
     need: u64,
-    out: &'a mut decode::Sink<'a>,
+    out: &'a mut Sink<'a>,
 }
 
 impl Writer<'_> {
