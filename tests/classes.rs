@@ -121,6 +121,28 @@ fn a_fix_that_a_later_one_takes_back_is_told_with_the_cve_that_stays_open() {
 }
 
 #[test]
+fn a_fix_that_is_put_back_after_a_revert_is_no_duplicate_to_remove() {
+    let back = patch("", "3=safe");
+    let given = Given {
+        base: "",
+        fixes: &[("A", back.clone(), "cves = [\"CVE-2026-0002\"]"), ("R", patch("3=safe", "3=3"), ""), ("Z", back, "")],
+    };
+    let said = json(&given, 0);
+    assert_eq!(said["order"], serde_json::json!(["A", "R", "Z"]));
+    assert!(classes(&said).contains(&("Z", "reapplied", "A")), "{said:#}");
+    assert!(!classes(&said).iter().any(|(_, class, _)| *class == "duplicate"), "{said:#}");
+    assert!(finding(&said, "duplicate").is_null() && finding(&said, "reverted").is_null(), "{said:#}");
+    let text = plan(&given, &[], 0);
+    assert!(text.contains("Z  Z") && text.contains("reapplied: it brings back what A did"), "{text}");
+    // Nobody declared anything: R, which needs A and has to come before Z, puts A before Z.
+    assert!(text.contains("after A (clash, settled by others)"), "{text}");
+    let alone: serde_json::Value =
+        serde_json::from_str(&plan(&given, &["--only", "Z", "--format", "json"], 0)).unwrap();
+    assert!(!alone["findings"].to_string().contains("both apply"), "{alone:#}");
+    assert_eq!(alone["dropped_fixes"]["A"]["cves"], serde_json::json!(["CVE-2026-0002"]));
+}
+
+#[test]
 fn the_same_a_part_and_nothing_are_told_by_content() {
     let given = Given {
         base: "",
@@ -139,7 +161,7 @@ fn the_same_a_part_and_nothing_are_told_by_content() {
         ("SAME", "superset", "SMALL"),
         ("SMALL", "subset", "BIG"),
         ("SMALL", "subset", "SAME"),
-        ("SMALL", "contained", ""),
+        ("SMALL", "contained-in", "BIG"),
     ];
     let mut found = classes(&said);
     found.sort_unstable();

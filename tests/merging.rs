@@ -186,6 +186,35 @@ fn a_decision_between_patches_holds_on_top_of_others_and_says_when_it_is_stale()
 }
 
 #[test]
+fn a_decision_is_replayed_whatever_the_name_of_a_third_fix_on_the_path() {
+    let lines = |from: usize, to: usize| (from..=to).map(|i| format!("l{i}\n")).collect::<String>();
+    let base = lines(1, 19) + "#endif\n\n\ntypedef x\n\n\n" + &lines(26, 30);
+    // Both orders apply, each with another text.
+    let inserts = |what: &str| {
+        format!("--- a/f\n+++ b/f\n@@ -17,6 +17,10 @@\n l17\n l18\n l19\n+#endif\n+\n+\n+#if {what}\n #endif\n \n \n")
+    };
+    let both = base.replace("l19\n#endif\n", "l19\n#endif\n\n\n#if both by hand\n#endif\n");
+    for third in ["0C", "AC", "C"] {
+        let dir = release(&base);
+        write(dir.path().join("fixes/A.patch"), inserts("a"));
+        write(dir.path().join("fixes/B.patch"), inserts("b"));
+        let said = plan(&dir).expect(1).stdout;
+        decide(&dir, &said, &both);
+        patch(&dir, third, &base, &base.replace("l2\n", "third\n"));
+        let said = plan(&dir).expect(0);
+        assert!(said.stdout.contains("joins A in 'f': as decided in A+B, reviewed by dana"), "{}", said.stdout);
+        assert_eq!(merged(&dir), both.replace("l2\n", "third\n"), "with {third}");
+        let why = cumulate(dir.path(), &["plan", "--explain", "A", "B"]).expect(0).stdout;
+        assert!(why.contains("as decided in A+B") && !why.contains("does not matter"), "{why}");
+
+        // Where the third has to come between, nothing decides the two, and that is no plan.
+        write(dir.path().join("fixes/B.toml"), format!("after = [\"{third}\"]\n"));
+        let said = plan(&dir).expect(1);
+        assert!((said.stdout + &said.stderr).contains("no order is decided between A and B"));
+    }
+}
+
+#[test]
 fn a_decision_that_nobody_reviewed_is_refused() {
     let dir = release(twenty());
     let digest = Digest::of(b"");

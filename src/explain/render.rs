@@ -83,12 +83,22 @@ fn one(track: &TrackView, out: &mut String) {
     }
     if let Some(least) = &track.least {
         let sure = if least.proved { "nothing smaller applies" } else { "perhaps less does: the search was too long" };
-        let _ = writeln!(out, "   the least change: {} lines; {sure}", least.lines);
+        let but = match least.not_tried.as_slice() {
+            [] => String::new(),
+            old => format!(", superseded fixes aside ({})", safe(&old.join(", "))),
+        };
+        let _ = writeln!(out, "   the least change: {} lines; {sure}{but}", least.lines);
     }
     for (id, why) in &track.dropped {
-        let _ = writeln!(out, "   -  {}: {}", safe(id), safe(why));
+        // The bundle lists those that are in the target without being in the order.
+        let there = classes.get(id.as_str()).into_iter().flatten().any(|c| c.class.starts_with("contained"));
+        let cves = track.dropped_fixes.get(id).filter(|f| there && !f.cves.is_empty());
+        let cves = cves.map_or(String::new(), |f| format!("  [{}]", f.cves.join(" ")));
+        let _ = writeln!(out, "   -  {}: {}{}", safe(id), safe(why), safe(&cves));
         // That it is superseded or contained stands above; what that loses does not.
-        let said = |c: &&&ClassView| c.parts.is_empty() && matches!(c.class, "superseded" | "contained" | "duplicate");
+        let said = |c: &&&ClassView| {
+            c.parts.is_empty() && matches!(c.class, "superseded" | "contained" | "contained-in" | "duplicate")
+        };
         for c in classes.get(id.as_str()).into_iter().flatten().filter(|c| !said(c)) {
             let _ = writeln!(out, "        {}: {}", c.class, safe(&c.text));
             class_parts(c, out);

@@ -64,6 +64,9 @@ pub struct TrackView {
     pub beside: Vec<BesideView>,
     /// Fix to reason.
     pub dropped: BTreeMap<String, String>,
+    /// What the fixes that are not in the order are, by id.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped_fixes: BTreeMap<String, DroppedView>,
     /// Where a selection was given: fix to the words that named it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub selected: BTreeMap<String, Vec<String>>,
@@ -120,7 +123,8 @@ impl HintView {
 #[derive(Debug, Clone, Serialize)]
 pub struct ClassView {
     pub fix: String,
-    /// `empty`, `duplicate`, `subset`, `superset`, `superseded`, `contained`, `partly-contained`, `reverted`, `revert-of`.
+    /// `empty`, `duplicate`, `subset`, `superset`, `superseded`, `contained`, `contained-in`, `partly-contained`,
+    /// `reapplied`, `reverted`, `revert-of`.
     pub class: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other: Option<String>,
@@ -156,6 +160,9 @@ impl ClassView {
 pub struct LeastView {
     pub lines: u64,
     pub proved: bool,
+    /// Superseded fixes that were not tried in place of newer ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_tried: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -189,6 +196,13 @@ impl FixView {
             requires_all,
         }
     }
+}
+
+/// A fix that is not in the order.
+#[derive(Debug, Clone, Serialize)]
+pub struct DroppedView {
+    pub title: String,
+    pub cves: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -236,7 +250,8 @@ impl MergeView {
     }
 }
 
-/// One fix against every track: `own variant`, `default`, `contained`, `superseded`, `not for`, `missing`, `does not apply`, ….
+/// One fix against every track: `own variant`, `default`, `contained`, `contained in others`, `superseded`,
+/// `not for`, `missing`, `does not apply`, ….
 #[derive(Debug, Clone, Serialize)]
 pub struct MatrixRow {
     pub fix: String,
@@ -262,6 +277,7 @@ impl TrackView {
             merged: Vec::new(),
             beside: Vec::new(),
             dropped: BTreeMap::new(),
+            dropped_fixes: BTreeMap::new(),
             selected: BTreeMap::new(),
             came_along: BTreeMap::new(),
             classes: Vec::new(),
@@ -301,7 +317,8 @@ impl TrackView {
         let closure = plan.closure(MOST_NEEDS);
         for (k, id) in plan.order.iter().enumerate() {
             let needs = closure.as_ref().map(|all| all[k].iter().map(|n| plan.order[*n].0.clone()).collect());
-            let fix = FixView::new(metas.get(id), needs);
+            let mut fix = FixView::new(metas.get(id), needs);
+            fix.cves = answered_for(plan, id, metas);
             self.fixes.insert(id.0.clone(), fix);
         }
         self.order_pairs = plan
@@ -322,14 +339,32 @@ impl TrackView {
         };
         self.dropped =
             plan.dropped.iter().map(|d| (d.fix.0.clone(), drop_cause(&d.cause) + &with_it(&d.fix))).collect();
+        let about = |id: &FixId| {
+            let meta = metas.get(id)?.0;
+            Some((id.0.clone(), DroppedView { title: meta.title.clone(), cves: meta.cves.clone() }))
+        };
+        self.dropped_fixes = plan.dropped.iter().filter_map(|d| about(&d.fix)).collect();
         self.came_along = plan.came_along.iter().map(|c| (c.fix.0.clone(), names(&c.chain))).collect();
-        self.least = plan.least.map(|l| LeastView { lines: l.lines, proved: l.proved });
+        self.least =
+            plan.least.as_ref().map(|l| LeastView { lines: l.lines, proved: l.proved, not_tried: names(&l.not_tried) });
         self.findings.extend(plan.findings.iter().cloned());
     }
 }
 
 fn names(ids: &[FixId]) -> Vec<String> {
     ids.iter().map(|i| i.0.clone()).collect()
+}
+
+/// CVEs of a fix of the order, and of those that it stands for.
+fn answered_for(plan: &Plan, id: &FixId, metas: &BTreeMap<&FixId, (&Meta, &Payload)>) -> Vec<String> {
+    let others = plan.dropped.iter().filter(|d| plan.standing(d) == Some(id)).map(|d| &d.fix);
+    let mut out: Vec<String> = Vec::new();
+    for cve in [id].into_iter().chain(others).filter_map(|id| metas.get(id)).flat_map(|m| &m.0.cves) {
+        if !out.contains(cve) {
+            out.push(cve.clone());
+        }
+    }
+    out
 }
 
 fn paths(payload: &Payload) -> Vec<String> {

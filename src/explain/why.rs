@@ -19,7 +19,7 @@ const AROUND: usize = 4;
 #[derive(Debug, Clone, Serialize)]
 pub struct WhyView {
     pub track: String,
-    /// `needs`, `needed-by`, `pair`, `apart` or `not-in-order`.
+    /// `needs`, `needed-by`, `pair`, `decided`, `apart` or `not-in-order`.
     pub relation: &'static str,
     /// The answer in one sentence.
     pub text: String,
@@ -117,6 +117,12 @@ impl WhyView {
                     then_parts: then.iter().map(part).collect(),
                     other_order: trial(other_order, &p.then, &p.first),
                 });
+            }
+            Why::Decided { path, name, reviewed_by } => {
+                view.relation = "decided";
+                view.text = format!(
+                    "neither needs the other, and what both make together of '{path}' is as decided in {name}, reviewed by {reviewed_by}"
+                );
             }
             Why::Apart { shared } => {
                 view.relation = "apart";

@@ -66,7 +66,9 @@ pub fn class(c: &Classed) -> String {
         Class::Superseded if c.lost.is_empty() => format!("{other} replaces it"),
         Class::Superseded => format!("{other} replaces it, and does not have all that it does"),
         Class::Contained => "the base has all of it".into(),
+        Class::Covered => format!("{other} brings what it does, alone or with others"),
         Class::Partly => "the base has a part of it".into(),
+        Class::Reapplied => format!("it brings back what {other} did, which was taken back between them"),
         Class::Reverted => format!("{other} takes back all that it does"),
         Class::RevertOf => format!("it takes back all that {other} does"),
     }
@@ -78,6 +80,8 @@ pub fn drop_cause(cause: &DropCause) -> String {
         DropCause::Superseded { by } => format!("superseded by {by}"),
         DropCause::Duplicate { of } => format!("the same content as {of}"),
         DropCause::Contained => "the base that the fixes start from has it already".into(),
+        DropCause::Covered { by } if by.len() == 1 => format!("contained in {}", list(by, ", ")),
+        DropCause::Covered { by } => format!("contained in {} together", list(by, ", ")),
         DropCause::NotFor { reason } => format!("not for this track: {reason}"),
         DropCause::NotSelected => "not selected, and nothing selected needs it".into(),
         DropCause::Held { reason, chain } if chain.len() > 1 => {
@@ -252,6 +256,18 @@ pub fn proof(p: &Proof, absent: &BTreeMap<FixId, Absent>) -> (String, String, St
             "select both, or neither".into(),
             Code::MissingRequirement,
         ),
+        Proof::BringersLeftOut { fix, by, out } => {
+            let out: Vec<FixId> = out.iter().map(|d| d.fix.clone()).collect();
+            let (by, out) = (list(by, ", "), list(&out, ", "));
+            (
+                own(fix),
+                format!(
+                    "what it does is contained in {by}; the selection leaves out {out}, and it does not apply instead"
+                ),
+                format!("select {out} too, or leave {fix} out"),
+                Code::MissingRequirement,
+            )
+        }
         Proof::Unreadable { error } => {
             (error.subject.clone(), error.message.clone(), error.next.clone(), Code::DoesNotApply)
         }

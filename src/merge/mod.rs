@@ -6,4 +6,4 @@ mod apply;
 mod states;
 
 pub use apply::{Change, Merged, Refused, merge};
-pub use states::states;
+pub use states::{start_has, states};

@@ -40,6 +40,28 @@ pub fn states(
     Ok(seen.into_iter().map(sum).collect())
 }
 
+/// The state in `base` of a fix that the start has already.
+///
+/// # Errors
+/// `source-changed`, `io` if a content cannot be read.
+pub fn start_has(payload: &Payload, start: &Tree, base: &Tree, stores: &[&Store]) -> Result<(State, String)> {
+    if payload.paths().all(|p| base.get(p) == start.get(p)) {
+        return Ok((State::Contained, "the start has it already".into()));
+    }
+    if let Payload::Patch(patches) = payload {
+        let undo: Option<Vec<FilePatch>> = patches.iter().rev().map(undone).collect();
+        if let Some(undo) = undo
+            && apply(&Payload::Patch(undo), base, stores)?.is_ok()
+        {
+            return Ok((State::Contained, String::new()));
+        }
+        if apply(payload, base, stores)?.is_ok() {
+            return Ok((State::Added, "the start has it already".into()));
+        }
+    }
+    Ok((State::Unknown, "the start has it, and this base has other contents on its paths".into()))
+}
+
 /// One state for all paths of a fix.
 fn sum(paths: Vec<(State, String)>) -> (State, String) {
     if paths.is_empty() {

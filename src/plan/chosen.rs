@@ -14,7 +14,13 @@ const BUDGET: usize = 10_000;
 /// Plans what is wanted, after everything together was refused with `refusal`.
 pub(super) fn plan_chosen(input: &PlanInput<'_>, refusal: Refusal) -> Result<Plan, Refusal> {
     let final_one = |p: &Proof| {
-        matches!(p, Proof::TwiceNamed { .. } | Proof::UnknownSelected { .. } | Proof::SelectionContradicts { .. })
+        matches!(
+            p,
+            Proof::TwiceNamed { .. }
+                | Proof::UnknownSelected { .. }
+                | Proof::SelectionContradicts { .. }
+                | Proof::BringersLeftOut { .. }
+        )
     };
     if refusal.proofs.iter().any(final_one) {
         return plan_part(input, Proving::Cores);

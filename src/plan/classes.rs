@@ -43,8 +43,12 @@ pub enum Class {
     Superseded,
     /// The tree has all of it.
     Contained,
+    /// The other brings all that it does, or a part where more do; it is not in the order.
+    Covered,
     /// The start tree has a part of it, and it does not apply.
     Partly,
+    /// It does what the other did, after a third took that back.
+    Reapplied,
     /// The other, later, takes back all that it does.
     Reverted,
     RevertOf,
@@ -59,7 +63,9 @@ impl Class {
             Self::Superset => "superset",
             Self::Superseded => "superseded",
             Self::Contained => "contained",
+            Self::Covered => "contained-in",
             Self::Partly => "partly-contained",
+            Self::Reapplied => "reapplied",
             Self::Reverted => "reverted",
             Self::RevertOf => "revert-of",
         }
@@ -80,6 +86,7 @@ impl<'a> Work<'a, '_> {
     /// All classes, by fix, then by class; `order` where there is a plan.
     pub(super) fn classes(&self, replay: &Replay<'a>, order: Option<&[usize]>, proofs: &[Proof]) -> Vec<Classed> {
         let mut out = self.alike(replay, order);
+        self.tell_reapplied(replay, order.unwrap_or_default(), &mut out);
         let of = |fix: &FixId, class, other: Option<&FixId>, lost| Classed {
             fix: fix.clone(),
             class,
@@ -93,6 +100,9 @@ impl<'a> Work<'a, '_> {
                     out.push(of(&d.fix, Class::Superseded, Some(by), lost));
                 }
                 DropCause::Contained => out.push(of(&d.fix, Class::Contained, None, Vec::new())),
+                DropCause::Covered { by } => {
+                    out.extend(by.iter().map(|by| of(&d.fix, Class::Covered, Some(by), Vec::new())));
+                }
                 _ => {}
             }
         }
@@ -108,6 +118,35 @@ impl<'a> Work<'a, '_> {
         out
     }
 
+    /// Of two that do the same, the later one is no duplicate where something between took back what the first did.
+    fn tell_reapplied(&self, replay: &Replay<'a>, order: &[usize], classes: &mut Vec<Classed>) {
+        let place = |id: &FixId| self.number(id).and_then(|i| order.iter().position(|o| *o == i));
+        classes.retain_mut(|c| {
+            let (Class::Duplicate, Some(other)) = (c.class, &c.other) else { return true };
+            let (Some(a), Some(b)) = (place(&c.fix), place(other)) else { return true };
+            if undone_between(replay, order, a.min(b), a.max(b)) {
+                c.class = Class::Reapplied;
+                return a > b;
+            }
+            true
+        });
+    }
+
+    /// What people have to know of pairs in the order that have the same content.
+    pub(super) fn twin_findings(&self, kept: &[usize], classes: &[Classed]) -> Vec<Finding> {
+        let again = |a: &FixId, b: &FixId| {
+            classes.iter().any(|c| c.class == Class::Reapplied && c.fix == *b && c.other.as_ref() == Some(a))
+        };
+        let pairs = self.twins.iter().filter(|(a, b)| kept.contains(a) && kept.contains(b));
+        let pairs = pairs.map(|(a, b)| (self.fixes[*a].id, self.fixes[*b].id)).filter(|(a, b)| !again(a, b));
+        pairs
+            .map(|(a, b)| {
+                let message = format!("it has the same content as '{a}', and both apply");
+                Finding::new(Code::Duplicate, b, message).next("remove one of the two")
+            })
+            .collect()
+    }
+
     /// What people have to know of them.
     pub(super) fn class_findings(&self, classes: &[Classed]) -> Vec<Finding> {
         let mut out = Vec::new();
@@ -115,7 +154,14 @@ impl<'a> Work<'a, '_> {
             let Some(other) = &c.other else { continue };
             let cves = self.number(&c.fix).map(|i| self.fixes[i].meta.cves.join(", ")).unwrap_or_default();
             let so = if cves.is_empty() { String::new() } else { format!(", so it does not fix {cves}") };
+            // What a later one brings back is not lost.
+            let reverted = |id: &FixId| classes.iter().any(|c| c.class == Class::Reverted && c.fix == *id);
+            let back = |again: &&Classed| {
+                again.class == Class::Reapplied
+                    && (again.fix == *other || again.other.as_ref() == Some(&c.fix) && !reverted(&again.fix))
+            };
             match c.class {
+                Class::Reverted if classes.iter().any(|again| back(&again)) => {}
                 Class::Reverted => {
                     let what = format!("'{other}' takes back all that it does{so}");
                     out.push(
@@ -202,6 +248,17 @@ impl<'a> Work<'a, '_> {
         out.truncate(SHOWN);
         out
     }
+}
+
+/// Whether what the fix at one place of an order does is taken back before another place.
+fn undone_between(replay: &Replay<'_>, order: &[usize], from: usize, to: usize) -> bool {
+    replay.of_fix[order[from]].iter().any(|g| {
+        let Ok(mut state) = replay.walk(*g, 0, order[..=from].iter().copied()) else { return false };
+        order[from + 1..to].iter().any(|fix| {
+            state = replay.walk(*g, state, [*fix]).unwrap_or(state);
+            !replay.done_already(*g, state, order[from])
+        })
+    })
 }
 
 /// Parts of a fix that the start tree has, where it has not all of them.

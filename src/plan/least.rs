@@ -2,7 +2,7 @@
 
 use super::along::Along;
 use super::bits::Bits;
-use crate::fix::{Change, Payload};
+use crate::fix::{Change, FixId, Payload};
 use crate::patch::{BinaryHunk, Body, LineKind};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
@@ -40,13 +40,15 @@ pub(super) fn lines(payload: &Payload) -> u64 {
 }
 
 /// How much a plan changes that was asked to change the least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeastChange {
     /// Lines that its fixes add or remove; a line for every started 64 bytes of a whole or binary file, and one for
     /// anything else that is done to a path.
     pub lines: u64,
-    /// Whether it was proved that no smaller set applies; else the search was too long.
+    /// Whether it was proved that no smaller set of the newest fixes applies; else the search was too long.
     pub proved: bool,
+    /// Superseded fixes on the same paths, which were not tried in place of newer ones.
+    pub not_tried: Vec<FixId>,
 }
 
 /// What has to hold, by place in the order.

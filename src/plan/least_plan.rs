@@ -6,8 +6,9 @@ use super::hints::{hints, left_behind};
 use super::least::{Least, LeastChange, Wanted, lines};
 use super::needs::needs;
 use super::replay::Replay;
-use super::resolve::{Proving, plan_once};
+use super::resolve::{Proving, plan_yielding};
 use super::select::{Choice, select};
+use super::standing::{Yields, stand_in};
 use super::types::{CameAlong, Candidate, DropCause, Dropped, Plan, PlanInput, Refusal};
 use super::work::Work;
 use crate::fix::FixId;
@@ -15,16 +16,28 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The least set is found in the order of everything; then it is planned as if there were nothing else.
 pub(super) fn plan_least(input: &PlanInput<'_>, proving: Proving) -> Result<Plan, Refusal> {
-    let mut work = Work::new(input, true, proving)?;
+    least_yielding(input, proving, &Yields::new())
+}
+
+fn least_yielding(input: &PlanInput<'_>, proving: Proving, yields: &Yields) -> Result<Plan, Refusal> {
+    let mut work = Work::new(input, true, proving, yields)?;
     let replay = Replay::new(&work.fixes, input);
     let ordered = work.order(&replay)?;
     let order = &ordered.order;
+    let named: BTreeSet<usize> = input.only.iter().filter_map(|id| work.number(id)).collect();
+    let fell = order.iter().filter(|i| !named.contains(i)).map(|i| (*i, work.left_because(*i))).collect();
+    if let Some(lost) = work.lost_with(&replay, order, &named, &fell) {
+        return stand_in(input, yields, Refusal::of(vec![lost]), |input, yields| {
+            least_yielding(input, proving, yields)
+        });
+    }
     let along = Along::new(&replay, order);
     let places = |list: &mut dyn Iterator<Item = usize>| list.filter_map(|i| along.place(i)).collect::<Vec<_>>();
     let requires: Vec<Vec<usize>> = order.iter().map(|i| places(&mut work.requires(*i).into_iter())).collect();
     let graph = needs(&along, &requires);
     let number = |id: &FixId| work.number(id);
-    let only = places(&mut input.only.iter().filter_map(number).filter_map(|i| work.stands(i)));
+    let own = |i: &usize| !work.covered.contains_key(i);
+    let only = places(&mut input.only.iter().filter_map(number).filter(own).filter_map(|i| work.stands(i)));
     let without = places(&mut work.left_out().filter_map(number));
     let bits = |list: &[usize]| {
         let mut out = Bits::new(order.len());
@@ -41,7 +54,7 @@ pub(super) fn plan_least(input: &PlanInput<'_>, proving: Proving) -> Result<Plan
     let chosen = select(&graph, &only, &without, true).ok();
     let Some(least) = wanted.least(chosen.as_ref().map(|c| c.keep.clone())) else {
         // Without a set that applies, the plain selection says why.
-        return plan_once(input, true, proving);
+        return plan_yielding(input, true, proving, yields);
     };
     let left = hints(&work, &replay, order, &graph.all)
         .map_err(|error| Refusal::of(vec![super::types::Proof::Unreadable { error }]))?;
@@ -49,14 +62,17 @@ pub(super) fn plan_least(input: &PlanInput<'_>, proving: Proving) -> Result<Plan
     let behind = left_behind(&left, |h| (kept(&h.fix), kept(&h.on)));
     let stay = |i: usize| {
         let stands = work.stands(i).and_then(|s| along.place(s)).is_some_and(|k| least.keep.has(k));
-        stands || ordered.contained.contains(&i) && required(&work, &along, &least, i)
+        stands || ordered.contained.iter().any(|(c, _)| *c == i) && required(&work, &along, &least, i)
     };
+    let groups: BTreeSet<usize> = least.keep.iter().flat_map(|k| &replay.of_fix[order[k]]).copied().collect();
+    let beside = |old: &&usize| replay.of_fix[**old].iter().any(|g| groups.contains(g));
+    let not_tried: Vec<FixId> = work.superseded.keys().filter(beside).map(|old| work.id(*old)).collect();
     let mut rest = PlanInput { only: Vec::new(), without: Vec::new(), held: BTreeMap::new(), ..input.clone() };
     rest.fixes.retain(|c| number(c.id).is_some_and(stay));
     let there: BTreeSet<&FixId> = rest.fixes.iter().map(|c| c.id).collect();
     let series: Option<Vec<FixId>> = input.series.map(|s| s.iter().filter(|id| there.contains(id)).cloned().collect());
     rest.series = series.as_deref();
-    let mut plan = plan_once(&rest, false, proving)?;
+    let mut plan = plan_yielding(&rest, false, proving, yields)?;
     plan.came_along = came_along(&plan, &input.only);
     let out: BTreeMap<FixId, DropCause> = fallen(&work, order, chosen, &least);
     let known: BTreeSet<FixId> = plan.order.iter().chain(plan.dropped.iter().map(|d| &d.fix)).cloned().collect();
@@ -65,7 +81,7 @@ pub(super) fn plan_least(input: &PlanInput<'_>, proving: Proving) -> Result<Plan
     plan.dropped.sort_by(|a, b| a.fix.cmp(&b.fix));
     let new: Vec<_> = work.findings.into_iter().chain(behind).filter(|f| !plan.findings.contains(f)).collect();
     plan.findings.extend(new);
-    plan.least = Some(LeastChange { lines: least.lines, proved: least.proved });
+    plan.least = Some(LeastChange { lines: least.lines, proved: least.proved, not_tried });
     Ok(plan)
 }
 

@@ -7,6 +7,7 @@ use super::resolve::{Proving, plan_once};
 use super::types::{DropCause, Dropped, Plan, PlanInput, Refusal};
 use crate::fix::FixId;
 use crate::report::Code;
+use std::collections::BTreeSet;
 
 /// Puts fixes in order and says why, for one track.
 ///
@@ -49,11 +50,41 @@ fn without_newer(input: &PlanInput<'_>) -> Option<Result<Plan, Refusal>> {
     let first = plan_once(input, false, Proving::Plain).ok()?;
     let fell = |c: &DropCause| matches!(c, DropCause::Without { .. } | DropCause::Held { .. });
     let gone: Vec<Dropped> = first.dropped.into_iter().filter(|d| fell(&d.cause)).collect();
-    let is_gone = |id: &FixId| gone.iter().any(|d| d.fix == *id);
-    Some(plan_rest(input, is_gone, Proving::Cores).map(|mut plan| {
+    // What fell only because it requires an older one, which comes back, has what it requires.
+    let again = |d: &&Dropped| match &d.cause {
+        DropCause::Without { chain } | DropCause::Held { chain, .. } if chain.len() > 1 => {
+            chain.windows(2).all(|w| says(input, &w[0], &w[1], out(&w[1])))
+        }
+        _ => false,
+    };
+    let stays: BTreeSet<&FixId> = gone.iter().filter(again).map(|d| &d.fix).collect();
+    let fewer: Vec<Dropped> = gone.iter().filter(|d| !stays.contains(&d.fix)).cloned().collect();
+    let first_try =
+        (!stays.is_empty()).then(|| plan_rest(input, |id| fewer.iter().any(|d| d.fix == *id), Proving::Plain).ok());
+    let (plan, gone) = match first_try.flatten() {
+        Some(plan) => (Ok(plan), fewer),
+        None => (plan_rest(input, |id| gone.iter().any(|d| d.fix == *id), Proving::Cores), gone),
+    };
+    Some(plan.map(|mut plan| {
         plan.dropped.extend(gone);
         plan.dropped.sort_by(|a, b| a.fix.cmp(&b.fix));
         plan.findings.extend(first.findings.into_iter().filter(|f| f.code == Code::HintLeftBehind));
         plan
     }))
+}
+
+/// Whether a fix says that it requires another; where that is left out, only by an older one in whose place it stood.
+fn says(input: &PlanInput<'_>, fix: &FixId, needs: &FixId, left_out: bool) -> bool {
+    let find = |id: &FixId| input.fixes.iter().find(|c| c.id == id);
+    let Some(fix) = find(fix) else { return false };
+    if !left_out && fix.meta.requires.contains(needs) {
+        return true;
+    }
+    let mut older: BTreeSet<&FixId> = BTreeSet::new();
+    let mut todo: Vec<&FixId> = vec![needs];
+    while let Some(id) = todo.pop() {
+        let replaced = find(id).into_iter().flat_map(|c| &c.meta.supersedes);
+        todo.extend(replaced.filter(|old| *old != needs && older.insert(old)));
+    }
+    fix.meta.requires.iter().any(|r| older.contains(r))
 }

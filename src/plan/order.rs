@@ -12,11 +12,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// What must come before what, by number of the fix: requirements and `after`.
 pub(super) type Before = Vec<BTreeSet<usize>>;
 
-/// An order of fixes in which every one applies, and those that are in the tree already.
+/// An order of fixes in which every one applies, and those that find their changes there.
 #[derive(Debug, Default)]
 pub(super) struct Ordered {
     pub(super) order: Vec<usize>,
-    pub(super) contained: Vec<usize>,
+    /// Fixes whose changes are there already, each with how many were placed before it was seen.
+    pub(super) contained: Vec<(usize, usize)>,
     /// What does not apply, with why, where it stood or stuck.
     pub(super) refused: Vec<(usize, Refused)>,
 }
@@ -116,7 +117,7 @@ pub(super) fn from_series(
             // A failure that an earlier one explains is not told again.
             spoilt.extend(here);
         } else if bag.done_already(fix) {
-            out.contained.push(fix);
+            out.contained.push((fix, bag.placed.len()));
         } else {
             spoilt.extend(here);
             out.refused.extend(bag.refused(fix).map(|refused| (fix, refused)));
@@ -307,7 +308,7 @@ impl<'a, 'r> Bag<'a, 'r> {
             let free: Vec<usize> = rest.iter().copied().filter(free).collect();
             match free.into_iter().find(|f| self.done_already(*f)) {
                 Some(fix) => {
-                    out.contained.push(fix);
+                    out.contained.push((fix, self.placed.len()));
                     rest.remove(&fix);
                     todo.extend(&rest);
                 }
@@ -362,7 +363,7 @@ impl<'a, 'r> Bag<'a, 'r> {
 }
 
 /// Whether `from` has to wait for `to`, directly or not.
-fn reaches(wait: &Before, from: usize, to: usize) -> bool {
+pub(super) fn reaches(wait: &Before, from: usize, to: usize) -> bool {
     let mut seen = BTreeSet::from([from]);
     let mut todo = vec![from];
     while let Some(i) = todo.pop() {

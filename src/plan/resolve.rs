@@ -7,6 +7,7 @@ use super::needs::needs;
 use super::order::{Before, Ordered, cycles, from_nothing, from_series};
 use super::replay::Replay;
 use super::select::{Choice, select};
+use super::standing::{Yields, stand_in};
 use super::types::{DropCause, Dropped, OrderPair, Plan, PlanInput, Proof, Refusal, Settled};
 use super::work::Work;
 use crate::fix::FixId;
@@ -22,10 +23,22 @@ pub(super) enum Proving {
 
 /// `heed`: a superseding fix that is left out leaves the old one in.
 pub(super) fn plan_once(input: &PlanInput<'_>, heed: bool, proving: Proving) -> Result<Plan, Refusal> {
-    let mut work = Work::new(input, heed, proving)?;
+    plan_yielding(input, heed, proving, &Yields::new())
+}
+
+/// The same where some fixes that are left out have others in their place.
+pub(super) fn plan_yielding(
+    input: &PlanInput<'_>,
+    heed: bool,
+    proving: Proving,
+    yields: &Yields,
+) -> Result<Plan, Refusal> {
+    let mut work = Work::new(input, heed, proving, yields)?;
     let replay = Replay::new(&work.fixes, input);
     let ordered = work.order(&replay)?;
-    let plan = work.finish(&replay, &ordered);
+    let plan = work.finish(&replay, &ordered).or_else(|refusal| {
+        stand_in(input, yields, refusal, |input, yields| plan_yielding(input, heed, proving, yields))
+    });
     match replay.broken() {
         Some(error) => Err(Refusal::of(vec![Proof::Unreadable { error }])),
         None => plan,
@@ -89,6 +102,7 @@ impl<'a> Work<'a, '_> {
                 None => from_nothing(&self.alive, &before, replay),
             };
             if ordered.refused.is_empty() {
+                let ordered = self.deciding(replay, ordered, &before);
                 self.settle_dropped(replay, &ordered);
                 return Ok(ordered);
             }
@@ -137,7 +151,9 @@ impl<'a> Work<'a, '_> {
         let graph = needs(&along, &declared);
         let order_pairs = self.settled(&along, &place, &graph);
         let numbers = |list: &[FixId]| -> Vec<usize> { list.iter().filter_map(|id| self.number(id)).collect() };
-        let only = numbers(&self.input.only).into_iter().filter_map(|i| self.stands(i)).collect();
+        // What others bring stands for itself: whether they are kept is seen later.
+        let own = |i: &usize| !self.covered.contains_key(i);
+        let only = numbers(&self.input.only).into_iter().filter(own).filter_map(|i| self.stands(i)).collect();
         let without = places(self.left_out().filter_map(|id| self.number(id)).collect());
         let choice = match select(&graph, &places(only), &without, !self.input.only.is_empty()) {
             Ok(choice) => choice,
@@ -146,7 +162,12 @@ impl<'a> Work<'a, '_> {
                 return self.refuse(replay, vec![Proof::SelectionContradicts { chain }]);
             }
         };
-        self.kept = Some(choice.keep.iter().map(|k| order[k]).collect());
+        let kept: BTreeSet<usize> = choice.keep.iter().map(|k| order[k]).collect();
+        let fell = self.fell(order, &choice);
+        if let Some(lost) = self.lost_with(replay, order, &kept, &fell) {
+            return self.refuse(replay, vec![lost]);
+        }
+        self.kept = Some(kept);
         let kept_pair = |p: &OrderPair| {
             [&p.first, &p.then]
                 .iter()
@@ -187,21 +208,13 @@ impl<'a> Work<'a, '_> {
         }
         self.unused_resolutions(&kept_order, &merged);
         let edges = self.edges(&along, &declared, &graph, &choice.keep);
-        let Choice { keep, came_along, dropped } = choice;
+        self.dropped.extend(fell.into_iter().map(|(i, cause)| Dropped { fix: self.fixes[i].id.clone(), cause }));
+        let Choice { keep, came_along, .. } = choice;
         let name = |k: usize| self.fixes[order[k]].id.clone();
         let chain = |c: Vec<usize>| c.into_iter().map(name).collect::<Vec<_>>();
-        for (k, why) in dropped {
-            let cause = why.map_or(DropCause::NotSelected, |c| {
-                let chain = chain(c);
-                match chain.last().and_then(|id| self.input.held.get(id)) {
-                    Some(reason) => DropCause::Held { reason: reason.clone(), chain },
-                    None => DropCause::Without { chain },
-                }
-            });
-            self.dropped.push(Dropped { fix: name(k), cause });
-        }
         self.dropped.sort_by(|a, b| a.fix.cmp(&b.fix));
         let classes = self.classes(replay, Some(&kept_order), &[]);
+        self.findings.extend(self.twin_findings(&kept_order, &classes));
         self.findings.extend(self.class_findings(&classes));
         Ok(Plan {
             order: keep.iter().map(name).collect(),
@@ -218,6 +231,19 @@ impl<'a> Work<'a, '_> {
             least: None,
             findings: self.findings,
         })
+    }
+
+    /// What a choice drops, and why.
+    fn fell(&self, order: &[usize], choice: &Choice) -> BTreeMap<usize, DropCause> {
+        let cause = |why: &Option<Vec<usize>>| {
+            let Some(why) = why else { return DropCause::NotSelected };
+            let chain: Vec<FixId> = why.iter().map(|k| self.id(order[*k])).collect();
+            match chain.last().and_then(|id| self.input.held.get(id)) {
+                Some(reason) => DropCause::Held { reason: reason.clone(), chain },
+                None => DropCause::Without { chain },
+            }
+        };
+        choice.dropped.iter().map(|(k, why)| (order[*k], cause(why))).collect()
     }
 
     /// A part of the fixes may not apply although it is closed: a clash needs a third one.

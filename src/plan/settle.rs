@@ -1,10 +1,12 @@
 //! What is left out of an order and why, and what is odd about what stays.
 
 use super::content::Content;
+use super::covered::Covered;
 use super::order::Ordered;
 use super::replay::Replay;
 use super::types::DropCause;
 use super::work::Work;
+use crate::fix::FixId;
 use crate::report::{Code, Finding};
 use std::collections::HashMap;
 
@@ -16,6 +18,7 @@ impl<'a> Work<'a, '_> {
             let message = format!("left out: '{}' supersedes it", self.fixes[new].id);
             self.findings.push(Finding::new(Code::Superseded, self.fixes[old].id, message));
         }
+        let (mut causes, mut twins) = (Vec::new(), Vec::new());
         // By mark: the first fix of each content that has it.
         let mut seen: HashMap<u64, Vec<usize>> = HashMap::with_capacity(ordered.order.len());
         let marks: Vec<u64> = self.marks(replay).iter().map(|marks| marks.whole).collect();
@@ -32,39 +35,46 @@ impl<'a> Work<'a, '_> {
             }
             let with = seen.entry(marks[i]).or_default();
             match alike(with, i) {
-                Some(other) => {
-                    let message = format!("it has the same content as '{}', and both apply", self.fixes[other].id);
-                    let twice = Finding::new(Code::Duplicate, self.fixes[i].id, message);
-                    findings.push(twice.next("remove one of the two"));
-                }
+                Some(other) => twins.push((other, i)),
                 None => with.push(i),
             }
         }
-        let mut causes = Vec::new();
-        for &i in &ordered.contained {
-            causes.push(match seen.get(&marks[i]).and_then(|with| alike(with, i)) {
-                Some(other) => {
-                    let message = format!("left out: it has the same content as '{}'", self.fixes[other].id);
-                    findings
-                        .push(Finding::new(Code::Duplicate, self.fixes[i].id, message).next("remove one of the two"));
-                    (i, Some(other))
+        for &(i, at) in &ordered.contained {
+            let twin = seen.get(&marks[i]).and_then(|with| alike(with, i));
+            let covered = Covered::find(replay, &ordered.order, i, at, twin);
+            let finding = |code, message| Finding::new(code, self.fixes[i].id, message);
+            let cause = match (&covered, twin) {
+                (None, _) => {
+                    let told = finding(Code::Contained, "left out: the tree has its changes already".to_owned());
+                    findings.push(told.next("remove it from the release, or start from an older base"));
+                    DropCause::Contained
                 }
-                None => {
-                    let message = "left out: the tree has its changes already";
-                    findings.push(
-                        Finding::new(Code::Contained, self.fixes[i].id, message)
-                            .next("remove it from the release, or start from an older base"),
-                    );
-                    (i, None)
+                (Some(_), Some(twin)) => {
+                    let twin = self.id(twin);
+                    let message = format!("left out: it has the same content as '{twin}'");
+                    findings.push(finding(Code::Duplicate, message).next("remove one of the two"));
+                    DropCause::Duplicate { of: twin }
                 }
-            });
+                (Some(covered), None) => {
+                    let by: Vec<FixId> = covered.by.iter().map(|b| self.id(*b)).collect();
+                    let names: Vec<String> = by.iter().map(|b| format!("'{b}'")).collect();
+                    let all = names.join(", ");
+                    let message = format!("left out: all that it does is contained in {all}");
+                    let next =
+                        format!("remove it from the release, or leave {all} out where this one is wanted instead");
+                    findings.push(finding(Code::Duplicate, message).next(next));
+                    DropCause::Covered { by }
+                }
+            };
+            causes.push((i, covered, twin, cause));
         }
         self.findings.extend(findings);
-        for (i, of) in causes {
-            if let Some(other) = of {
-                self.stands_for.insert(i, other);
+        self.twins = twins;
+        for (i, covered, twin, cause) in causes {
+            if let (Some(covered), twin) = (covered, twin) {
+                self.covered.insert(i, covered);
+                twin.and_then(|twin| self.stands_for.insert(i, twin));
             }
-            let cause = of.map_or(DropCause::Contained, |o| DropCause::Duplicate { of: self.id(o) });
             self.drop_fix(i, cause);
         }
     }

@@ -75,6 +75,7 @@ impl Work<'_, '_> {
             | Proof::SupersedesCycle { .. }
             | Proof::Missing { fix: None, .. }
             | Proof::UnknownSelected { .. }
+            | Proof::BringersLeftOut { .. }
             | Proof::Unreadable { .. } => Vec::new(),
         }
     }

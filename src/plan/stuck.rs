@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Work<'_, '_> {
     /// Fixes that wait for each other in a circle, and every other one that does not apply and waits for none of those.
     pub(super) fn stuck(&self, replay: &Replay<'_>, ordered: &Ordered, before: &Before) -> Vec<Proof> {
-        let done: BTreeSet<usize> = ordered.order.iter().chain(&ordered.contained).copied().collect();
+        let done: BTreeSet<usize> =
+            ordered.order.iter().copied().chain(ordered.contained.iter().map(|(i, _)| *i)).collect();
         let left: BTreeSet<usize> = self.alive.iter().copied().filter(|i| !done.contains(i)).collect();
         let waits: Before = (0..self.fixes.len())
             .map(|i| {

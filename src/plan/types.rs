@@ -1,6 +1,5 @@
 //! What goes into a plan, and what comes out.
 
-use super::bits::Bits;
 use super::classes::Classed;
 use super::cores::{Absent, Core};
 use super::least::LeastChange;
@@ -10,7 +9,7 @@ use crate::patch::{Mode, Reject};
 use crate::report::Finding;
 use crate::tree::{Bytes, Digest, Store, Tree, TreePath};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// One fix as one track has it: the variant is chosen already.
 #[derive(Debug, Clone, Copy)]
@@ -86,44 +85,6 @@ pub struct Plan {
     /// Where the least change was asked for.
     pub least: Option<LeastChange>,
     pub findings: Vec<Finding>,
-}
-
-impl Plan {
-    /// The closure of all needs, by fix. A chain of n fixes makes n² / 2 entries: see [`Plan::closure`].
-    pub fn requires_all(&self) -> BTreeMap<FixId, BTreeSet<FixId>> {
-        let all = self.closure(usize::MAX).unwrap_or_default();
-        let names = |places: Vec<usize>| places.into_iter().map(|k| self.order[k].clone()).collect();
-        self.order.iter().cloned().zip(all.into_iter().map(names)).collect()
-    }
-
-    /// By place in the order: the places of everything that the fix needs, directly or not, ascending. None where all
-    /// together are more than `most`.
-    pub fn closure(&self, most: usize) -> Option<Vec<Vec<usize>>> {
-        Some(self.closed(most)?.iter().map(|bits| bits.iter().collect()).collect())
-    }
-
-    pub(super) fn closed(&self, most: usize) -> Option<Vec<Bits>> {
-        let place: BTreeMap<&FixId, usize> = self.order.iter().enumerate().map(|(k, id)| (id, k)).collect();
-        let mut all = vec![Bits::new(self.order.len()); self.order.len()];
-        let mut direct: Vec<Vec<usize>> = vec![Vec::new(); self.order.len()];
-        for e in &self.edges {
-            if let (Some(fix), Some(needs)) = (place.get(&e.fix), place.get(&e.needs)) {
-                direct[*fix].push(*needs);
-            }
-        }
-        let mut left = most;
-        // Every need stands before the fix in the order, so its closure is there already.
-        for k in 0..all.len() {
-            let mut mine = std::mem::take(&mut all[k]);
-            for needs in &direct[k] {
-                mine.insert(*needs);
-                mine.join(&all[*needs]);
-            }
-            left = left.checked_sub(mine.len())?;
-            all[k] = mine;
-        }
-        Some(all)
-    }
 }
 
 /// A content that a fix and those before it make together: what they changed is merged, or somebody decided.
@@ -283,6 +244,8 @@ pub enum Settled {
     Declared,
     /// The other order does not apply.
     Proved,
+    /// Fixes between them: each needs, or applies only after, the one before it.
+    Others,
     /// A recorded decision says what both make together.
     Resolution,
     /// Nothing: the plan is refused.
@@ -295,6 +258,7 @@ impl Settled {
             Self::Series => "series",
             Self::Declared => "declared",
             Self::Proved => "proved",
+            Self::Others => "others",
             Self::Resolution => "resolution",
             Self::Open => "open",
         }
@@ -317,7 +281,12 @@ pub enum DropCause {
     Duplicate {
         of: FixId,
     },
+    /// The start tree has its changes.
     Contained,
+    /// Others of the order together bring all that it does.
+    Covered {
+        by: Vec<FixId>,
+    },
     NotFor {
         reason: String,
     },
@@ -395,6 +364,9 @@ pub enum Proof {
     UnknownSelected { fix: FixId },
     /// A selection wants this fix and leaves out what it needs; the chain runs from the one to the other.
     SelectionContradicts { chain: Vec<FixId> },
+    /// A selection wants this fix, whose changes others bring, and leaves out some of those; the fix does not apply in
+    /// their place.
+    BringersLeftOut { fix: FixId, by: Vec<FixId>, out: Vec<Dropped> },
     /// A content could not be read.
     Unreadable { error: crate::report::Error },
 }

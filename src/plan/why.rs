@@ -18,6 +18,8 @@ pub enum Why {
     NeededBy(Vec<Link>),
     /// Neither needs the other, but their order matters.
     Pair { pair: OrderPair, first: Vec<Part>, then: Vec<Part>, other_order: Trial },
+    /// A recorded decision says what both make together of a path.
+    Decided { path: TreePath, name: String, reviewed_by: String },
     /// Neither needs the other, and both orders give the same; these are the paths that both touch.
     Apart { shared: Vec<TreePath> },
     /// One of the two is not in the order.
@@ -112,11 +114,18 @@ pub fn why(input: &PlanInput<'_>, plan: &Plan, needed: &FixId, fix: &FixId) -> W
                 other_order: work.trial(first, then),
             }
         }
-        None => {
+        None => decided(plan, needed, fix).unwrap_or_else(|| {
             let paths = |k: usize| fixes[k].payload.paths().cloned().collect::<BTreeSet<TreePath>>();
             Why::Apart { shared: paths(a).intersection(&paths(b)).cloned().collect() }
-        }
+        }),
     }
+}
+
+fn decided(plan: &Plan, a: &FixId, b: &FixId) -> Option<Why> {
+    let merged = plan.merged.iter().filter_map(|m| Some((&m.path, m.resolution.as_ref()?)));
+    let mut ours = merged.filter(|(_, r)| r.sides.contains_key(a) && r.sides.contains_key(b));
+    let (path, r) = ours.next()?;
+    Some(Why::Decided { path: path.clone(), name: r.name.clone(), reviewed_by: r.reviewed_by.clone() })
 }
 
 /// A plan whose fixes go by their place in the order.

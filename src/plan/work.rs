@@ -1,13 +1,15 @@
 //! What is being planned: the fixes by number, which of them are in the order, and which stand for others.
 
+use super::covered::Covered;
 use super::order::Before;
 use super::replay::Replay;
 use super::resolve::Proving;
 use super::shrink::circles_of_supersedes;
+use super::standing::Yields;
 use super::types::{Candidate, DropCause, Dropped, PlanInput, Proof, Refusal};
 use super::units::Marks;
 use crate::fix::FixId;
-use crate::report::Finding;
+use crate::report::{Code, Finding};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -21,6 +23,10 @@ pub(super) struct Work<'a, 'i> {
     pub(super) superseded: BTreeMap<usize, usize>,
     /// Fixes that another stands for: superseded, or the same under another id.
     pub(super) stands_for: BTreeMap<usize, usize>,
+    /// Fixes whose changes others of the order bring.
+    pub(super) covered: BTreeMap<usize, Covered>,
+    /// Pairs in the order with the same content, both of which apply.
+    pub(super) twins: Vec<(usize, usize)>,
     pub(super) dropped: Vec<Dropped>,
     pub(super) findings: Vec<Finding>,
     /// What a selection keeps, once that is known.
@@ -30,7 +36,12 @@ pub(super) struct Work<'a, 'i> {
 }
 
 impl<'a, 'i> Work<'a, 'i> {
-    pub(super) fn new(input: &'i PlanInput<'a>, heed: bool, proving: Proving) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        input: &'i PlanInput<'a>,
+        heed: bool,
+        proving: Proving,
+        yields: &Yields,
+    ) -> Result<Self, Refusal> {
         let mut fixes = input.fixes.clone();
         fixes.sort_by(|a, b| a.id.cmp(b.id));
         let mut proofs: Vec<Proof> = fixes
@@ -54,6 +65,8 @@ impl<'a, 'i> Work<'a, 'i> {
             fixes,
             superseded: BTreeMap::new(),
             stands_for: BTreeMap::new(),
+            covered: BTreeMap::new(),
+            twins: Vec::new(),
             dropped: Vec::new(),
             findings: Vec::new(),
             kept: None,
@@ -70,6 +83,19 @@ impl<'a, 'i> Work<'a, 'i> {
             }
         }
         work.supersede(heed);
+        for (id, (cause, by)) in yields {
+            if let (Some(i), Some(by)) = (work.number(id).filter(|i| work.alive.contains(i)), work.number(by)) {
+                work.drop_fix(i, cause.clone());
+                // A selection that names others says nothing against this one.
+                if *cause != DropCause::NotSelected {
+                    let by = &work.fixes[by].id;
+                    let message = format!("left out, but '{by}' brings what it does");
+                    let next = format!("leave '{by}' out too where that must not go out");
+                    work.findings.push(Finding::new(Code::Duplicate, id, message).next(next));
+                }
+                work.stands_for.insert(i, by);
+            }
+        }
         Ok(work)
     }
 
@@ -132,10 +158,20 @@ impl<'a, 'i> Work<'a, 'i> {
         None
     }
 
+    /// The fixes of the order that bring what this one does.
+    fn standing(&self, i: usize) -> Vec<usize> {
+        match self.covered.get(&i) {
+            Some(covered) => covered.by.clone(),
+            None => self.stands(i).into_iter().collect(),
+        }
+    }
+
     /// Declared requirements of a fix that are in the order, by number.
     pub(super) fn requires(&self, i: usize) -> Vec<usize> {
-        let mut out: Vec<usize> =
-            self.fixes[i].meta.requires.iter().filter_map(|r| self.number(r)).filter_map(|r| self.stands(r)).collect();
+        let required = self.fixes[i].meta.requires.iter().filter_map(|r| self.number(r));
+        // What stands for a fix that it requires itself has no need of it.
+        let others = |r: usize| self.standing(r).into_iter().filter(move |s| r == i || *s != i);
+        let mut out: Vec<usize> = required.flat_map(others).collect();
         out.sort_unstable();
         out.dedup();
         out

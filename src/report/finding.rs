@@ -107,7 +107,7 @@ codes! {
     MissingRequirement = "missing-requirement", Deny;
     /// Two fixes that declare that they exclude each other are both chosen.
     DeclaredConflict = "declared-conflict", Deny;
-    /// Two fixes have the same content.
+    /// Two fixes have the same content, or others of the plan together bring what a fix does.
     Duplicate = "duplicate", Warn;
     /// Another fix replaces this one, so it is left out.
     Superseded = "superseded", Allow;
@@ -115,7 +115,7 @@ codes! {
     SupersededLoses = "superseded-loses", Warn;
     /// A later fix takes back all that this one does.
     Reverted = "reverted", Warn;
-    /// The fix's changes are in the base already.
+    /// The base itself has the fix's changes already.
     Contained = "contained", Warn;
     /// The fix changes nothing.
     EmptyFix = "empty-fix", Deny;

@@ -75,7 +75,8 @@ pub(super) fn fix_entries(release: &Release, tracks: &[PlannedTrack<'_>]) -> Res
     let plans: Vec<&Plan> = tracks.iter().filter_map(|t| t.outcome.as_ref().ok()).collect();
     for plan in &plans {
         let contained = plan.dropped.iter().filter(|d| d.cause == DropCause::Contained).map(|d| &d.fix);
-        for id in contained.chain(&plan.order) {
+        let covered = plan.dropped.iter().filter(|d| matches!(d.cause, DropCause::Covered { .. })).map(|d| &d.fix);
+        for id in contained.chain(&plan.order).chain(covered) {
             if !order.contains(&id) {
                 order.push(id);
             }

@@ -81,6 +81,7 @@ fn cell(fix: &Fix, track: &PlannedTrack<'_>) -> Result<String> {
     let dropped = track.outcome.as_ref().ok().and_then(|p| p.dropped.iter().find(|d| d.fix == fix.id));
     Ok(match dropped.map(|d| &d.cause) {
         Some(DropCause::Contained) => "contained",
+        Some(DropCause::Covered { .. }) => "contained in others",
         Some(DropCause::Superseded { .. }) => "superseded",
         Some(DropCause::Duplicate { .. }) => "duplicate",
         Some(DropCause::Held { .. }) => "held",

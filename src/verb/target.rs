@@ -6,7 +6,7 @@ use crate::bundle::{Class, State};
 use crate::explain;
 use crate::fix::{FixId, Payload};
 use crate::merge::{self, Merged};
-use crate::plan::{DropCause, Plan};
+use crate::plan::{DropCause, Dropped, Plan};
 use crate::release::{Base, Release};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use crate::tree::{Entry, Store, Tree, TreePath};
@@ -48,17 +48,21 @@ pub fn target_of(
     })?;
     let mut store = track.store.clone();
     store.absorb(merged.store.clone());
+    let contained: Vec<FixId> =
+        plan.dropped.iter().filter(|d| d.cause == DropCause::Contained).map(|d| d.fix.clone()).collect();
     let mut bases = Vec::new();
     let mixes = derived(release, track)?;
     let declared = mixes.iter().map(|(name, source)| (name, &source.tree, &source.tree));
     let own = track.track.bases.iter().map(|b| (&b.name, &b.source.tree, &b.installed().tree));
     for (name, source, installed) in own.chain(declared) {
-        let states = merge::states(&order, &merged, source, &[&merged.store, &track.store])?;
-        let contained = plan.dropped.iter().filter(|d| d.cause == DropCause::Contained);
-        let states = contained
-            .map(|d| (d.fix.clone(), State::Contained, "the start has it already".to_owned()))
-            .chain(order.iter().zip(states).map(|((id, _), (s, why))| ((*id).clone(), s, why)))
-            .collect();
+        let planned = merge::states(&order, &merged, source, &[&merged.store, &track.store])?;
+        let mut states: Vec<(FixId, State, String)> = Vec::new();
+        for (id, payload) in track.payloads(&contained) {
+            let (state, why) = merge::start_has(payload, start, source, &[&merged.store, &track.store])?;
+            states.push((id.clone(), state, why));
+        }
+        states.extend(order.iter().zip(planned).map(|((id, _), (s, why))| ((*id).clone(), s, why)));
+        states.extend(covered(plan, &states));
         bases.push(TargetBase { name: name.clone(), tree: ours(release, installed), states });
     }
     mixes.into_iter().for_each(|(_, source)| store.absorb(source.store));
@@ -76,6 +80,27 @@ pub fn target_of(
         deletions(release, &target, &merged, findings);
     }
     Ok(target)
+}
+
+/// Fixes that are not in the order because others bring what they do: a base has of them what it has of those.
+fn covered(plan: &Plan, states: &[(FixId, State, String)]) -> Vec<(FixId, State, String)> {
+    let of = |d: &Dropped| {
+        let DropCause::Covered { by } = &d.cause else { return None };
+        let ids: Vec<&str> = by.iter().map(|b| b.0.as_str()).collect();
+        let here: Vec<State> = states.iter().filter(|(id, ..)| by.contains(id)).map(|(_, s, _)| *s).collect();
+        let all = |state| here.iter().all(|s| *s == state);
+        let state = if here.is_empty() || here.contains(&State::Unknown) {
+            State::Unknown
+        } else if all(State::Contained) {
+            State::Contained
+        } else if all(State::Added) {
+            State::Added
+        } else {
+            State::Partly
+        };
+        Some((d.fix.clone(), state, format!("contained in {}", ids.join(", "))))
+    };
+    plan.dropped.iter().filter_map(of).collect()
 }
 
 /// A tree without what is none of ours.
