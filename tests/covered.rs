@@ -54,7 +54,7 @@ impl Given {
         tree.entries.insert(TreePath::parse("f").unwrap(), entry);
         let fix = |(name, sites): &(&str, &[usize])| {
             let patch = parse(diff("f", &text(&[]), &text(sites)).as_bytes(), &ParseOptions::default()).unwrap();
-            (id(name), Meta::default(), Payload::Patch(patch))
+            (id(name), Meta::default(), Payload::Patch(patch.into()))
         };
         Self {
             tree,

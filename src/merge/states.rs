@@ -51,7 +51,7 @@ pub fn start_has(payload: &Payload, start: &Tree, base: &Tree, stores: &[&Store]
     if let Payload::Patch(patches) = payload {
         let undo: Option<Vec<FilePatch>> = patches.iter().rev().map(undone).collect();
         if let Some(undo) = undo
-            && apply(&Payload::Patch(undo), base, stores)?.is_ok()
+            && apply(&Payload::Patch(undo.into()), base, stores)?.is_ok()
         {
             return Ok((State::Contained, String::new()));
         }
