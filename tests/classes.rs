@@ -93,7 +93,12 @@ fn a_newer_fix_that_loses_what_the_older_one_had_is_told_with_the_lines() {
     assert!(text.contains("superseded: NEW replaces it, and does not have all that it does\n          'f' (line 12 of its patch)\n            -12\n            +guard\n"), "{text}");
     let page = plan(&less, &["--format", "html"], 0);
     assert!(page.contains("<span class=\"id\">OLD</span> <b>superseded</b>: NEW replaces it"), "{page}");
-    assert!(page.contains("<pre>'f', line 12 of its patch\n-12\n+guard</pre>"), "{page}");
+    assert!(
+        page.contains(
+            "<pre>'f', line 12 of its patch\n<span class=\"del\">-12</span><span class=\"add\">+guard</span></pre>"
+        ),
+        "{page}"
+    );
 
     let whole = Given {
         base: "",
