@@ -323,7 +323,8 @@ pub(super) fn held(old: u64) -> u64 {
 
 impl<'a> Blocks<'a> {
     fn of(old: &'a Source<'a>) -> Result<Self, DeltaError> {
-        let bytes = held(old.size());
+        // What is in memory is read where it lies.
+        let bytes = if old.held().is_some() { 0 } else { held(old.size()) };
         let mut blocks = Self { old, held: vec![0; size(bytes / BLOCK)?], bytes: frame::reserve(size(bytes)?)? };
         blocks.bytes.resize(size(bytes)?, 0);
         Ok(blocks)
@@ -331,6 +332,10 @@ impl<'a> Blocks<'a> {
 
     /// Appends `n` old bytes from `at` on, which lie in the old file.
     fn append(&mut self, at: usize, n: usize, to: &mut Vec<u8>) -> Result<(), PassError> {
+        if let Some(bytes) = self.old.held() {
+            to.extend_from_slice(bytes.get(at..).and_then(|b| b.get(..n)).ok_or(DeltaError::Truncated)?);
+            return Ok(());
+        }
         let (mut at, end) = (at as u64, at as u64 + n as u64);
         while at < end {
             let block = at / BLOCK;

@@ -15,6 +15,8 @@ pub struct Source<'a> {
     size: u64,
     side: Side,
     read: Box<Read<'a>>,
+    /// All bytes, where they are in memory anyway.
+    held: Option<&'a [u8]>,
 }
 
 /// Which of the files of a delta.
@@ -49,21 +51,26 @@ impl fmt::Debug for Source<'_> {
 
 impl<'a> Source<'a> {
     pub fn new(side: Side, size: u64, read: impl Fn(u64, &mut [u8]) -> io::Result<()> + Sync + 'a) -> Self {
-        Self { size, side, read: Box::new(read) }
+        Self { size, side, read: Box::new(read), held: None }
     }
 
     pub fn bytes(side: Side, bytes: &'a [u8]) -> Self {
-        Self::new(side, bytes.len() as u64, move |at, out| {
+        let source = Self::new(side, bytes.len() as u64, move |at, out| {
             let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..)?.get(..out.len()));
             out.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
             Ok(())
-        })
+        });
+        Self { held: Some(bytes), ..source }
     }
 
     /// A file that is read where it is needed; it must not change meanwhile.
     pub fn file(side: Side, file: File) -> io::Result<Self> {
         let size = file.metadata()?.len();
         Ok(Self::new(side, size, move |at, out| file.read_exact_at(out, at)))
+    }
+
+    pub(super) fn held(&self) -> Option<&'a [u8]> {
+        self.held
     }
 
     pub fn size(&self) -> u64 {
