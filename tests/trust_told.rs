@@ -191,8 +191,9 @@ fn an_envelope_that_can_never_count_is_refused_and_the_bundle_stays_as_it_was() 
     fs::write(&config, text).unwrap();
     cumulate(dir, &["build", "next", "-o", "b.cup", "--key", "release.key", "--no-cache"]).expect(0);
     cumulate(dir, &["inspect", "b.cup", "--envelopes", "theirs"]).expect(0);
+    // The release's signature: the provenance and the SBOM are signed too, under statements of their own.
     let mut theirs = fs::read_dir(dir.join("theirs")).unwrap().map(|i| i.unwrap().path());
-    let theirs = theirs.find(|p| fs::read_to_string(p).is_ok_and(|t| t.contains("payloadType"))).unwrap();
+    let theirs = theirs.find(|p| p.to_str().unwrap().ends_with(".dsse.json")).unwrap();
     fs::copy(theirs, dir.join("theirs.json")).unwrap();
     let results = ["--base", "1.0.1", "--out", "results"];
     vet(dir, &results, "false").expect(1);
