@@ -126,3 +126,28 @@ fn a_damaged_bundle_is_refused_before_anything_is_written() {
     std::fs::write(&file, &bytes).unwrap();
     go(&file, &dir, policy(&key), false).unwrap();
 }
+
+/// What the installation trusted until now may have ended: that is said, and the way on.
+#[test]
+fn a_policy_that_has_ended_is_renewed_by_insisting() {
+    let scratch = scratch();
+    let dir = scratch.path().join("acme");
+    lay(&dir, &worlds()[0]);
+    let key = SecretKey::generate().unwrap();
+    let ending = |end: &str| {
+        let text = format!("expires = {end}\n[[key]]\npem = '''{}'''\n", key.public().to_pem());
+        Some(Policy::parse(&text, "trust.toml", Path::new("")).unwrap())
+    };
+    let (two, three) = (bundle(scratch.path(), 2, &[&key]), bundle(scratch.path(), 3, &[&key]));
+    go(&two, &dir, ending("2027-02-01"), false).unwrap();
+    let later = |policy, replace_trust| {
+        let belief = Belief { policy, replace_trust, now: NOW + (60 << 20), ..Belief::default() };
+        apply(&Disk::real(), &three, &dir, &belief, Options::default())
+    };
+    assert_eq!(later(None, false).unwrap_err().code, ErrorCode::Expired);
+    let e = later(ending("2099-01-01"), false).unwrap_err();
+    assert_eq!(e.code, ErrorCode::Expired);
+    assert!(e.message.contains("the policy expired at 2027-02-01"), "{e}");
+    assert!(e.next.contains("--replace-trust"), "{}", e.next);
+    later(ending("2099-01-01"), true).unwrap();
+}

@@ -218,6 +218,8 @@ fn an_installation_follows_its_root_and_goes_never_back() {
     assert_eq!(go(Some(keys)).unwrap_err().code, E::Untrusted, "a bare key in the root's place");
     go(Some(judge(&v2).unwrap())).unwrap();
     assert_eq!(code(&v3), E::Untrusted, "revoked by the newer root");
+    assert_eq!(go(None).unwrap_err().code, E::Untrusted, "and from then on, also for those who do not give it");
+    assert_eq!(code(&v2), E::Downgrade, "nor does the older root help");
 }
 
 #[test]

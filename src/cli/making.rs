@@ -11,7 +11,7 @@ use super::using::{now, policy};
 use crate::delta::Profile;
 use crate::disk::Disk;
 use crate::release;
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Error, ErrorCode, Result, quoted};
 use crate::trust::{Place, SignerSource};
 use crate::verb::{self, Built, DeltaResult, NewBase, Output, Request};
 use std::ffi::{OsStr, OsString};
@@ -84,7 +84,7 @@ pub fn sign(bundle: &Path, by: Signer, role: &str, out: Out) -> Result<u8> {
                 done(format!("{}: sign these {} bytes as they are, with pure Ed25519", file.display(), bytes.len()))
                     + &format!(
                         "Next: cumulate sign {} --attach SIGNATURE --pub KEY.pub --role {role}\n",
-                        bundle.display()
+                        quoted(bundle)
                     )
             })?;
             return Ok(0);

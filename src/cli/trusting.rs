@@ -5,7 +5,7 @@ use super::render::{count, safe, short};
 use super::trust_args::{KeyArgs, TrustCommand};
 use super::using::{now, policy};
 use super::vetting::date;
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Error, ErrorCode, Result, quoted};
 use crate::trust::{Delegation, Outcome, PublicKey, ROOT, SignatureState, SignerSource, parse_time};
 use crate::verb::{self, DelegationView, RootView, TrustFile, TrustStatus};
 use std::path::Path;
@@ -60,7 +60,7 @@ fn delegation(view: &DelegationView, file: &Path, out: Out) -> Result<u8> {
             safe(&d.component),
             d.expires,
             safe(&d.signed_by.join(", "))
-        )) + &format!("Next: cumulate sign FILE.cup --envelope {}\n", file.display())
+        )) + &format!("Next: cumulate sign FILE.cup --envelope {}\n", quoted(file))
     })?;
     Ok(0)
 }

@@ -158,6 +158,12 @@ pub enum Using {
         /// Repair with a release whose best-before has passed.
         #[arg(long)]
         allow_stale: bool,
+        /// Repair with a release that is older than one that was installed here.
+        #[arg(long, requires = "repair")]
+        allow_downgrade: bool,
+        /// The id of a hook that cannot be undone: run it all the same; again for more.
+        #[arg(long, value_name = "ID", requires = "repair")]
+        accept: Vec<String>,
         #[command(flatten)]
         output: Output,
     },

@@ -9,7 +9,7 @@ use crate::install::{
     Applied, Condition, Diagnosis, Doing, Health, Mending, Outcome, ReleaseName, Resumed, RolledBack, Status, TARGET,
     Undone,
 };
-use crate::report::{Level, PROGRAM};
+use crate::report::{Code, Level, PROGRAM, quoted};
 use crate::trust::{Outcome as Signature, show_time};
 use crate::verb::VerifyReport;
 use std::path::Path;
@@ -79,6 +79,10 @@ pub(super) fn doctor_text(d: &Diagnosis, dir: &Path) -> String {
         ),
         Health::Drifted => format!("{} is no base; the nearest is {nearest}\n", dir.display()),
     };
+    if let Some(r) = &d.installed {
+        let other = format!("{} {}", safe(&r.component), safe(&r.version));
+        text += &format!("the record says that {other} is installed, so files of its own may be here beside these\n");
+    }
     for a in &d.ailments {
         let known = match a.known.as_slice() {
             [] => safe(&a.found),
@@ -89,6 +93,7 @@ pub(super) fn doctor_text(d: &Diagnosis, dir: &Path) -> String {
             Mending::Copy { from } => format!("the target's content stands at {}", safe(from)),
             Mending::Full { base } => format!("{} from what base {} carries", bytes(a.bytes), safe(base)),
             Mending::Delta { base } => format!("{} as a delta of base {}", bytes(a.bytes), safe(base)),
+            Mending::Blocked => "first move away what stands there".into(),
             Mending::Elsewhere if a.bytes == 0 => "only with intact files (--from FOLDER)".into(),
             Mending::Elsewhere => format!("only with intact files (--from FOLDER), {}", bytes(a.bytes)),
         };
@@ -98,7 +103,8 @@ pub(super) fn doctor_text(d: &Diagnosis, dir: &Path) -> String {
         text += &format!("mending reads {} of the bundle\n", bytes(d.bytes));
     }
     for u in &d.in_use {
-        text += &format!("open: {} by {} (process {})\n", safe(u.path.as_str()), safe(&u.program), u.pid);
+        let which = if u.replaced { ", an older version of it: restart it" } else { "" };
+        text += &format!("open: {} by {} (process {}){which}\n", safe(u.path.as_str()), safe(&u.program), u.pid);
     }
     text
 }
@@ -158,6 +164,7 @@ pub(super) fn apply_text(a: &Applied, dir: &Path) -> String {
     }
     text += &match a.bases.as_slice() {
         [] => format!("the code of {release} is there already, its config files are not\n"),
+        [one] if one == TARGET => format!("recognised {release}, of which some files changed\n"),
         names => format!("recognised base {}\n", safe(&names.join(", also called "))),
     };
     for s in &a.steps {
@@ -172,11 +179,18 @@ pub(super) fn apply_text(a: &Applied, dir: &Path) -> String {
         text += &format!("one by one: {n}; of the old versions what the new ones lack is kept\n");
     }
     text += &findings(&a.findings);
-    let (new, open) = (ids(&a.fixes, is_new), ids(&a.fixes, is_unclear));
+    // A release that is mended brings nothing that it had not brought before.
+    let mended = a.bases.iter().any(|b| b == TARGET);
+    let (new, open) = match mended {
+        true => (Vec::new(), Vec::new()),
+        false => (ids(&a.fixes, is_new), ids(&a.fixes, is_unclear)),
+    };
     let dry = a.outcome == Outcome::DryRun;
     let brings = match (new.len(), dry) {
         // What is unclear may be all that it brings.
         (0, _) if !open.is_empty() => String::new(),
+        _ if mended && dry => format!(" and put {} right", count(a.steps.len(), "path", "paths")),
+        _ if mended => format!(" again, {} put right", count(a.steps.len(), "path", "paths")),
         (n, true) => format!(" and bring {}{}", count(n, "fix", "fixes"), named(&new)),
         (n, false) => format!(", with {} more{}", count(n, "fix", "fixes"), named(&new)),
     };
@@ -201,11 +215,15 @@ pub(super) fn rollback_text(r: &RolledBack, dir: &Path) -> String {
             done("The preparations of an interrupted run were thrown away; nothing had changed")
         }
         Undone::Resumed(_) => done(format!("{}: the interrupted run over {from} was undone", dir.display())),
-        Undone::RolledBack => done(format!(
-            "{} is back from {from}; all that the apply touched is exactly as it was before ({})",
-            dir.display(),
-            count(r.steps, "step", "steps")
-        )),
+        Undone::RolledBack => {
+            let but = r.findings.iter().any(|f| matches!(f.code, Code::AttributesLost | Code::HookNotUndone));
+            done(format!(
+                "{} is back from {from}; all that the apply touched is {} ({})",
+                dir.display(),
+                if but { "as it was before, but for what is told below" } else { "exactly as it was before" },
+                count(r.steps, "step", "steps")
+            ))
+        }
     };
     for kept in &r.kept {
         text += &format!("your edit is kept as {}\n", safe(kept.as_str()));
@@ -247,20 +265,37 @@ pub(super) fn status_text(s: &Status, dir: &Path) -> String {
         Condition::None => format!("{}: cumulate has installed nothing here\n", dir.display()),
         Condition::Installed => heading(format!("{}: {}", dir.display(), what.unwrap_or_default())),
         Condition::Busy => format!("{}: another cumulate is working on it right now\n", dir.display()),
-        Condition::Interrupted => heading(match s.interrupted {
-            Some(Doing::Restoring) => {
-                format!("{}: a rollback was interrupted; run 'rollback' again to finish it", dir.display())
-            }
-            _ => format!("{}: interrupted; run 'apply' again to finish, or 'rollback' to undo", dir.display()),
-        }),
+        Condition::Interrupted => {
+            let way = s.under_way.as_ref().map(|r| format!("{} {}", safe(&r.component), safe(&r.version)));
+            let (to, from) =
+                way.map_or_else(Default::default, |r| (format!(" on the way to {r}"), format!(" from {r}")));
+            heading(match s.interrupted {
+                Some(Doing::Restoring) => {
+                    format!("{}: a rollback{from} was interrupted; run 'rollback' again to finish it", dir.display())
+                }
+                _ => {
+                    format!("{}: interrupted{to}; run 'apply' again to finish, or 'rollback' to undo", dir.display())
+                }
+            })
+        }
     };
     for id in &s.uncertain {
         text +=
             &format!("hook {} was under way: whether it ended is not known, and going on runs it again\n", safe(id));
     }
+    for id in &s.failed {
+        text += &format!("hook {} failed, and finishing runs it again\n", safe(id));
+    }
+    if let (Some(r), Condition::Interrupted) = (&s.installed, s.state) {
+        text += &format!("installed before: {} {}\n", safe(&r.component), safe(&r.version));
+    }
     if let Some(r) = &s.installed {
         text += &format!("bundle {}\nbase was {}\n", r.bundle, safe(&r.base));
         text += &format!("{}\n", fixes_text(&s.fixes));
+    }
+    if let Some(sequence) = s.sequence {
+        let whom = if s.trusted { "whom it trusts is remembered" } else { "it remembers nobody to trust" };
+        text += &format!("sequence {sequence}; {whom}\n");
     }
     if let Some(end) = s.best_before {
         let (day, past) = (show_time(end), now() > end);
@@ -277,7 +312,7 @@ pub(super) fn status_text(s: &Status, dir: &Path) -> String {
         text += &format!(
             "to put them right: {PROGRAM} doctor FILE.cup {} --repair --from FOLDER, where FILE.cup is {} {} and FOLDER \
              has intact files of it\n",
-            dir.display(),
+            quoted(dir),
             safe(&r.component),
             safe(&r.version)
         );

@@ -6,7 +6,7 @@ use super::use_text::{apply_text, doctor_text, rollback_text, status_text, verif
 use crate::bundle::Bundle;
 use crate::disk::Disk;
 use crate::install::{AllowDrift, Applied, Options, RollbackOptions};
-use crate::report::{Error, ErrorCode, Level, Result};
+use crate::report::{Error, ErrorCode, Level, Result, quoted};
 use crate::trust::{Policy, PublicKey};
 use crate::verb::{self, Belief, VerifyReport};
 use std::path::Path;
@@ -14,6 +14,14 @@ use std::path::Path;
 /// Seconds since 1970. The library reads no clock; expiry is judged against this.
 pub fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// The arguments, for commands that are advised.
+fn trusting(trust: &Trust) -> String {
+    let public = if trust.public.is_empty() { "" } else { " --pub" };
+    let keys = trust.public.iter().map(|key| format!(" {}", quoted(key)));
+    let policy = trust.policy.iter().map(|file| format!(" --policy {}", quoted(file)));
+    std::iter::once(public.to_owned()).chain(keys).chain(policy).collect()
 }
 
 pub(super) fn policy(trust: &Trust) -> Result<Option<Policy>> {
@@ -79,20 +87,35 @@ pub fn run(command: Using) -> Result<u8> {
                 release_times,
                 accept,
                 in_place,
+                trusting: trusting(&trust),
                 ..Options::default()
             };
             let applied = verb::apply(&Disk::real(), &bundle, &dir, &belief, options)?;
             Out::new(output.format).result("apply", &applied, |r| apply_text(r, &dir))?;
             Ok(u8::from(denied(&applied)))
         }
-        Using::Doctor { bundle, dir, repair, from, trust, allow_unsigned, allow_stale, output } => {
+        Using::Doctor {
+            bundle,
+            dir,
+            repair,
+            from,
+            trust,
+            allow_unsigned,
+            allow_stale,
+            allow_downgrade,
+            accept,
+            output,
+        } => {
             let out = Out::new(output.format);
             // Looking does no harm, however old the bundle is.
             let allow_stale = allow_stale || !repair;
             let belief =
                 Belief { policy: policy(&trust)?, allow_unsigned, allow_stale, now: now(), ..Belief::default() };
             if repair {
-                let options = Options { allow_drift: AllowDrift::Mended, intact: from, ..Options::default() };
+                let trusting = trusting(&trust);
+                let allow_drift = AllowDrift::Mended;
+                let options =
+                    Options { allow_drift, allow_downgrade, accept, intact: from, trusting, ..Options::default() };
                 let applied = verb::apply(&Disk::real(), &bundle, &dir, &belief, options)?;
                 out.result("apply", &applied, |r| apply_text(r, &dir))?;
                 return Ok(0);

@@ -21,6 +21,7 @@ pub use fault::{Fault, FaultPlan};
 pub use held::held;
 pub use holes::has_holes;
 pub use lock::Lock;
+pub use ops::mode_like;
 pub use trace::Trace;
 pub use writer::{AtomicWriter, NewFile, TEMP_PREFIX};
 

@@ -68,7 +68,8 @@ impl Disk {
         self.take_after(&new, from, has_holes(&meta))
     }
 
-    /// Gives a new file the owner (as far as this user may), the extended attributes, the mode and the time of another,
+    /// Gives a new file the owner (as far as this user may), the extended attributes, the mode (its special bits only
+    /// under the same owner) and the time of another,
     /// holes if it is to be sparse, and makes it durable but for its name.
     pub fn take_after(&self, new: &NewFile<'_>, like: &Path, sparse: bool) -> Result<()> {
         let meta = fs::symlink_metadata(like).map_err(|e| error(like, &e))?;
@@ -77,7 +78,8 @@ impl Disk {
         if sparse {
             new.dig_holes()?;
         }
-        new.set_mode(meta.mode())?;
+        let own = new.file().metadata().map_err(|e| error(new.path(), &e))?;
+        new.set_mode(mode_like(&own, &meta))?;
         self.set_mtime(new.path(), meta.mtime(), meta.mtime_nsec())?;
         new.sync()
     }
@@ -232,6 +234,12 @@ pub(super) fn open_file(path: &Path) -> Result<File> {
     rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
         .map(File::from)
         .map_err(|e| error(path, &e.into()))
+}
+
+/// The mode of a file for one in its place: special bits only for the owner that they were given to.
+pub fn mode_like(own: &fs::Metadata, like: &fs::Metadata) -> u32 {
+    let special = (own.uid(), own.gid()) == (like.uid(), like.gid());
+    like.mode() & if special { 0o7777 } else { 0o777 }
 }
 
 fn owner(file: &File, like: &fs::Metadata) -> io::Result<()> {

@@ -6,6 +6,7 @@ use super::in_place;
 use super::known::known;
 use super::mend::Sick;
 use super::names;
+use super::owners;
 use super::preflight;
 use super::recognise::{AllowDrift, Recognised, paths};
 use super::record::{generation, memory};
@@ -51,6 +52,8 @@ pub struct Options {
     pub in_place: bool,
     /// The bundle's file, for advice.
     pub named: Option<PathBuf>,
+    /// What a command line has to have for the bundle to be believed (` --pub KEY`), for advice.
+    pub trusting: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -126,14 +129,37 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         None
     } else {
         match state.journal()? {
-            Some(_) => {
+            Some(journal) => {
                 preflight::writable(disk, dir)?;
+                // What is refused anyhow must not run a hook again first.
+                let (installed, current) = resume::outlook(&state, journal)?;
+                succession::permitted(dir, release, &installed, current.as_ref(), options)?;
                 resume::finish(disk, &state, &options.accept)?
             }
             None => None,
         }
     };
     let (resumed, told) = resumed.unzip();
+    let told = told.unwrap_or_default();
+    apply_on(disk, (dir, &state), release, options, (resumed, &told)).map_err(|e| after_resumed(e, resumed, told))
+}
+
+/// A refusal behind an interrupted run that was brought to its end: that happened all the same.
+fn after_resumed(mut e: Error, resumed: Option<Resumed>, told: Vec<Finding>) -> Error {
+    let Some(resumed) = resumed else { return e };
+    e.message = format!("{}; {} first", e.message, resumed.words());
+    e.findings.splice(0..0, told);
+    e
+}
+
+/// The apply itself; nothing is under way any more.
+fn apply_on(
+    disk: &Disk,
+    (dir, state): (&Path, &State),
+    release: &Release<'_>,
+    options: &Options,
+    (resumed, told): (Option<Resumed>, &[Finding]),
+) -> Result<Applied> {
     let installed = state.installed()?;
     let current = state.current(&installed)?;
     succession::permitted(dir, release, &installed, current.as_ref(), options)?;
@@ -146,7 +172,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     let release = &release.completed(&seen);
     let listing = current.as_ref().map(|g| state.listing(g.generation)).transpose()?;
     let mut contents = Contents::of(dir, &seen);
-    contents.add_backups(&state, installed.generation)?;
+    contents.add_backups(state, installed.generation)?;
     let intact = options.intact.as_ref().map(|folder| contents.add_folder(folder, &seen)).transpose()?;
     let sick = Sick { dir, seen: &seen, contents: &contents, listing: listing.as_ref(), intact: intact.as_ref() };
     let what = known(release, sick, current.as_ref(), options)?;
@@ -163,6 +189,11 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         #[cfg(feature = "build")]
         again: &again,
     };
+    if let (Recognised::AtTarget { route, recorded: false }, Some(current), Some(listing)) =
+        (&what, current.as_ref(), listing.as_ref())
+    {
+        succession::no_leftovers(dir, release, release.route(*route)?, (current, listing))?;
+    }
     let mut mended = None;
     let mut drifted = false;
     let (index, names, mut work) = match what {
@@ -207,7 +238,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         in_place: work.reversed.len(),
         resumed,
         hooks: Vec::new(),
-        findings: told.into_iter().flatten().chain(work.findings.iter().cloned()).collect(),
+        findings: told.iter().cloned().chain(work.findings.iter().cloned()).collect(),
     };
     if work.ops.is_empty() && !later {
         // A newer policy is remembered although no file changes: a key that it revokes must not come back.
@@ -222,8 +253,10 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         return Err(if other { in_place::instead(e, disk, dir, (release, route), &mut work) } else { e });
     }
     applied.findings.extend(preflight::lost_attributes(dir, &work)?);
+    let owners = owners::foreign(dir, &work.ops)?;
+    applied.findings.extend(owners::told(&work.ops, &owners));
     let gains = !at_target && !options.skip_hooks;
-    let hooks = if gains { hooks::due(&state, &route.hooks, installed.generation)? } else { Vec::new() };
+    let hooks = if gains { hooks::due(state, &route.hooks, installed.generation)? } else { Vec::new() };
     applied.hooks.clone_from(&hooks);
     let barred = hooks::barrier(hooks.iter(), &options.accept, "these hooks cannot be undone");
     if options.dry_run {
@@ -233,15 +266,21 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
         return Ok(applied);
     }
     barred?;
-    let mut generation = generation(&state, release, route, &work, &installed, current.as_ref(), options)?;
+    let mut generation = generation(state, release, route, &work, &installed, current.as_ref(), options)?;
     if at_target {
         generation.before = current.as_ref().map_or(generation.after, |c| c.after);
         generation.base = current.map_or_else(|| release.version.clone(), |c| c.version);
         generation.fixes.clone_from(&applied.fixes);
     }
     generation.hooks = hooks;
+    generation.owners = owners;
+    if options.release_times && release.created.is_none() {
+        let what = "the release states no time that its files could get (--release-times)";
+        return Err(Error::new(ErrorCode::Usage, &release.version, what)
+            .next("leave --release-times out; a build with SOURCE_DATE_EPOCH states its time"));
+    }
     let mtime = release.created.filter(|_| options.release_times).and_then(|t| i64::try_from(t).ok());
-    let lost = run(disk, &state, release, route, &work, (&generation, mtime), &seen)?;
+    let lost = run(disk, state, release, route, &work, (&generation, mtime), &seen)?;
     let told: BTreeSet<String> =
         applied.findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.subject)).collect();
     applied.findings.extend(lost.into_iter().filter(|f| !told.contains(&format!("{} {}", f.code.as_str(), f.subject))));

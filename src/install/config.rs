@@ -217,10 +217,11 @@ impl Planning<'_> {
 /// the edit has nothing to do any more, so it is taken back first.
 #[cfg(feature = "build")]
 pub(super) fn merging_again(dir: &Path, options: &Options) -> String {
-    let (bundle, dir) = (options.named.as_deref().unwrap_or(Path::new("FILE.cup")).display(), dir.display());
+    let bundle = crate::report::quoted(options.named.as_deref().unwrap_or(Path::new("FILE.cup")));
+    let (dir, trusting) = (crate::report::quoted(dir), &options.trusting);
     let back = if options.dry_run { String::new() } else { format!("'{PROGRAM} rollback {dir}', then ") };
     format!(
-        "{back}'{PROGRAM} apply {bundle} {dir} --edited-config merge --from FOLDER', where FOLDER has the file as it was \
+        "{back}'{PROGRAM} apply {bundle} {dir}{trusting} --edited-config merge --from FOLDER', where FOLDER has the file as it was \
          shipped"
     )
 }

@@ -2,11 +2,15 @@
 
 use super::apply::{look, real};
 use super::contents::Contents;
+use super::in_use::in_use_or_kept;
 use super::mend::{Ailment, Mending, Sick, TARGET, mend};
 use super::release::Release;
-use super::state::State;
+use super::rollback::Release as Installed;
+use super::scan::Found;
+use super::state::{Doing, State};
 use crate::disk::Disk;
-use crate::report::{ErrorCode, Result};
+use crate::report::{Error, ErrorCode, PROGRAM, Result};
+use crate::tree::Entry;
 use serde::Serialize;
 use std::path::Path;
 
@@ -42,6 +46,9 @@ pub struct Diagnosis {
     /// Bytes of whole files that this bundle cannot mend.
     pub elsewhere: u64,
     pub in_use: Vec<super::InUse>,
+    /// What is recorded as installed, where that is another release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installed: Option<Installed>,
 }
 
 impl Diagnosis {
@@ -54,21 +61,35 @@ impl Diagnosis {
 /// Compares an installation with every base of a release and with its target. Writes nothing.
 ///
 /// # Errors
-/// `locked` while an installer is at work, `no-base` for a bundle without bases, `io`.
+/// `interrupted`, `locked` while an installer is at work, `no-base` for a bundle without bases, `io`.
 pub fn doctor(disk: &Disk, dir: &Path, release: &Release<'_>, intact: Option<&Path>) -> Result<Diagnosis> {
     let dir = &real(dir)?;
     let _lock = disk.lock_shared(dir)?;
     let state = State::of(dir)?;
+    // In between, files of both versions are right.
+    if state.journal()?.is_some_and(|journal| journal.doing != Doing::Staging) {
+        return Err(Error::new(ErrorCode::Interrupted, dir.display(), "an earlier run was interrupted")
+            .next(format!("finish it with '{PROGRAM} apply', or undo it with '{PROGRAM} rollback'")));
+    }
     let installed = state.installed()?;
     let seen = look(dir, release, false)?;
     let release = &release.completed(&seen);
-    let listing = state.current(&installed)?.map(|g| state.listing(g.generation)).transpose()?;
+    let current = state.current(&installed)?;
+    let listing = current.as_ref().map(|g| state.listing(g.generation)).transpose()?;
     let mut contents = Contents::of(dir, &seen);
     contents.add_backups(&state, installed.generation)?;
     let intact = intact.map(|folder| contents.add_folder(folder, &seen)).transpose()?;
     let sick = Sick { dir, seen: &seen, contents: &contents, listing: listing.as_ref(), intact: intact.as_ref() };
     let mended = mend(release, sick, None)?;
     let route = release.route(mended.at)?;
+    let mut ailments = mended.ailments.clone();
+    for ailment in &mut ailments {
+        let wanted = route.after.get(&ailment.path).is_some_and(|e| *e != Entry::Folder);
+        let found = seen.get(&ailment.path).map(|s| &s.found);
+        if wanted && matches!(found, Some(Found::Other | Found::Behind { .. } | Found::Entry(Entry::Folder))) {
+            (ailment.mending, ailment.bytes) = (Mending::Blocked, 0);
+        }
+    }
     let health = match mended.ailments.as_slice() {
         [] if mended.nearest == TARGET && route.ends_here() => Health::AtTarget,
         [] if mended.nearest != TARGET && route.starts_here() => Health::Base,
@@ -76,7 +97,7 @@ pub fn doctor(disk: &Disk, dir: &Path, release: &Release<'_>, intact: Option<&Pa
         _ => Health::Drifted,
     };
     let sum = |elsewhere: bool| {
-        let counted = mended.ailments.iter().filter(|a| (a.mending == Mending::Elsewhere) == elsewhere);
+        let counted = ailments.iter().filter(|a| (a.mending == Mending::Elsewhere) == elsewhere);
         counted.fold(0u64, |sum, a| sum.saturating_add(a.bytes))
     };
     Ok(Diagnosis {
@@ -87,8 +108,11 @@ pub fn doctor(disk: &Disk, dir: &Path, release: &Release<'_>, intact: Option<&Pa
         composed: if health == Health::Composed { mended.states().into_iter().collect() } else { Vec::new() },
         bytes: sum(false),
         elsewhere: sum(true),
-        in_use: super::in_use(dir, route.steps.iter().map(|s| &s.path))?,
+        in_use: in_use_or_kept(&state, &route.steps.iter().map(|s| &s.path).collect::<Vec<_>>())?,
+        installed: current
+            .filter(|g| (&g.component, &g.version) != (&release.component, &release.version))
+            .map(|g| Installed::of(&g)),
         nearest: mended.nearest,
-        ailments: mended.ailments,
+        ailments,
     })
 }

@@ -47,15 +47,24 @@ pub fn run(disk: &Disk, state: &State, generation: &Generation, when: When) -> R
         if ran.done.contains(&hook.id) {
             continue;
         }
-        if !ran.begun.contains(&hook.id) {
+        let again = ran.failed.iter().position(|id| *id == hook.id).map(|at| ran.failed.remove(at));
+        if again.is_some() || !ran.begun.contains(&hook.id) {
+            ran.begun.retain(|id| *id != hook.id);
             ran.begun.push(hook.id.clone());
             state.write_ran(disk, &ran)?;
         }
-        execute(state, &hook.id, &hook.run, hook.timeout).map_err(|why| {
+        if let Err(Failure { started, why }) = execute(state, &hook.id, &hook.run, hook.timeout) {
+            // What cannot be recorded leaves the hook as one that was under way.
+            if started {
+                ran.failed.push(hook.id.clone());
+            } else {
+                ran.begun.retain(|id| *id != hook.id);
+            }
+            let _ = state.write_ran(disk, &ran);
             let what = if when == When::Health { "the health check did not pass" } else { "a hook failed" };
-            Error::new(ErrorCode::HookFailed, &hook.id, format!("{what}: {why}"))
-                .next("look at what it says; the publisher of the release knows what it needs")
-        })?;
+            return Err(Error::new(ErrorCode::HookFailed, &hook.id, format!("{what}: {why}"))
+                .next("look at what it says; the publisher of the release knows what it needs"));
+        }
         ran.done.push(hook.id.clone());
         state.write_ran(disk, &ran)?;
     }
@@ -83,7 +92,7 @@ pub fn undo(disk: &Disk, state: &State, generation: &Generation, when: When) -> 
             ran.undoing.push(hook.id.clone());
             state.write_ran(disk, &ran)?;
         }
-        if let Err(why) = execute(state, &hook.id, &hook.undo, hook.timeout) {
+        if let Err(Failure { why, .. }) = execute(state, &hook.id, &hook.undo, hook.timeout) {
             let what = format!("it could not be undone: {why}");
             findings.push(Finding::new(Code::HookNotUndone, &hook.id, what).next("undo it by hand"));
         }
@@ -93,39 +102,66 @@ pub fn undo(disk: &Disk, state: &State, generation: &Generation, when: When) -> 
     Ok(findings)
 }
 
-/// Hooks of an interrupted run of which nobody knows whether their command, or in a rollback their `undo`, ran to its
-/// end. A health check changes nothing, so it is none.
-pub fn uncertain<'g>(state: &State, generation: &'g Generation, doing: Doing) -> Result<Vec<&'g Hook>> {
-    let ran = state.ran(generation.generation)?;
-    let (begun, ended) = if doing == Doing::Restoring { (ran.undoing, ran.undone) } else { (ran.begun, ran.done) };
-    let open = |h: &&Hook| h.when != When::Health && begun.contains(&h.id) && !ended.contains(&h.id);
-    Ok(generation.hooks.iter().filter(open).collect())
+/// A hook of an interrupted run that has begun and has not ended well.
+#[derive(Debug, Clone, Copy)]
+pub struct Left<'g> {
+    pub hook: &'g Hook,
+    /// It was seen to fail; otherwise nobody knows whether it ran to its end.
+    pub failed: bool,
 }
 
-/// What is said of them.
-pub fn told(uncertain: &[&Hook], what: &str) -> Vec<Finding> {
-    let why =
-        format!("an earlier run was interrupted while it was under way, and whether it had ended is not known: {what}");
-    uncertain.iter().map(|h| Finding::new(Code::HookUncertain, &h.id, &why).next("look at what it does")).collect()
+/// Hooks of an interrupted run whose command, or in a rollback their `undo`, did not end well as far as is known. A
+/// health check changes nothing, so it is none.
+pub fn left<'g>(state: &State, generation: &'g Generation, doing: Doing) -> Result<Vec<Left<'g>>> {
+    let ran = state.ran(generation.generation)?;
+    let (begun, ended) = if doing == Doing::Restoring { (ran.undoing, ran.undone) } else { (ran.begun, ran.done) };
+    let failed = |h: &Hook| doing != Doing::Restoring && ran.failed.contains(&h.id);
+    let open = |h: &&Hook| h.when != When::Health && begun.contains(&h.id) && !ended.contains(&h.id);
+    Ok(generation.hooks.iter().filter(open).map(|hook| Left { hook, failed: failed(hook) }).collect())
+}
+
+/// What is said of those of which it is not known whether they had ended, where the run went on.
+pub fn told_again(left: &[Left<'_>]) -> Vec<Finding> {
+    told(left, |_| "it was run again")
+}
+
+/// The same where the run went back.
+pub fn told_back(left: &[Left<'_>]) -> Vec<Finding> {
+    told(left, |h| if h.undo.is_empty() { "nothing undoes it" } else { "what undoes it was run" })
+}
+
+fn told(left: &[Left<'_>], what: impl Fn(&Hook) -> &'static str) -> Vec<Finding> {
+    let why = "an earlier run was interrupted while it was under way, and whether it had ended is not known";
+    let unknown = left.iter().filter(|l| !l.failed).map(|l| l.hook);
+    let finding = |h: &Hook| Finding::new(Code::HookUncertain, &h.id, format!("{why}: {}", what(h)));
+    unknown.map(|h| finding(h).next("look at what it does")).collect()
+}
+
+struct Failure {
+    /// Whether the command ran at all.
+    started: bool,
+    why: String,
 }
 
 /// Runs a command in the installation. Its output goes nowhere; the end of it is in the error.
-fn execute(state: &State, id: &str, argv: &[String], seconds: u32) -> std::result::Result<(), String> {
-    let (program, arguments) = argv.split_first().ok_or("it names no command")?;
+fn execute(state: &State, id: &str, argv: &[String], seconds: u32) -> std::result::Result<(), Failure> {
+    let never = |why: String| Failure { started: false, why };
+    let failed = |why: String| Failure { started: true, why };
+    let (program, arguments) = argv.split_first().ok_or_else(|| never("it names no command".into()))?;
     // A relative name with a folder in it is one of the installation's own files.
     let inside = program.contains('/') && !program.starts_with('/');
     let program = if inside { state.dir.join(program) } else { program.into() };
     let mut command = Command::new(program);
     command.args(arguments).current_dir(&state.dir).env("CUMULATE_HOOK", id).env("CUMULATE_DIR", &state.dir);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = process::start(&mut command).map_err(|e| format!("it cannot be started: {e}"))?;
+    let mut child = process::start(&mut command).map_err(|e| never(format!("it cannot be started: {e}")))?;
     let tail = Arc::new(Mutex::new(VecDeque::new()));
     if let Some(errors) = child.stderr() {
         let tail = tail.clone();
         // Not joined: what the command leaves running may hold the pipe open.
         std::thread::spawn(move || keep_tail(errors, &tail));
     }
-    let status = child.wait(Duration::from_secs(seconds.into())).map_err(|e| e.to_string())?;
+    let status = child.wait(Duration::from_secs(seconds.into())).map_err(|e| failed(e.to_string()))?;
     if status.is_some_and(|s| s.success()) {
         return Ok(());
     }
@@ -133,7 +169,7 @@ fn execute(state: &State, id: &str, argv: &[String], seconds: u32) -> std::resul
     let bytes: Vec<u8> = tail.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
     let said = String::from_utf8_lossy(&bytes);
     let said = if said.trim().is_empty() { "it said nothing" } else { said.trim() };
-    Err(format!("{} ({said})", process::words(status)))
+    Err(failed(format!("{} ({said})", process::words(status))))
 }
 
 fn keep_tail(mut from: impl Read, tail: &Mutex<VecDeque<u8>>) {

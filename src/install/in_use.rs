@@ -1,13 +1,16 @@
 //! Which running programs have files of an installation open: they keep the old versions until they are restarted.
 
 use super::scan::gone;
-use crate::report::{Error, Result};
+use super::stage::{keeps_old, slot};
+use super::state::{Generation, State};
+use super::steps::What;
+use crate::report::{Code, Error, Finding, Result};
 use crate::tree::TreePath;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One file that a program runs from, has mapped, or has open.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -16,6 +19,17 @@ pub struct InUse {
     pub pid: u32,
     /// The program's name, as the kernel has it.
     pub program: String,
+    /// What it has open is not there any more: an older version, which an apply has replaced.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub replaced: bool,
+}
+
+impl InUse {
+    /// The finding about a file that is replaced under a running program.
+    pub fn told(&self, what: &str) -> Finding {
+        let why = format!("{} (process {}) has it open, and {what}", self.program, self.pid);
+        Finding::new(Code::InUse, &self.path, why).next("restart it")
+    }
 }
 
 /// A file's device and inode.
@@ -27,11 +41,32 @@ type Node = (u64, u64);
 /// # Errors
 /// `io` for a path that cannot be looked at.
 pub fn in_use<'a>(dir: &Path, paths: impl IntoIterator<Item = &'a TreePath>) -> Result<Vec<InUse>> {
-    let mut nodes: BTreeMap<Node, Vec<&TreePath>> = BTreeMap::new();
-    for path in paths {
-        let full = path.under(dir);
+    let files = paths.into_iter().map(|path| (path.under(dir), path, false));
+    users(files.collect::<BTreeSet<_>>())
+}
+
+/// The same, and programs that still have a version open which an apply has replaced and kept.
+///
+/// # Errors
+/// `io`, `bad-state`.
+pub fn in_use_or_kept(state: &State, paths: &[&TreePath]) -> Result<Vec<InUse>> {
+    let mut files: BTreeSet<_> = BTreeSet::new();
+    let generations: Vec<Generation> =
+        (1..=state.installed()?.generation).map(|n| state.generation(n)).collect::<Result<_>>()?;
+    for generation in &generations {
+        let folder = state.backup(generation.generation);
+        let kept = generation.ops.iter().enumerate().filter(|(_, op)| keeps_old(op) && op.what != What::Keep);
+        files.extend(kept.map(|(n, op)| (slot(&folder, n), &op.path, true)));
+    }
+    files.extend(paths.iter().map(|path| (path.under(&state.dir), *path, false)));
+    users(files)
+}
+
+fn users(files: BTreeSet<(PathBuf, &TreePath, bool)>) -> Result<Vec<InUse>> {
+    let mut nodes: BTreeMap<Node, Vec<(&TreePath, bool)>> = BTreeMap::new();
+    for (full, path, replaced) in files {
         match fs::symlink_metadata(&full) {
-            Ok(meta) if meta.is_file() => nodes.entry((meta.dev(), meta.ino())).or_default().push(path),
+            Ok(meta) if meta.is_file() => nodes.entry((meta.dev(), meta.ino())).or_default().push((path, replaced)),
             Ok(_) => {}
             Err(e) if gone(&e) => {}
             Err(e) => return Err(Error::io(full.display(), &e)),
@@ -45,10 +80,10 @@ pub fn in_use<'a>(dir: &Path, paths: impl IntoIterator<Item = &'a TreePath>) -> 
             continue;
         }
         let at = process.path();
-        let used: std::collections::BTreeSet<Node> = nodes_of(&at).into_iter().collect();
+        let used: BTreeSet<Node> = nodes_of(&at).into_iter().collect();
         let program = || fs::read_to_string(at.join("comm")).unwrap_or_default().trim_end().to_owned();
-        for path in used.iter().filter_map(|n| nodes.get(n)).flatten() {
-            out.push(InUse { path: TreePath::clone(path), pid, program: program() });
+        for (path, replaced) in used.iter().filter_map(|n| nodes.get(n)).flatten() {
+            out.push(InUse { path: TreePath::clone(path), pid, program: program(), replaced: *replaced });
         }
     }
     out.sort();

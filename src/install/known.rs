@@ -5,7 +5,7 @@ use super::mend::{Mended, Sick, mend};
 use super::recognise::{AllowDrift, Recognised, UNTOUCHED, recognise};
 use super::release::Release;
 use super::state::Generation;
-use crate::report::{Error, ErrorCode, PROGRAM, Result};
+use crate::report::{Error, ErrorCode, PROGRAM, Result, quoted};
 use std::path::Path;
 
 /// What the installation is; if no base is what it is, the way to the target from where it is, if that is allowed.
@@ -39,15 +39,16 @@ pub fn known(
     };
     if !allowed {
         // A release that the bundle does not know is no drift.
-        return Err(if foreign { refused } else { advised(refused, &way, sick.dir, options.named.as_deref()) });
+        return Err(if foreign { refused } else { advised(refused, &way, sick.dir, options) });
     }
     way.must_hold(&release.version)?;
     Ok(Recognised::Mended(Box::new(way)))
 }
 
 /// A refusal with the commands that mend it.
-fn advised(refused: Error, way: &Mended, dir: &Path, bundle: Option<&Path>) -> Error {
-    let named = format!("{} {}", bundle.unwrap_or(Path::new("FILE.cup")).display(), dir.display());
+fn advised(refused: Error, way: &Mended, dir: &Path, options: &Options) -> Error {
+    let bundle = options.named.as_deref().unwrap_or(Path::new("FILE.cup"));
+    let named = format!("{} {}{}", quoted(bundle), quoted(dir), options.trusting);
     let lacking = way.lacking();
     let shown: Vec<&str> = lacking.iter().take(3).map(|p| p.as_str()).collect();
     let mending = match shown.as_slice() {

@@ -30,6 +30,8 @@ pub enum Mending {
     Delta { base: String },
     /// It is nowhere.
     Elsewhere,
+    /// Something stands there, or on the way there, that no installer takes away: a folder, a pipe, a device.
+    Blocked,
 }
 
 /// One path that is not as the nearest state has it.

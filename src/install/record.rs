@@ -1,10 +1,11 @@
 //! What an apply records, so that it can be finished, undone and told of.
 
-use super::apply::Options;
+use super::apply::{Options, real};
 use super::release::{Release, Route};
 use super::state::{FolderWas, Generation, Installed, Memory, State};
 use super::steps::{Op, What, Work};
 use crate::bundle::Class;
+use crate::disk::Disk;
 use crate::report::Result;
 use crate::tree::{Digest, TreePath};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +49,7 @@ pub fn generation(
         ops: work.ops.clone(),
         reversed: work.reversed.clone(),
         folders: folders(&state.dir, &work.ops)?,
+        owners: Vec::new(),
         memory,
         hooks: Vec::new(),
     })
@@ -75,6 +77,23 @@ fn folders(dir: &Path, ops: &[Op]) -> Result<Vec<FolderWas>> {
         }
     }
     Ok(out)
+}
+
+/// Remembers whom to trust although nothing is installed; whether it could, because nothing is under way.
+///
+/// # Errors
+/// `locked`, `bad-state`, `io`.
+pub fn remember_trust(disk: &Disk, dir: &Path, trust: &str) -> Result<bool> {
+    let dir = &real(dir)?;
+    let _lock = disk.lock(dir)?;
+    let state = State::of(dir)?;
+    if state.journal()?.is_some() {
+        return Ok(false);
+    }
+    let mut installed = state.installed()?;
+    installed.memory.trust = Some(trust.to_owned());
+    state.write_installed(disk, &installed)?;
+    Ok(true)
 }
 
 /// What the installation remembers once this release is believed.

@@ -2,17 +2,15 @@
 
 use super::commit::{Expect, backward, forward, strangers};
 use super::hooks;
+use super::owners;
 use super::recognise::list;
 use super::scan;
 use super::state::{Doing, Generation, Installed, Journal, State};
 use super::steps::Op;
-use crate::bundle::{Hook, When};
+use crate::bundle::When;
 use crate::disk::Disk;
-use crate::report::{Code, Error, ErrorCode, Finding, PROGRAM, Result};
+use crate::report::{Code, Error, ErrorCode, Finding, PROGRAM, Result, quoted};
 use serde::Serialize;
-
-/// What is said of a hook that was under way where the run goes back.
-const UNDONE: &str = "what undoes it was run";
 
 /// What was done about an interrupted run before the command's own work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -24,6 +22,36 @@ pub enum Resumed {
     FinishedApply,
     /// An interrupted rollback was finished, or an interrupted apply was undone.
     FinishedRollback,
+}
+
+impl Resumed {
+    /// For a sentence that goes on.
+    pub fn words(self) -> &'static str {
+        match self {
+            Resumed::Discarded => "the preparations of an interrupted run were thrown away",
+            Resumed::FinishedApply => "an interrupted apply was finished",
+            Resumed::FinishedRollback => "an interrupted run was undone",
+        }
+    }
+}
+
+/// What will be installed and remembered once [`finish`] has done its work.
+///
+/// # Errors
+/// `bad-state`, `io`.
+pub fn outlook(state: &State, journal: Journal) -> Result<(Installed, Option<Generation>)> {
+    let mut installed = state.installed()?;
+    match journal.doing {
+        Doing::Staging => {}
+        Doing::Applying => {
+            let generation = state.generation(journal.generation)?;
+            installed = Installed { generation: generation.generation, memory: generation.memory.clone() };
+            return Ok((installed, Some(generation)));
+        }
+        Doing::Restoring => installed.generation = installed.generation.min(journal.generation.saturating_sub(1)),
+    }
+    let current = state.current(&installed)?;
+    Ok((installed, current))
 }
 
 /// Brings an interrupted run to the end that `apply` wants: applies are finished, and so are rollbacks. An irreversible
@@ -42,20 +70,27 @@ pub fn finish(disk: &Disk, state: &State, accept: &[String]) -> Result<Option<(R
         hooks::barrier(burnt, accept, "an earlier run was interrupted; the apply begins anew and runs it again")?;
         return undo(disk, state);
     }
-    let uncertain = hooks::uncertain(state, &generation, journal.doing)?;
+    let left = hooks::left(state, &generation, journal.doing)?;
     hooks::barrier(
-        uncertain.iter().copied(),
+        left.iter().map(|l| l.hook),
         accept,
-        "an earlier run was interrupted while it was under way; finishing runs it again, and nothing undoes it",
+        "an earlier run was interrupted while it was under way, or it failed; finishing runs it again, and nothing \
+         undoes it",
     )?;
     let completed = complete(disk, state, &generation, &mut |_, _| Ok(()));
-    completed.map_err(|e| taken_back(disk, state, &generation, &uncertain, e))?;
-    Ok(Some((Resumed::FinishedApply, hooks::told(&uncertain, "it was run again"))))
+    completed.map_err(|e| taken_back(disk, state, &generation, &left, e))?;
+    Ok(Some((Resumed::FinishedApply, hooks::told_again(&left))))
 }
 
 /// What an apply that could not be completed does: everything is undone, unless a hook has run that nothing undoes.
 /// `earlier` are the hooks that an earlier run left under way: how this run's own hooks ended is known.
-pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, earlier: &[&Hook], mut e: Error) -> Error {
+pub fn taken_back(
+    disk: &Disk,
+    state: &State,
+    generation: &Generation,
+    earlier: &[hooks::Left<'_>],
+    mut e: Error,
+) -> Error {
     let burnt = hooks::burnt(state, generation).unwrap_or_default();
     if !burnt.is_empty() {
         e.message = format!(
@@ -66,11 +101,11 @@ pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, earlier: 
         let accept: Vec<String> = burnt.iter().map(|id| format!("--accept {id}")).collect();
         return e.next(format!(
             "mend the cause and run 'apply' again to finish, or go back all the same with '{PROGRAM} rollback {} {}'",
-            state.dir.display(),
+            quoted(&state.dir),
             accept.join(" ")
         ));
     }
-    match undo_with(disk, state, |_, _| Ok(hooks::told(earlier, UNDONE))) {
+    match undo_with(disk, state, |_, _| Ok(hooks::told_back(earlier))) {
         Ok(undone) => {
             e.findings.extend(undone.into_iter().flat_map(|(_, findings)| findings));
             if e.code == ErrorCode::HookFailed {
@@ -89,7 +124,7 @@ pub fn taken_back(disk: &Disk, state: &State, generation: &Generation, earlier: 
 
 /// Brings an interrupted run to the end that `rollback` wants: the state before it.
 pub fn undo(disk: &Disk, state: &State) -> Result<Option<(Resumed, Vec<Finding>)>> {
-    undo_with(disk, state, |generation, doing| Ok(hooks::told(&hooks::uncertain(state, generation, doing)?, UNDONE)))
+    undo_with(disk, state, |generation, doing| Ok(hooks::told_back(&hooks::left(state, generation, doing)?)))
 }
 
 fn undo_with(
@@ -180,6 +215,7 @@ pub fn restore(disk: &Disk, state: &State, generation: &Generation) -> Result<Ve
     let mut findings = hooks::undo(disk, state, generation, When::After)?;
     backward(disk, state, generation)?;
     findings.extend(hooks::undo(disk, state, generation, When::Before)?);
+    findings.extend(owners::told_back(&state.dir, &generation.owners)?);
     let mut installed = state.installed()?;
     if installed.generation >= generation.generation {
         installed.generation = generation.generation.saturating_sub(1);

@@ -4,6 +4,7 @@ use super::apply::real;
 use super::commit::{Expect, in_the_way, strangers};
 use super::hooks;
 use super::in_place;
+use super::in_use::in_use;
 use super::preflight;
 use super::recognise::list;
 use super::resume::{self, Resumed};
@@ -12,7 +13,7 @@ use super::stage::{keeps_old, slot};
 use super::state::{Doing, Generation, Journal, State};
 use super::steps::{Op, What, is_reversed};
 use crate::disk::Disk;
-use crate::report::{Error, ErrorCode, Finding, PROGRAM, Result};
+use crate::report::{Error, ErrorCode, Finding, PROGRAM, Result, quoted};
 use crate::tree::{Digest, Entry, TreePath};
 use serde::Serialize;
 use std::path::Path;
@@ -117,12 +118,19 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
         in_place::check(disk, &state, generation)?;
     }
     let (mut kept, mut findings) = (Vec::new(), Vec::new());
+    let open = match &generation {
+        Some(generation) => in_use(dir, generation.ops.iter().map(|op| &op.path))?,
+        None => Vec::new(),
+    };
     let outcome = match (journal, &generation) {
         (None, Some(generation)) => {
             let edits = check(&state, generation, options.set_aside)?;
             let ours = generation.ops.iter().filter(|op| matches!(op.what, What::Put | What::Folder));
             preflight::replaceable(dir, ours.map(|op| &op.path).chain(&edits))?;
             kept = keep_edits(disk, dir, &edits)?;
+            if options.set_aside {
+                make_folders(disk, dir, generation)?;
+            }
             state.write_journal(disk, &Journal { doing: Doing::Restoring, generation: number })?;
             findings = resume::restore(disk, &state, generation)?;
             Undone::RolledBack
@@ -135,6 +143,7 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
             None => Undone::RolledBack,
         },
     };
+    findings.extend(open.iter().map(|o| o.told("keeps what was taken back until then")));
     let installed = state.installed()?;
     Ok(RolledBack {
         schema: "cumulate.rollback/1",
@@ -167,7 +176,7 @@ fn check(state: &State, generation: &Generation, all: bool) -> Result<Vec<TreePa
         )
         .next(format!(
             "keep your versions of them as FILE.edited with '{PROGRAM} rollback {} --set-aside'",
-            state.dir.display()
+            quoted(&state.dir)
         )));
     }
     in_the_way(&state.dir, generation)?;
@@ -193,12 +202,17 @@ fn check(state: &State, generation: &Generation, all: bool) -> Result<Vec<TreePa
 /// What stands at a path of the site's (or at `any`) that was edited or deleted, if it can be set aside: a file, a link, or nothing.
 fn edit(state: &State, generation: &Generation, path: &TreePath, any: bool) -> Result<Option<Found>> {
     // Where undoing puts a file in the place of a whole folder, nothing can be set aside in that folder.
-    let folder = |op: &Op| op.what == What::Folder && path.ancestors().any(|a| a == op.path);
+    let old = |at: &TreePath| generation.ops.iter().any(|op| keeps_old(op) && op.path == *at);
+    let replaced = |at: &TreePath| old(at) || at.ancestors().any(|above| old(&above));
+    let folder = |op: &Op| op.what == What::Folder && path.ancestors().any(|a| a == op.path) && replaced(&op.path);
     if !(any || generation.is_sites(path)) || generation.ops.iter().any(folder) {
         return Ok(None);
     }
-    if Folders::new(&state.dir).way(path)?.is_some() {
-        return Ok(None);
+    match Folders::new(&state.dir).way(path)? {
+        None => {}
+        // Its folder is gone, and it with it.
+        Some(Found::Missing) => return Ok(Some(Found::Missing)),
+        Some(_) => return Ok(None),
     }
     let found = scan::look(&path.under(&state.dir))?.found;
     Ok(matches!(found, Found::Missing | Found::Entry(Entry::File { .. } | Entry::Symlink { .. })).then_some(found))
@@ -214,6 +228,19 @@ fn keep_edits(disk: &Disk, dir: &Path, edits: &[TreePath]) -> Result<Vec<TreePat
         kept.push(aside);
     }
     Ok(kept)
+}
+
+/// Makes the folders again that stood before the apply, stayed, and are gone; restoring gives them their owners and modes.
+fn make_folders(disk: &Disk, dir: &Path, generation: &Generation) -> Result<()> {
+    let removed = |path: &TreePath| generation.ops.iter().any(|op| op.what == What::Unfolder && op.path == *path);
+    for path in generation.folders.iter().filter_map(|was| was.path.as_ref()).filter(|path| !removed(path)) {
+        let full = path.under(dir);
+        if scan::stamp(&full)?.is_none() {
+            disk.mkdir_all(&full)?;
+            disk.sync_folder(full.parent().unwrap_or(dir))?;
+        }
+    }
+    Ok(())
 }
 
 /// `PATH.edited`, or the first `PATH.edited.N` that is free.

@@ -10,7 +10,7 @@ use super::state::{Generation, State};
 use super::steps::{Making, Op, Pristine, What, Work, is_reversed};
 use crate::bundle::Action;
 use crate::delta::{Out, Side, Source};
-use crate::disk::{Disk, NewFile, has_holes};
+use crate::disk::{self, Disk, NewFile, has_holes};
 use crate::report::{Error, ErrorCode, Finding, Result};
 use crate::tree::{Digest, Entry, Hasher, TreePath};
 use std::fs::{self, Metadata};
@@ -161,16 +161,19 @@ pub fn file<'a>(
         }
     }
     // Setting the mode afterwards brings an access control list into line with it.
+    let mut most = 0o7777;
     let lost = match (&like, &like_at) {
         (Some(_), Some(full)) => disk.keep_attributes(to, full)?,
-        _ => Vec::new(),
+        _ => {
+            let above = op.path.ancestors().map(|p| p.under(&state.dir)).find(|full| full.is_dir());
+            most = disk.access_of_folder(to, &above.unwrap_or_else(|| state.dir.clone()))?;
+            Vec::new()
+        }
     };
-    let own = meta(to)?.map(|m| (m.uid(), m.gid()));
-    let mode = match &like {
-        // Special bits only for the owner that they were given to.
-        Some(old) if own == Some((old.uid(), old.gid())) => with_exec(old.mode() & 0o7777, exec),
-        Some(old) => with_exec(old.mode() & 0o777, exec),
-        None => with_exec(0o644, exec),
+    let mode = match (&like, meta(to)?) {
+        (Some(old), Some(own)) => with_exec(disk::mode_like(&own, old), exec),
+        (Some(old), None) => with_exec(old.mode() & 0o777, exec),
+        (None, _) => with_exec(0o644, exec) & most,
     };
     new.set_mode(mode)?;
     if let Some(seconds) = mtime {

@@ -72,6 +72,9 @@ pub struct Generation {
     pub reversed: Vec<TreePath>,
     /// Folders that the operations change or remove, as they were.
     pub folders: Vec<FolderWas>,
+    /// Files of other users that an installer without root's rights replaced or removed, as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<OwnerWas>,
     /// What is remembered once this generation stands.
     pub memory: Memory,
     /// Commands that run around the operations.
@@ -86,6 +89,9 @@ pub struct Ran {
     pub generation: u64,
     pub begun: Vec<String>,
     pub done: Vec<String>,
+    /// Begun, and seen to fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undoing: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -110,6 +116,16 @@ pub struct FolderWas {
     pub gid: u32,
     pub mtime: i64,
     pub nanoseconds: i64,
+}
+
+/// Whose a file was before an apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnerWas {
+    pub path: TreePath,
+    pub uid: u32,
+    pub gid: u32,
+    pub mode: u32,
 }
 
 /// What is under way.

@@ -34,9 +34,15 @@ pub struct Status {
     /// What was interrupted: `staging`, `applying` or `restoring`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interrupted: Option<Doing>,
+    /// The release on whose way it was interrupted, to it or back from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub under_way: Option<Release>,
     /// Hooks of which nobody knows whether they ended, or in a rollback whether they were undone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub uncertain: Vec<String>,
+    /// Hooks of the interrupted run that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installed: Option<Release>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,7 +96,9 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
         schema: "cumulate.status/1",
         state: Condition::None,
         interrupted: None,
+        under_way: None,
         uncertain: Vec::new(),
+        failed: Vec::new(),
         installed: None,
         sequence: None,
         best_before: None,
@@ -138,8 +146,11 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
         status.interrupted = Some(journal.doing);
         if journal.doing != Doing::Staging {
             let generation = state.generation(journal.generation)?;
-            let open = super::hooks::uncertain(&state, &generation, journal.doing)?;
-            status.uncertain = open.into_iter().map(|h| h.id.clone()).collect();
+            status.under_way = Some(Release::of(&generation));
+            for left in super::hooks::left(&state, &generation, journal.doing)? {
+                let list = if left.failed { &mut status.failed } else { &mut status.uncertain };
+                list.push(left.hook.id.clone());
+            }
         }
         return Ok(status);
     }

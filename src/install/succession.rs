@@ -1,10 +1,12 @@
 //! What a release is to the one that is installed: of the same component, older, later, with the same files.
 
 use super::apply::Options;
-use super::release::Release;
+use super::release::{Release, Route};
+use super::scan::stamp;
 use super::state::{Generation, Installed};
-use crate::bundle::{FixState, State};
-use crate::report::{Error, ErrorCode, PROGRAM, Result};
+use crate::bundle::{Class, FixState, State};
+use crate::report::{Error, ErrorCode, PROGRAM, Result, quoted};
+use crate::tree::{Entry, Tree, TreePath};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -45,10 +47,51 @@ pub fn permitted(
             "get a newer bundle; to go back all the same, take {} back with '{PROGRAM} rollback {}' first, then insist \
              with --allow-downgrade",
             newer.version,
-            dir.display()
+            quoted(dir)
         ),
         None => "get a newer bundle, or insist with --allow-downgrade".into(),
     }))
+}
+
+/// Refuses to call an installation the target's that still has files which the installed release brought and the target
+/// has not: no later release would ever remove them.
+///
+/// # Errors
+/// `no-base`.
+pub fn no_leftovers(
+    dir: &Path,
+    release: &Release<'_>,
+    route: &Route,
+    (current, listing): (&Generation, &Tree),
+) -> Result<()> {
+    let sites = |path: &TreePath| {
+        current.is_sites(path)
+            || current.ignored.contains(path)
+            || release.routes.iter().any(|r| r.class(path) != Class::Code)
+    };
+    let file = |entry: &Entry| *entry != Entry::Folder;
+    let more = listing.entries.iter().filter(|(p, e)| file(e) && route.after.get(p).is_none() && !sites(p));
+    let mut left = Vec::new();
+    for (path, _) in more {
+        if stamp(&path.under(dir))?.is_some() {
+            left.push(path.as_str());
+        }
+    }
+    let Some(first) = left.first() else { return Ok(()) };
+    let n = left.len();
+    Err(Error::new(
+        ErrorCode::NoBase,
+        *first,
+        format!(
+            "{} is installed, and {n} file(s) of it are here that {} has not; everything else is as {} has it",
+            current.version, release.version, release.version
+        ),
+    )
+    .next(format!(
+        "take {} back with '{PROGRAM} rollback {}' first, then run the command again",
+        current.version,
+        quoted(dir)
+    )))
 }
 
 /// Whether files that are the target's already are to be recorded as this release.

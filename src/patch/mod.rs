@@ -6,6 +6,7 @@
 
 mod apply;
 mod binary;
+mod body;
 mod diff;
 mod hunk;
 mod names;

@@ -1,11 +1,10 @@
 //! From the bytes of a patch file to file patches.
 
 use super::binary;
-use super::hunk::{hunk_header, no_line_end};
+use super::hunk::hunk_header;
 use super::names::{self, header_name, quoted_pair};
-use super::types::{Body, FilePatch, Hunk, Line, LineKind, Mode};
+use super::types::{Body, FilePatch, Mode};
 use crate::tree::TreePath;
-use std::sync::Arc;
 
 /// How a patch file is read.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +45,7 @@ impl ParseError {
     }
 }
 
-const TRUNCATED: &str = "the patch ends inside a hunk";
+pub(super) const TRUNCATED: &str = "the patch ends inside a hunk";
 
 /// Reads every file patch of a patch file, mails and prose between them passed over.
 ///
@@ -96,9 +95,9 @@ const OTHER_KIND: &str =
     "this is an ed script or a normal diff; only unified and git patches are taken ('diff -u', 'git diff')";
 const NO_BINARY_DATA: &str = "the patch only says that binary files differ; make it again with 'git diff --binary'";
 
-struct Reader<'a> {
-    lines: Vec<&'a [u8]>,
-    at: usize,
+pub(super) struct Reader<'a> {
+    pub(super) lines: Vec<&'a [u8]>,
+    pub(super) at: usize,
     /// Counts the lines that begin a mail once something was read before them.
     mail: u32,
     options: ParseOptions,
@@ -119,7 +118,7 @@ fn trim(line: &[u8]) -> &[u8] {
 }
 
 impl<'a> Reader<'a> {
-    fn peek(&self) -> Option<&'a [u8]> {
+    pub(super) fn peek(&self) -> Option<&'a [u8]> {
         self.lines.get(self.at).copied()
     }
 
@@ -127,11 +126,11 @@ impl<'a> Reader<'a> {
         self.lines.get(self.at + ahead).is_some_and(|l| l.starts_with(with))
     }
 
-    fn line(&self) -> u32 {
+    pub(super) fn line(&self) -> u32 {
         u32::try_from(self.at + 1).unwrap_or(u32::MAX)
     }
 
-    fn error<T>(&self, reason: impl std::fmt::Display) -> Result<T, ParseError> {
+    pub(super) fn error<T>(&self, reason: impl std::fmt::Display) -> Result<T, ParseError> {
         Err(ParseError { line: self.line(), reason: reason.to_string() })
     }
 
@@ -328,63 +327,6 @@ impl<'a> Reader<'a> {
             mail: self.mail,
             line,
         })
-    }
-
-    fn hunks(&mut self) -> Result<Body, ParseError> {
-        let mut hunks = Vec::new();
-        while let Some(line) = self.peek() {
-            if !line.starts_with(b"@@ -") {
-                break;
-            }
-            let Some(mut hunk) = hunk_header(line) else { return self.error("a hunk header is malformed") };
-            hunk.line = self.line();
-            self.at += 1;
-            self.hunk_lines(&mut hunk)?;
-            // A hunk of nothing but context changes nothing.
-            if hunk.lines.iter().any(|l| l.kind != LineKind::Context) {
-                hunks.push(hunk);
-            }
-        }
-        Ok(if hunks.is_empty() { Body::Nothing } else { Body::Text(hunks) })
-    }
-
-    fn hunk_lines(&mut self, hunk: &mut Hunk) -> Result<(), ParseError> {
-        let (mut old, mut new) = (0, 0);
-        // Sides that have ended without a line end: nothing can follow there.
-        let (mut old_ended, mut new_ended) = (false, false);
-        while old < hunk.old_len || new < hunk.new_len {
-            let Some(line) = self.peek() else { return self.error(TRUNCATED) };
-            let (kind, bytes) = match line {
-                [b' ', rest @ ..] => (LineKind::Context, rest),
-                [b'\n'] | [b'\r', b'\n'] => (LineKind::Context, line),
-                [b'-', rest @ ..] => (LineKind::Remove, rest),
-                [b'+', rest @ ..] => (LineKind::Add, rest),
-                [b'\\', ..] => {
-                    let Some(last) = hunk.lines.last() else { return self.error("'\\' without a line before it") };
-                    old_ended |= last.kind != LineKind::Add;
-                    new_ended |= last.kind != LineKind::Remove;
-                    no_line_end(hunk);
-                    self.at += 1;
-                    continue;
-                }
-                _ => return self.error("a line of the hunk begins with neither ' ', '-' nor '+'"),
-            };
-            old += u64::from(kind != LineKind::Add);
-            new += u64::from(kind != LineKind::Remove);
-            if old > hunk.old_len || new > hunk.new_len {
-                return self.error("the hunk has more lines than its header says");
-            }
-            if (old_ended && kind != LineKind::Add) || (new_ended && kind != LineKind::Remove) {
-                return self.error("a line follows one that has no line end");
-            }
-            hunk.lines.push(Line { kind, bytes: Arc::from(bytes) });
-            self.at += 1;
-        }
-        while self.peek().is_some_and(|l| l.starts_with(b"\\")) {
-            no_line_end(hunk);
-            self.at += 1;
-        }
-        Ok(())
     }
 
     /// Changes outside of what is read must not get lost in silence; `git apply` refuses the first kind too.

@@ -14,4 +14,4 @@ pub use error::{Error, ErrorCode, Result};
 pub use finding::{Code, Finding, Level, Report, distinct};
 pub use program::PROGRAM;
 pub(crate) use program::program;
-pub use text::{is_hidden, safe};
+pub use text::{is_hidden, quoted, safe};

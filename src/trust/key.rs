@@ -56,6 +56,12 @@ impl PublicKey {
     /// # Errors
     /// `bad-key`, about `subject`: no public key, not Ed25519, a small-order or non-canonical point.
     pub fn from_pem(text: &str, subject: impl fmt::Display) -> Result<Self> {
+        if text.matches("-----BEGIN ").count() > 1 {
+            return Err(bad(subject, "several keys are in this file").next("give each key in a file of its own"));
+        }
+        if label(text).is_none() && (text.contains("[roles") || text.contains("[[key]]")) {
+            return Err(bad(subject, "this is a policy and no key").next("give it with --policy"));
+        }
         match label(text) {
             Some("PUBLIC KEY") => {}
             Some(l) if l.ends_with("PRIVATE KEY") => {

@@ -116,8 +116,12 @@ impl Policy {
         use std::io::Read as _;
         let io = |e: std::io::Error| Error::io(path.display(), &e);
         let origin = path.display().to_string();
-        let mut text = String::new();
-        std::fs::File::open(path).map_err(io)?.take(MAX_ROOT_FILE + 1).read_to_string(&mut text).map_err(io)?;
+        let mut bytes = Vec::new();
+        std::fs::File::open(path).map_err(io)?.take(MAX_ROOT_FILE + 1).read_to_end(&mut bytes).map_err(io)?;
+        let text = String::from_utf8(bytes).map_err(|_| config(&origin, "it is no text, so it is no policy"))?;
+        if text.trim_start().starts_with("-----BEGIN ") {
+            return Err(config(&origin, "this is a key and no policy").next("give public keys with --pub"));
+        }
         if text.starts_with('{') {
             return TrustRoot::parse(text.as_bytes(), &origin)?.policy();
         }

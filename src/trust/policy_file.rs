@@ -263,7 +263,13 @@ fn span(origin: &str, from: Option<&Datetime>, to: Option<&Datetime>) -> Result<
             })
             .transpose()
     };
-    Ok(Span { from: read(from, false)?, to: read(to, true)? })
+    let span = Span { from: read(from, false)?, to: read(to, true)? };
+    match (span.from, span.to) {
+        (Some(from), Some(to)) if from > to => {
+            Err(config(origin, format!("valid-from {} lies behind expires {}", show_time(from), show_time(to))))
+        }
+        _ => Ok(span),
+    }
 }
 
 pub(super) fn config(origin: &str, why: impl std::fmt::Display) -> Error {

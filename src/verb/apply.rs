@@ -32,7 +32,11 @@ pub struct Belief {
 /// then as [`install::apply`].
 pub fn apply(disk: &Disk, file: &Path, dir: &Path, belief: &Belief, options: Options) -> Result<Applied> {
     Disk::check_supported()?;
-    let (bundle, trust) = believed(file, dir, belief)?;
+    let (bundle, trust) = match believed(file, dir, belief) {
+        Ok(believed) => believed,
+        Err(e) if options.dry_run => return Err(e),
+        Err(e) => return Err(adopting(disk, dir, belief, e)?),
+    };
     let release = Release::of(&bundle)?;
     let options = Options { trust, named: Some(file.to_owned()), ..options };
     let steps = release.routes.iter().flat_map(|r| &r.steps).map(|s| &s.path);
@@ -40,10 +44,7 @@ pub fn apply(disk: &Disk, file: &Path, dir: &Path, belief: &Belief, options: Opt
     let mut applied = install::apply(disk, dir, &release, &options)?;
     let changed: BTreeSet<&TreePath> = applied.steps.iter().map(|s| &s.path).collect();
     let open = open.into_iter().filter(|o| changed.contains(&o.path));
-    let restart = open.map(|o| {
-        let what = format!("{} (process {}) has it open, and keeps the old version until then", o.program, o.pid);
-        Finding::new(Code::InUse, &o.path, what).next("restart it")
-    });
+    let restart = open.map(|o| o.told("keeps the old version until then"));
     let restart: Vec<Finding> = restart.collect();
     applied.findings.extend(restart);
     if bundle.trust().is_none() {
@@ -56,10 +57,33 @@ pub fn apply(disk: &Disk, file: &Path, dir: &Path, belief: &Belief, options: Opt
     Ok(applied)
 }
 
-/// Whether the keys that were trusted so far vouch for the bundle too: so one set of keys hands over to another.
-fn satisfies(unverified: &Unverified, known: &Policy, now: u64) -> bool {
+/// A newer root that the installation's own root vouches for is remembered also where the bundle is refused: it may
+/// be what revokes that bundle.
+fn adopting(disk: &Disk, dir: &Path, belief: &Belief, mut refused: Error) -> Result<Error> {
+    let (Some(policy), Some(text)) = (&belief.policy, install::memory(dir)?.trust) else { return Ok(refused) };
+    let known = Policy::parse(&text, "what is remembered", Path::new(""))?;
+    let newer = known.root_version().is_some_and(|mine| policy.root_version().is_some_and(|theirs| theirs > mine));
+    if newer && known.replaced_by(policy).is_ok() && install::remember_trust(disk, dir, &policy.to_toml()?)? {
+        let version = policy.root_version().unwrap_or_default();
+        refused.message += &format!("; version {version} of the trust root is remembered from now on");
+    }
+    Ok(refused)
+}
+
+/// Why the keys that were trusted so far do not vouch for the bundle too: so one set of keys hands over to another.
+fn unsatisfied(unverified: &Unverified, known: &Policy, now: u64) -> Option<Error> {
     let judged = unverified.claimed().judged();
-    known.hopeless(&judged, now).is_ok() && unverified.look(known, now).roles.iter().all(|r| r.filled())
+    if let Err(e) = known.hopeless(&judged, now) {
+        let why = format!("what it trusted until now cannot vouch for this bundle: {}: {}", e.subject, e.message);
+        return Some(
+            Error::new(e.code, "", why)
+                .next("if the new keys or policy come from whom you trust, insist with --replace-trust"),
+        );
+    }
+    let filled = unverified.look(known, now).roles.iter().all(|r| r.filled());
+    let why = "the installation trusts other keys, and they have not signed this bundle";
+    let next = "leave --pub and --policy out; if the keys have really changed, insist with --replace-trust";
+    (!filled).then(|| Error::new(ErrorCode::Untrusted, "", why).next(next))
 }
 
 /// The bundle, if it is believed, and the policy to remember.
@@ -85,13 +109,9 @@ fn believe(
         if let Some(known) = known()? {
             known.replaced_by(policy)?;
             let same = remembered == Some(text.as_str()) || known.root_version().is_some();
-            if !same && !belief.replace_trust && !satisfies(&unverified, &known, belief.now) {
-                return Err(Error::new(
-                    ErrorCode::Untrusted,
-                    dir.display(),
-                    "the installation trusts other keys, and they have not signed this bundle",
-                )
-                .next("leave --pub and --policy out; if the keys have really changed, insist with --replace-trust"));
+            let firm = !same && !belief.replace_trust;
+            if let Some(e) = unsatisfied(&unverified, &known, belief.now).filter(|_| firm) {
+                return Err(Error { subject: dir.display().to_string(), ..e });
             }
         }
         return Ok((unverified.verify(policy, belief.now)?, Some(text)));

@@ -52,20 +52,23 @@ pub fn target_of(
         plan.dropped.iter().filter(|d| d.cause == DropCause::Contained).map(|d| d.fix.clone()).collect();
     let mut bases = Vec::new();
     let mixes = derived(release, track)?;
+    let mut mixed = Store::default();
+    mixes.iter().for_each(|(_, source)| mixed.absorb(source.store.clone()));
+    let stores = [&merged.store, &track.store, &mixed];
     let declared = mixes.iter().map(|(name, source)| (name, &source.tree, &source.tree));
     let own = track.track.bases.iter().map(|b| (&b.name, &b.source.tree, &b.installed().tree));
     for (name, source, installed) in own.chain(declared) {
-        let planned = merge::states(&order, &merged, source, &[&merged.store, &track.store])?;
+        let planned = merge::states(&order, &merged, source, &stores)?;
         let mut states: Vec<(FixId, State, String)> = Vec::new();
         for (id, payload) in track.payloads(&contained) {
-            let (state, why) = merge::start_has(payload, start, source, &[&merged.store, &track.store])?;
+            let (state, why) = merge::start_has(payload, start, source, &stores)?;
             states.push((id.clone(), state, why));
         }
         states.extend(order.iter().zip(planned).map(|((id, _), (s, why))| ((*id).clone(), s, why)));
         states.extend(covered(plan, &states));
         bases.push(TargetBase { name: name.clone(), tree: ours(release, installed), states });
     }
-    mixes.into_iter().for_each(|(_, source)| store.absorb(source.store));
+    store.absorb(mixed);
     never_written(release, &order, &mut bases);
     let (tree, provenance) = match &track.track.target {
         None => (merged.tree.clone(), merged.provenance.clone()),

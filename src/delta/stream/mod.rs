@@ -19,6 +19,7 @@ mod model;
 mod refs;
 mod signature;
 mod suffix;
+mod tables;
 mod words;
 mod x86;
 
@@ -36,7 +37,7 @@ const VERSION: u8 = 5;
 
 /// Bytes of memory that decoding takes beyond the old bytes, the result included.
 fn need<T: Tier>(old: usize, refs: Option<&Refs>, copies: usize, fresh: usize, new: usize) -> u64 {
-    let tables = content::logs(old, refs.is_some(), fresh).at_most(T::LOGS).bytes() + map::memory(old);
+    let tables = tables::logs(old, refs.is_some(), fresh).at_most(T::LOGS).bytes() + map::memory(old);
     tables + refs.map_or(0, Refs::memory) + 24 * copies as u64 + new as u64 + (2 << 20)
 }
 
