@@ -12,40 +12,29 @@ use std::process::{Command, Stdio};
 #[path = "support/cost.rs"]
 mod measure;
 use measure::{Cost, cost};
+#[path = "support/set.rs"]
+mod set;
+use set::Set;
 
 fn main() {
     let sets: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let sets = if sets.is_empty() { vec!["deb-libxml2-2.9.10".into(), "npm-esbuild-linux-0.25".into()] } else { sets };
-    let corpus =
-        std::env::var_os("CUMULATE_CORPUS").map_or_else(|| PathBuf::from("../shared/corpus/data"), PathBuf::from);
     let profile = std::env::var("CUMULATE_PROFILE").unwrap_or_else(|_| "balanced".into());
     println!(
         "profile {profile}; bytes per base: whole download (manifests, listing and deltas), its deltas alone, and the patches of bsdiff 4.3 and zstd 19 --patch-from over the same changed files; ratio = deltas / bsdiff\n"
     );
     for set in &sets {
-        bench(&corpus.join(set), set, &profile);
+        if let Some(set) = Set::of(set) {
+            bench(&set, &profile);
+        }
     }
 }
 
-fn bench(set: &Path, name: &str, profile: &str) {
-    let Ok(set) = set.canonicalize() else {
-        println!("{name}: not laid out");
-        return;
-    };
+fn bench(set: &Set, profile: &str) {
+    let (name, bases) = (&set.name, &set.bases);
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path();
-    let truth: serde_json::Value = serde_json::from_slice(&fs::read(set.join("truth.json")).unwrap()).unwrap();
-    let bases: Vec<String> = truth["bases"].as_object().unwrap().keys().cloned().collect();
-    let from =
-        bases.iter().find(|b| truth["bases"][b.as_str()]["contains"].as_array().is_some_and(Vec::is_empty)).unwrap();
-    let mut config = format!(
-        "[component]\nname = {name:?}\n[release]\nversion = \"target\"\nfrom = {from:?}\nfixes = {:?}\n",
-        set.join("fixes")
-    );
-    for b in &bases {
-        config += &format!("[[base]]\nversion = {b:?}\nsource = {:?}\n", set.join("bases").join(b));
-    }
-    fs::write(dir.join("cumulate.toml"), config).unwrap();
+    set.lay(dir);
     let exe = env!("CARGO_BIN_EXE_cumulate");
     let build =
         cost(Command::new(exe).current_dir(dir).args(["build", "-o", "b.cup", "--no-cache", "--profile", profile]));
@@ -58,8 +47,8 @@ fn bench(set: &Path, name: &str, profile: &str) {
         "base", "download", "deltas", "bsdiff", "zstd", "ratio", "apply s", "MiB", "bspatch s", "MiB"
     );
     let (mut bsdiff, mut zstd) = (Cost::default(), Cost::default());
-    for base in &bases {
-        let old = set.join("bases").join(base);
+    for base in bases {
+        let old = set.base(base);
         let installed = dir.join("installed");
         let _ = fs::remove_dir_all(&installed);
         let status = Command::new("cp").args(["-a"]).arg(&old).arg(&installed).status().unwrap();
@@ -68,7 +57,7 @@ fn bench(set: &Path, name: &str, profile: &str) {
         let mine = inspect["bases"].as_array().unwrap().iter().find(|b| b["name"] == *base).unwrap();
         let download = mine["download"].as_u64().unwrap();
         let deltas: u64 = mine["steps"].as_object().unwrap().values().map(|k| k["stored"].as_u64().unwrap()).sum();
-        let peers = peers(&old, &set.join("target"), dir);
+        let peers = peers(&old, &set.target(), dir);
         let show = |n: Option<u64>| n.map_or("absent".into(), |n| n.to_string());
         let ratio = peers.bsdiff.map_or(String::new(), |b| format!("{:.3}", deltas as f64 / b.max(1) as f64));
         println!(
