@@ -1,70 +1,16 @@
 //! Thousands of fixes over thousands of files: every need is the one that the generator knows of, in linear time.
 
 mod common;
+#[path = "common/generated.rs"]
+mod generated;
 
-use common::Numbers;
 use cumulate::fix::{FixId, Meta, Payload};
 use cumulate::patch::{ParseOptions, parse};
 use cumulate::plan::{Candidate, PlanInput, Remembered, plan};
 use cumulate::tree::{Entry, Store, Tree, TreePath};
+use generated::generated;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-
-const LINES: usize = 60;
-
-/// A release whose fixes each replace a line in one to five files; half of them in a quarter of the files.
-struct Release {
-    tree: Tree,
-    store: Store,
-    fixes: Vec<(FixId, Payload)>,
-    /// By fix: its patch as text.
-    patches: Vec<String>,
-    /// By fix: whose lines its hunks have in them.
-    needs: Vec<BTreeSet<usize>>,
-}
-
-fn generated(fixes: usize, files: usize) -> Release {
-    let mut numbers = Numbers(fixes as u64);
-    let path = |f: usize| TreePath::parse(&format!("d{}/f{f}.c", f % 100)).unwrap();
-    let (mut tree, mut store) = (Tree::default(), Store::default());
-    // Every line with the fix that wrote it.
-    let mut texts: Vec<Vec<(String, Option<usize>)>> = Vec::new();
-    for f in 0..files {
-        let lines: Vec<_> = (0..LINES).map(|k| (format!("line {f} {k} some_name_{f}_{k}"), None)).collect();
-        let text: String = lines.iter().map(|(l, _)| format!("{l}\n")).collect();
-        let entry = Entry::File { digest: store.put(text.as_bytes().to_vec()), size: text.len() as u64, exec: false };
-        tree.entries.insert(path(f), entry);
-        texts.push(lines);
-    }
-    let mut out = Vec::new();
-    let mut patches = Vec::new();
-    let mut needs = Vec::new();
-    for n in 0..fixes {
-        let (mut patch, mut mine, mut touched) = (String::new(), BTreeSet::new(), BTreeSet::new());
-        for _ in 0..1 + numbers.below(5) {
-            let f = if numbers.below(2) == 0 { numbers.below(files / 4) } else { numbers.below(files) };
-            if !touched.insert(f) {
-                continue;
-            }
-            // Away from both ends, so that every hunk has three lines around it.
-            let at = 3 + numbers.below(LINES - 6);
-            let lines = &mut texts[f];
-            let new = format!("fix {n} new_function_{n}_{f}(); line {at}");
-            let p = path(f);
-            let _ = write!(patch, "diff --git a/{p} b/{p}\n--- a/{p}\n+++ b/{p}\n@@ -{0},7 +{0},7 @@\n", at - 2);
-            for (k, (line, by)) in lines.iter().enumerate().take(at + 4).skip(at - 3) {
-                mine.extend(*by);
-                let _ = if k == at { write!(patch, "-{line}\n+{new}\n") } else { writeln!(patch, " {line}") };
-            }
-            lines[at] = (new, Some(n));
-        }
-        let files = parse(patch.as_bytes(), &ParseOptions::default()).unwrap();
-        out.push((FixId(format!("F{n:05}")), Payload::Patch(files.into())));
-        patches.push(patch);
-        needs.push(mine);
-    }
-    Release { tree, store, fixes: out, patches, needs }
-}
 
 /// Plans a release and compares every closure with the generator's; returns a line of figures.
 fn exact(fixes: usize, files: usize) -> String {
@@ -146,21 +92,8 @@ fn one_fix_more_among_ten_thousand_is_planned_from_what_is_known_of_the_others()
 fn one_more_in_a_folder(fixes: usize, files: usize) -> String {
     let r = generated(fixes, files);
     let dir = tempfile::tempdir().unwrap();
-    let put = |at: String, bytes: &[u8]| {
-        let path = dir.path().join(at);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
-    };
-    for (path, entry) in &r.tree.entries {
-        put(format!("base/{path}"), &r.store.get(&entry.digest().unwrap()).unwrap());
-    }
-    let series = |n: usize| r.fixes[..n].iter().map(|f| format!("{}\n", f.0)).collect::<String>();
-    let fix = |n: usize| put(format!("fixes/{}.patch", r.fixes[n].0), r.patches[n].as_bytes());
-    (0..fixes - 1).for_each(&fix);
-    put("fixes/series".into(), series(fixes - 1).as_bytes());
-    let config =
-        "[component]\nname = \"big\"\n[release]\nversion = \"2\"\n[[base]]\nversion = \"1\"\nsource = \"base\"\n";
-    put("cumulate.toml".into(), config.as_bytes());
+    r.write(dir.path());
+    r.choose(dir.path(), fixes - 1);
     // Files that were written a moment ago are read each time.
     std::thread::sleep(std::time::Duration::from_millis(2_200));
     let plan = |more: &[&str]| {
@@ -169,8 +102,7 @@ fn one_more_in_a_folder(fixes: usize, files: usize) -> String {
         (run.stdout, began.elapsed())
     };
     plan(&[]);
-    fix(fixes - 1);
-    put("fixes/series".into(), series(fixes).as_bytes());
+    r.choose(dir.path(), fixes);
     let ((plain, full), (with, again)) = (plan(&["--no-cache"]), plan(&[]));
     assert!(plain == with);
     assert_eq!(plain.lines().filter(|l| l.contains("  F")).count(), fixes);
