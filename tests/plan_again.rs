@@ -138,7 +138,7 @@ const EDITS: &[Edit] = &[
     ),
     edit("a file is gone", |d| fs::remove_file(d.join("base/a.c")).unwrap(), true),
     edit("a file is gone that no fix touches", |d| fs::remove_file(d.join("base/sub/c.c")).unwrap(), false),
-    edit("a file came that a fix replaces", |d| put(&d.join("base/sub/new.c"), text("new.c")), false),
+    edit("a file came that is what a fix puts", |d| put(&d.join("base/sub/new.c"), text("new.c")), true),
     edit("a file came", |d| put(&d.join("base/more.c"), text("more.c")), false),
     edit(
         "a file became a folder",

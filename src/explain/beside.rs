@@ -1,6 +1,6 @@
 //! Two fixes that stand in each other's way, hunk beside hunk, and what a decision between them has to name.
 
-use crate::plan::{Beside, Proof, Refusal};
+use crate::plan::{Beside, Meeting, Proof, Refusal};
 use crate::report::safe;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -8,9 +8,6 @@ use std::fmt::Write as _;
 
 /// Columns of each side; longer lines are cut, the JSON has them whole.
 const WIDTH: usize = 56;
-
-/// Said where there is nothing to show side by side.
-pub(super) const NO_HUNKS: &str = "the contents are binary or very large: they are never merged";
 
 /// What two fixes do to one path.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +20,12 @@ pub struct BesideView {
     /// What each makes of it alone: fix to digest.
     pub sides: BTreeMap<String, String>,
     pub hunks: Vec<HunksView>,
+    /// What the hunks alone do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Whether a resolution can settle it.
+    #[serde(skip)]
+    pub settles: bool,
 }
 
 /// Lines as a unified diff has them.
@@ -41,6 +44,8 @@ impl BesideView {
             base: b.base.to_string(),
             sides: [(&b.first, b.sides.0), (&b.then, b.sides.1)].map(|(f, d)| (f.0.clone(), d.to_string())).into(),
             hunks: b.hunks.iter().map(|(a, b)| HunksView { first: a.clone(), then: b.clone() }).collect(),
+            note: note(b),
+            settles: !matches!(b.how, Meeting::Decided { .. }),
         }
     }
 
@@ -65,12 +70,29 @@ pub(super) fn text(b: &BesideView, out: &mut String) {
             let _ = writeln!(out, "{}", line.trim_end());
         }
     }
-    if b.hunks.is_empty() {
-        let _ = writeln!(out, "    {NO_HUNKS}");
+    if let Some(note) = &b.note {
+        let _ = writeln!(out, "    {}", safe(note));
+    }
+    if !b.settles {
+        return;
     }
     let _ = writeln!(out, "  {}:", safe(&how(b)));
     for line in recipe(b) {
         let _ = writeln!(out, "    {line}");
+    }
+}
+
+fn note(b: &Beside) -> Option<String> {
+    match &b.how {
+        Meeting::Lines => None,
+        Meeting::Apart => Some(
+            "what they change is apart: the lines around it, or which of several alike places it lands in, depend on the order"
+                .into(),
+        ),
+        Meeting::NotText => Some("the contents are binary or very large: they are never merged".into()),
+        Meeting::Decided { fix, by } => Some(format!(
+            "what {fix} makes of it is the decision '{by}', which is replayed only on the contents that it names: other fixes of this path have to come after both of its sides"
+        )),
     }
 }
 

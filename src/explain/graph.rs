@@ -6,7 +6,7 @@ use super::view::{PlanView, TrackView};
 use crate::report::safe;
 use std::fmt::Write as _;
 
-/// The graph: an arrow from a fix to what it needs, a dashed one for an order pair. Where there is no plan, what stands
+/// The graph: an arrow from a fix to what it needs, a dashed one for an order pair, a dotted one for a hint. Where there is no plan, what stands
 /// in each other's way is joined without an arrow.
 pub fn dot(view: &PlanView) -> String {
     let quote = |s: &str| format!("\"{}\"", safe(s).replace('\\', "\\\\").replace('"', "\\\""));
@@ -49,6 +49,10 @@ pub fn dot(view: &PlanView) -> String {
                 quote(e.kind),
                 quote(&e.text)
             );
+        }
+        for h in track.hints.iter().filter(|h| !h.proved) {
+            let (fix, on, tip) = (node(&h.fix), node(&h.on), quote(&h.text));
+            let _ = writeln!(out, "    {fix} -> {on} [style=dotted, label={}, tooltip={tip}];", quote(h.kind));
         }
         for p in &track.order_pairs {
             let _ =

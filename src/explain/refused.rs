@@ -1,8 +1,9 @@
 //! What the page says of a plan that there is not: why, what mends it, and what stands in each other's way, side by side.
 
-use super::beside::{BesideView, NO_HUNKS, how, recipe};
+use super::beside::{BesideView, how, recipe};
 use super::net::Net;
 use super::page::lines;
+use super::render::uncut;
 use super::svg::escape;
 use super::unsat::CoreView;
 use super::view::TrackView;
@@ -15,6 +16,9 @@ const MOST_SHOWN: usize = 100;
 pub(super) fn section(out: &mut String, track: &TrackView) {
     for c in &track.cores {
         core(out, c);
+    }
+    if let Some(text) = uncut(track) {
+        let _ = writeln!(out, "<p>{}</p>", escape(&text));
     }
     for b in &track.beside {
         beside(out, b);
@@ -71,8 +75,12 @@ fn beside(out: &mut String, b: &BesideView) {
         }
         out.push_str("</div>\n");
     }
-    if b.hunks.is_empty() {
-        let _ = writeln!(out, "<p>{NO_HUNKS}</p>");
+    if let Some(note) = &b.note {
+        let _ = writeln!(out, "<p>{}</p>", escape(note));
+    }
+    if !b.settles {
+        out.push_str("</section>\n");
+        return;
     }
     let recipe = recipe(b).iter().map(|line| escape(line)).collect::<Vec<_>>().join("\n");
     let _ = write!(

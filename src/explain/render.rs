@@ -24,8 +24,12 @@ pub fn text(view: &PlanView) -> String {
 
 fn one(track: &TrackView, out: &mut String) {
     if track.refused {
-        out.push_str("there is no plan:\n");
+        let head = if track.cores.is_empty() { "there is no plan; the findings say why" } else { "there is no plan:" };
+        let _ = writeln!(out, "{head}");
         track.cores.iter().for_each(|c| core(c, out));
+        if let Some(text) = uncut(track) {
+            let _ = writeln!(out, "\n  {}", safe(&text));
+        }
         track.beside.iter().for_each(|b| beside::text(b, out));
         for c in &track.classes {
             let _ = writeln!(out, "  {}: {}", safe(&c.fix), safe(&c.text));
@@ -85,7 +89,7 @@ fn one(track: &TrackView, out: &mut String) {
         let sure = if least.proved { "nothing smaller applies" } else { "perhaps less does: the search was too long" };
         let but = match least.not_tried.as_slice() {
             [] => String::new(),
-            old => format!(", superseded fixes aside ({})", safe(&old.join(", "))),
+            old => format!(", fixes that others replace or contain aside ({})", safe(&old.join(", "))),
         };
         let _ = writeln!(out, "   the least change: {} lines; {sure}{but}", least.lines);
     }
@@ -147,6 +151,16 @@ fn core(core: &CoreView, out: &mut String) {
         let _ = writeln!(out, "    * {}", safe(&r.text));
     }
     rest(core.repairs.len(), out, "    ");
+}
+
+/// Why what does not apply is not cut down to the fewest statements.
+pub(super) fn uncut(track: &TrackView) -> Option<String> {
+    let shown = track.uncut.iter().take(MOST_PRINTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = track.uncut.len().saturating_sub(MOST_PRINTED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    (!track.uncut.is_empty()).then(|| {
+        format!("not cut down to the fewest statements, since more fixes have to do with them than can be tried in every order: {shown}{more}")
+    })
 }
 
 fn matrix(view: &PlanView, out: &mut String) {

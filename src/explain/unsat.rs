@@ -1,6 +1,6 @@
 //! Why there is no plan, in sentences: statements that cannot all be true, and what mends each core of them.
 
-use super::words::{list, not_there, open_pair, proof, reject, rule};
+use super::words::{list, not_for, not_there, open_pair, proof, reject, rule, variant};
 use crate::fix::{FixId, Payload};
 use crate::plan::{Absent, Core, Member, Proof, Refusal, Repair};
 use crate::report::Code;
@@ -39,7 +39,7 @@ pub struct Because {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct RepairView {
-    /// `leave-out`, `add`, `excuse`, `name`, `select`, `order` or `unsay`.
+    /// `leave-out`, `variant`, `add`, `excuse`, `name`, `select`, `order` or `unsay`.
     pub kind: &'static str,
     pub fixes: Vec<FixId>,
     pub text: String,
@@ -57,10 +57,27 @@ pub(super) fn cores(refusal: &Refusal, payloads: &BTreeMap<&FixId, &Payload>) ->
             subject,
             because,
             minimal: core.minimal,
-            repairs: core.repairs.iter().map(|r| repair(r, core, &refusal.absent)).collect(),
+            repairs: repairs(core, &refusal.absent),
         })
     };
     refusal.cores.iter().filter_map(view).collect()
+}
+
+/// What mends a core; a fix that applies on another track may be another one here, or none.
+fn repairs(core: &Core, absent: &BTreeMap<FixId, Absent>) -> Vec<RepairView> {
+    let mut out = Vec::new();
+    for r in &core.repairs {
+        out.push(repair(r, core, absent));
+        if let Repair::LeaveOut { fixes } = r
+            && let [fix] = fixes.as_slice()
+            && let Some(about @ Absent::Elsewhere { track, .. }) = absent.get(fix)
+        {
+            let view = |kind, text| RepairView { kind, fixes: vec![fix.clone()], text };
+            out.push(view("variant", variant(fix, about)));
+            out.push(view("excuse", not_for(fix, track, about)));
+        }
+    }
+    out
 }
 
 /// Whose requirement of this fix the core has in it.

@@ -4,7 +4,7 @@ use super::beside::BesideView;
 use super::unsat::{CoreView, cores};
 use super::words::{class, drop_cause, hint, reason, reason_json, refusal_findings};
 use crate::fix::{FixId, Meta, Payload};
-use crate::plan::{Classed, Hint, HintKind, Lost, PathMerge, Plan, Refusal};
+use crate::plan::{Classed, Hint, HintKind, Lost, PathMerge, Plan, Proof, Refusal};
 use crate::report::{Finding, distinct};
 use crate::tree::Digest;
 use serde::Serialize;
@@ -82,6 +82,10 @@ pub struct TrackView {
     /// Where there is no plan: why, cut down to what it takes, and what mends it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cores: Vec<CoreView>,
+    /// Where there is no plan: fixes that do not apply, and of which it is not known which others it takes, because more
+    /// have to do with them than can be tried in every order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub uncut: Vec<String>,
     /// Fix to the file that it was read from, relative to the release folder.
     #[serde(skip)]
     pub files: BTreeMap<String, String>,
@@ -102,7 +106,7 @@ pub struct EdgeView {
 pub struct HintView {
     pub fix: String,
     pub on: String,
-    /// `identifier`, `file-name` or `trailer`.
+    /// `identifier`, `file-name`, `trailer` or `title`.
     pub kind: &'static str,
     pub words: Vec<String>,
     /// Whether an edge says so too.
@@ -114,7 +118,7 @@ impl HintView {
     pub fn new(h: &Hint) -> Self {
         let words = match &h.kind {
             HintKind::Uses { word, more, .. } => [word].into_iter().chain(more).cloned().collect(),
-            HintKind::Names { .. } => Vec::new(),
+            HintKind::Names { .. } | HintKind::Titled { .. } => Vec::new(),
         };
         Self { fix: h.fix.0.clone(), on: h.on.0.clone(), kind: h.kind.as_str(), words, proved: h.proved, text: hint(h) }
     }
@@ -160,7 +164,7 @@ impl ClassView {
 pub struct LeastView {
     pub lines: u64,
     pub proved: bool,
-    /// Superseded fixes that were not tried in place of newer ones.
+    /// Fixes that others replace or contain, and that were not tried in place of those.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_tried: Vec<String>,
 }
@@ -284,6 +288,7 @@ impl TrackView {
             least: None,
             findings: findings.to_vec(),
             cores: Vec::new(),
+            uncut: Vec::new(),
             files: BTreeMap::new(),
         };
         let classes = outcome.map_or_else(|r| &r.classes, |p| &p.classes);
@@ -294,6 +299,7 @@ impl TrackView {
                 view.findings.extend(refusal_findings(refusal));
                 view.fixes = metas.iter().map(|(id, m)| (id.0.clone(), FixView::new(Some(m), None))).collect();
                 view.cores = cores(refusal, &metas.iter().map(|(id, m)| (*id, m.1)).collect());
+                view.uncut = uncut(refusal);
                 view.beside = BesideView::all(refusal);
             }
         }
@@ -349,6 +355,16 @@ impl TrackView {
             plan.least.as_ref().map(|l| LeastView { lines: l.lines, proved: l.proved, not_tried: names(&l.not_tried) });
         self.findings.extend(plan.findings.iter().cloned());
     }
+}
+
+/// What does not apply and has no core.
+fn uncut(refusal: &Refusal) -> Vec<String> {
+    let cut = |k: usize| refusal.cores.iter().any(|c| c.proof == k);
+    let failed = refusal.proofs.iter().enumerate().filter_map(|(k, p)| match p {
+        Proof::DoesNotApply { fix, .. } if !cut(k) => Some(fix.0.clone()),
+        _ => None,
+    });
+    failed.collect()
 }
 
 fn names(ids: &[FixId]) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Sentences.
 
 use crate::fix::FixId;
-use crate::patch::Reject;
+use crate::patch::{Reject, RejectReason};
 use crate::plan::{
     Absent, Blocker, Class, Classed, DropCause, Hint, HintKind, OrderPair, PairKind, Proof, Reason, Refusal, Settled,
 };
@@ -51,6 +51,7 @@ pub fn hint(h: &Hint) -> String {
                 used.path, used.line, h.on, introduced.path, introduced.line
             )
         }
+        HintKind::Titled { change } => format!("its title says that it repairs {} ({change})", h.on),
         HintKind::Names { commit } => format!("a trailer says that it repairs or completes {} ({commit})", h.on),
     }
 }
@@ -126,10 +127,12 @@ fn shut_out(fix: &FixId, blockers: &[Blocker]) -> (String, String) {
         let why = format!(" together with {clash}: each applies alone, not both");
         (why, format!("make {fix} anew on top of {clash}, or leave one of them out"))
     } else if !late.is_empty() {
-        (
-            format!(" after {late}, only before"),
-            format!("put {fix} before {late}: after = [\"{fix}\"] in {late}, or in the series"),
-        )
+        let next = if blockers.iter().any(|b| b.listed) {
+            format!("put {fix} before {late} in the series")
+        } else {
+            format!("put {fix} before {late}: after = [\"{fix}\"] in {late}, or in the series")
+        };
+        (format!(" after {late}, only before"), next)
     } else {
         (String::new(), "correct the patch for this base, add the fix that it needs, or leave it out".into())
     }
@@ -146,19 +149,49 @@ fn circle(fixes: &[FixId], between: &str) -> String {
     names.join(between)
 }
 
+/// The first few of many.
+fn some(fixes: &[FixId]) -> String {
+    const SHOWN: usize = 6;
+    let more = fixes.len().saturating_sub(SHOWN);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    list(&fixes[..fixes.len().min(SHOWN)], ", ") + &more
+}
+
+/// What gives a fix a form of its own for a track.
+pub(super) fn variant(fix: &FixId, about: &Absent) -> String {
+    match about {
+        Absent::Elsewhere { branch, platform, .. } if platform.is_empty() => {
+            format!("add {fix}@{branch}.patch, made for this one")
+        }
+        Absent::Elsewhere { branch, platform, .. } => {
+            format!("add {fix}@{branch}@{platform}.patch, made for this one")
+        }
+        _ => String::new(),
+    }
+}
+
+/// What says that a fix does not belong to a track.
+pub(super) fn not_for(fix: &FixId, track: &str, about: &Absent) -> String {
+    format!("say that it is not for {track}: {}", rule(fix, about))
+}
+
 /// In what way a fix is not there.
 pub(super) fn not_there(fix: &FixId, absent: &BTreeMap<FixId, Absent>) -> String {
     match absent.get(fix) {
         Some(Absent::NotFor { track, reason, .. }) => format!("which is not for track {track}: {reason}"),
         Some(Absent::Alike { id }) => format!("which is not there; there is {id}, and case counts"),
-        None => "which is not there".to_owned(),
+        Some(Absent::Elsewhere { .. }) | None => "which is not there".to_owned(),
     }
 }
 
 /// What says that one more fix is not for a track.
 pub(super) fn rule(fix: &FixId, about: &Absent) -> String {
     match about {
-        Absent::NotFor { branch, .. } => format!("[[not_for]] fix = \"{fix}\", branch = \"{branch}\""),
+        Absent::NotFor { branch, platform, .. } | Absent::Elsewhere { branch, platform, .. } => {
+            let stated = [("fix", fix.0.as_str()), ("branch", branch), ("platform", platform)];
+            let stated = stated.iter().filter(|(_, v)| !v.is_empty()).map(|(k, v)| format!("{k} = \"{v}\""));
+            format!("[[not_for]] {}, with 'status', 'reason' and 'owner'", stated.collect::<Vec<_>>().join(", "))
+        }
         Absent::Alike { .. } => String::new(),
     }
 }
@@ -200,7 +233,7 @@ pub fn proof(p: &Proof, absent: &BTreeMap<FixId, Absent>) -> (String, String, St
                     rule(fix, about)
                 ),
                 Some(Absent::Alike { id }) => format!("write {id} if that is meant, or leave {fix} out"),
-                None => format!("add {needs}, or leave {fix} out"),
+                Some(Absent::Elsewhere { .. }) | None => format!("add {needs}, or leave {fix} out"),
             },
             Code::MissingRequirement,
         ),
@@ -223,9 +256,31 @@ pub fn proof(p: &Proof, absent: &BTreeMap<FixId, Absent>) -> (String, String, St
             Code::DeclaredConflict,
         ),
         Proof::DoesNotApply { fix, refused, blockers, .. } => {
-            let (why, next) = shut_out(fix, blockers);
+            let (why, mut next) = shut_out(fix, blockers);
+            if matches!(refused.reason, RejectReason::OtherLineEnds) {
+                next = "take the base's files and the patch from one place: 'git archive' and a checkout may convert line ends, as .gitattributes says, and patches of commits do not; or leave it out".into();
+            }
+            if let Some(about @ Absent::Elsewhere { track, applies, .. }) = absent.get(fix) {
+                next += &format!(
+                    "; it applies to track {applies}: {}, or {}",
+                    variant(fix, about),
+                    not_for(fix, track, about)
+                );
+            }
             (own(fix), format!("it does not apply{why}: {}", reject(refused)), next, Code::DoesNotApply)
         }
+        Proof::OneFolderDown { fixes, folder, path } => (
+            path.to_string(),
+            format!(
+                "the base has it as '{folder}/{path}', with all that there is below '{folder}', which the fixes do not name; so {} and do not apply: {}",
+                if fixes.len() == 1 { "one finds no file" } else { "these find no file" },
+                some(fixes)
+            ),
+            format!(
+                "take '{folder}' away from the base: record it again with 'cumulate base add --replace', which sees it now that there are fixes (strip = 1 in its [[base]]); of a folder, name '{folder}' in it"
+            ),
+            Code::DoesNotApply,
+        ),
         Proof::OrderOpen { pairs, .. } => (
             pairs.first().map(|p| own(&p.first)).unwrap_or_default(),
             format!("no order is decided between {}", pairs.iter().map(pair).collect::<Vec<_>>().join("; ")),

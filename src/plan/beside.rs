@@ -3,7 +3,7 @@
 use super::cell::Cell;
 use super::needs::Needs;
 use super::replay::{Replay, StateId};
-use super::types::{Beside, OrderPair};
+use super::types::{Beside, Meeting, OrderPair};
 use super::work::Work;
 use crate::fix::FixId;
 use crate::patch::{Edit, edits, stretch};
@@ -48,6 +48,11 @@ impl Work<'_, '_> {
 /// What two fixes make of a state, each alone, at every path that both change.
 pub(super) fn beside(replay: &Replay<'_>, g: usize, before: StateId, first: usize, then: usize) -> Vec<Beside> {
     let (Ok(one), Ok(two)) = (replay.step(g, before, first), replay.step(g, before, then)) else { return Vec::new() };
+    let decided: Vec<(usize, FixId, String)> = [first, then]
+        .into_iter()
+        .flat_map(|fix| replay.decided_at(g, before, fix).into_iter().map(move |(at, by)| (at, fix, by)))
+        .map(|(at, fix, by)| (at, replay.ids[fix].clone(), by))
+        .collect();
     let [base, one, two] = [before, one, two].map(|s| replay.cells(g, s));
     let mut out = Vec::new();
     for (at, path) in replay.groups[g].paths.iter().enumerate() {
@@ -55,19 +60,29 @@ pub(super) fn beside(replay: &Replay<'_>, g: usize, before: StateId, first: usiz
         if base.digest == one.digest || base.digest == two.digest {
             continue;
         }
+        let found = hunks(replay, base, one, two);
+        let (hunks, how) = match decided.iter().find(|(there, ..)| *there == at) {
+            Some((_, fix, by)) => (Vec::new(), Meeting::Decided { fix: fix.clone(), by: by.clone() }),
+            None => found.unwrap_or((Vec::new(), Meeting::NotText)),
+        };
         out.push(Beside {
             first: replay.ids[first].clone(),
             then: replay.ids[then].clone(),
             path: (*path).clone(),
             base: base.digest,
             sides: (one.digest, two.digest),
-            hunks: hunks(replay, base, one, two).unwrap_or_default(),
+            hunks,
+            how,
         });
     }
     out
 }
 
-fn hunks(replay: &Replay<'_>, base: &Cell, one: &Cell, two: &Cell) -> Option<Vec<(Vec<String>, Vec<String>)>> {
+/// A stretch of each of the two.
+type Stretches = (Vec<String>, Vec<String>);
+
+/// The stretches in which both change something; where there are none, what each of them changes.
+fn hunks(replay: &Replay<'_>, base: &Cell, one: &Cell, two: &Cell) -> Option<(Vec<Stretches>, Meeting)> {
     if [base, one, two].iter().any(|c| c.size > SHOWN) {
         return None;
     }
@@ -97,7 +112,14 @@ fn hunks(replay: &Replay<'_>, base: &Cell, one: &Cell, two: &Cell) -> Option<Vec
             out.push((cut(stretch(&base, &one, &a[from_a..i])), cut(stretch(&base, &two, &b[from_b..j]))));
         }
     }
-    Some(out)
+    if out.is_empty() {
+        let of = |edits: &[Edit], text: &[u8], k: usize| {
+            edits.get(k..=k).map(|e| cut(stretch(&base, text, e))).unwrap_or_default()
+        };
+        let all = (0..a.len().max(b.len()).min(STRETCHES)).map(|k| (of(&a, &one, k), of(&b, &two, k)));
+        return Some((all.collect(), Meeting::Apart));
+    }
+    Some((out, Meeting::Lines))
 }
 
 fn cut(mut lines: Vec<String>) -> Vec<String> {

@@ -3,15 +3,15 @@
 use super::beside::beside;
 use super::replay::{Replay, StateId};
 use super::types::{Beside, Blocker};
-use crate::fix::FixId;
+use super::work::Work;
 
 /// For every group in which a stuck fix applied earlier in this order: the fix that shut it out there, and whether it
 /// would stand for the other order, and what both do there. Empty where the fix never applied: then something that it needs is not there.
 pub(super) fn blockers(
+    work: &Work<'_, '_>,
     replay: &Replay<'_>,
     order: &[usize],
     stuck: usize,
-    id: impl Fn(usize) -> FixId,
 ) -> (Vec<Blocker>, Vec<Beside>) {
     let mut shown = Vec::new();
     let mut out: Vec<Blocker> = Vec::new();
@@ -19,10 +19,13 @@ pub(super) fn blockers(
         let Some((before, blocker)) = shut_out(replay, g, order, stuck) else { continue };
         shown.extend(beside(replay, g, before, blocker, stuck));
         let other_way = replay.walk(g, before, [stuck, blocker]).is_ok();
-        let fix = id(blocker);
+        let fix = work.id(blocker);
         match out.iter_mut().find(|b| b.fix == fix) {
             Some(known) => known.other_way &= other_way,
-            None => out.push(Blocker { fix, other_way }),
+            None => {
+                let listed = work.input.series.is_some_and(|s| s.contains(&fix));
+                out.push(Blocker { fix, other_way, listed });
+            }
         }
     }
     out.sort_by(|a, b| a.fix.cmp(&b.fix));

@@ -108,7 +108,9 @@ impl<'a> Work<'a, '_> {
         }
         for p in proofs {
             if let Proof::DoesNotApply { fix, .. } = p {
-                let there = self.number(fix).map(|i| there_already(replay, i)).unwrap_or_default();
+                // What takes another back brings what the base had.
+                let back = out.iter().any(|c| c.class == Class::RevertOf && c.fix == *fix);
+                let there = self.number(fix).filter(|_| !back).map(|i| there_already(replay, i)).unwrap_or_default();
                 if !there.is_empty() {
                     out.push(of(fix, Class::Partly, None, there));
                 }
@@ -166,7 +168,9 @@ impl<'a> Work<'a, '_> {
                     let what = format!("'{other}' takes back all that it does{so}");
                     out.push(
                         Finding::new(Code::Reverted, &c.fix, what)
-                            .next(format!("leave both out, or take '{other}' out where the fix is still wanted")),
+                            .next(format!(
+                                "leave both out; or take '{other}' out where the fix is still wanted, with what was made on top of it"
+                            )),
                     );
                 }
                 Class::Superseded => {
@@ -223,15 +227,24 @@ impl<'a> Work<'a, '_> {
                 if !within(&back, counts(j)) {
                     continue;
                 }
-                if let (Some(first), Some(then)) = (place.get(&i), place.get(&j))
-                    && first < then
-                {
-                    say(i, Class::Reverted, Some(j));
-                    say(j, Class::RevertOf, Some(i));
+                match (place.get(&i), place.get(&j)) {
+                    (Some(first), Some(then)) if first < then => {
+                        say(i, Class::Reverted, Some(j));
+                        say(j, Class::RevertOf, Some(i));
+                    }
+                    // Without an order it is told of what is known to be later.
+                    _ if order.is_none() && self.listed_before(i, j) => say(j, Class::RevertOf, Some(i)),
+                    _ => {}
                 }
             }
         }
         out
+    }
+
+    /// Whether the series has one before the other.
+    fn listed_before(&self, first: usize, then: usize) -> bool {
+        let at = |i: usize| self.input.series.and_then(|s| s.iter().position(|id| *id == *self.fixes[i].id));
+        at(first).zip(at(then)).is_some_and(|(a, b)| a < b)
     }
 
     /// Parts of an older fix that still apply to what the plan makes: nothing of the newer one has them.

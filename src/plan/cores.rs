@@ -57,12 +57,14 @@ pub enum Repair {
     Unsay { member: Member },
 }
 
-/// What is known of a fix that is named and is not there to be planned.
+/// What is known of a fix that is named and is not there to be planned, or that does not apply here alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Absent {
     /// On purpose: the release says that it is not for this track.
-    NotFor { track: String, branch: String, reason: String },
+    NotFor { track: String, branch: String, platform: String, reason: String },
+    /// It is there and does not apply; on the track `applies` it does.
+    Elsewhere { track: String, branch: String, platform: String, applies: String },
     /// The release has one whose id differs in case only.
     Alike { id: FixId },
 }

@@ -3,6 +3,8 @@
 use super::replay::{Replay, StateId};
 use super::types::{DropCause, Dropped, Proof};
 use super::work::Work;
+use crate::fix::FixId;
+use crate::report::Code;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Of so many fixes at most, every set is tried for what a covered fix stands on.
@@ -79,6 +81,25 @@ impl Work<'_, '_> {
             None if self.input.without.contains(&chain[0]) => DropCause::Without { chain },
             None => DropCause::NotSelected,
         }
+    }
+
+    /// What others of the order bring only together with some that the selection does not keep is left out for the same
+    /// reason as anything else.
+    pub(super) fn forget_covered(&mut self, kept: &BTreeSet<usize>) {
+        let left_out: BTreeSet<usize> = self.left_out().filter_map(|id| self.number(id)).collect();
+        let named: BTreeSet<usize> = self.input.only.iter().filter_map(|id| self.number(id)).collect();
+        let wanted = |c: &usize| !left_out.contains(c) && (named.is_empty() || named.contains(c));
+        let apart = |c: &Covered| c.by.iter().any(|b| !kept.contains(b));
+        let gone = self.covered.iter().filter(|(i, c)| !wanted(i) && apart(c)).map(|(i, _)| *i);
+        let causes: BTreeMap<FixId, DropCause> = gone.map(|i| (self.id(i), self.left_because(i))).collect();
+        let mut told: BTreeSet<FixId> = BTreeSet::new();
+        for d in self.dropped.iter_mut().filter(|d| matches!(d.cause, DropCause::Covered { .. })) {
+            if let Some(cause) = causes.get(&d.fix) {
+                d.cause = cause.clone();
+                told.insert(d.fix.clone());
+            }
+        }
+        self.findings.retain(|f| f.code != Code::Duplicate || !told.contains(&FixId(f.subject.clone())));
     }
 
     /// What is wanted and not in the order, and whose bringers the selection leaves out so that it is lost; `kept` is what

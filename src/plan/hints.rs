@@ -118,7 +118,10 @@ pub(super) fn hints<'a>(
     }
     let id = |k: usize| work.id(order[k]);
     let mut out: Vec<((usize, usize), HintKind)> = by_pair.into_iter().collect();
-    out.extend(trailers(work, order));
+    let trailers = trailers(work, order);
+    let titles = titles(work, order);
+    out.extend(titles.into_iter().filter(|(pair, _)| trailers.iter().all(|(known, _)| known != pair)));
+    out.extend(trailers);
     out.sort_by_key(|(pair, _)| *pair);
     Ok(out
         .into_iter()
@@ -142,11 +145,62 @@ fn trailers(work: &Work<'_, '_>, order: &[usize]) -> Vec<((usize, usize), HintKi
     out
 }
 
+/// What a title says before the change that brought what it repairs.
+const BROUGHT_BY: [&str; 5] = ["introduced by ", "introduced in ", "caused by ", "broken by ", "regression from "];
+
+/// Titles that name another fix as what brought the fault: by the number in whose parentheses the other's title ends,
+/// as forges write it, or by its commit.
+fn titles(work: &Work<'_, '_>, order: &[usize]) -> Vec<((usize, usize), HintKind)> {
+    let title = |k: usize| work.fixes[order[k]].meta.title.as_str();
+    let mut numbered: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut out = Vec::new();
+    for k in 0..order.len() {
+        let number = title(k).trim_end().strip_suffix(')').and_then(|t| t.rsplit_once("(#")).map(|(_, n)| n);
+        if let Some(n) = number.filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())) {
+            numbered.entry(n).or_default().push(k);
+        }
+    }
+    for k in 0..order.len() {
+        let lower = title(k).to_ascii_lowercase();
+        let said = BROUGHT_BY.iter().filter_map(|word| Some(&title(k)[lower.find(word)? + word.len()..]));
+        for said in said {
+            let said = said.strip_prefix("PR ").unwrap_or(said);
+            let number = said.strip_prefix('#').map(|n| &n[..n.bytes().take_while(u8::is_ascii_digit).count()]);
+            let commit = &said[..said.bytes().take_while(u8::is_ascii_hexdigit).count()];
+            let on: Vec<usize> = match number {
+                Some(n) => numbered.get(n).cloned().unwrap_or_default(),
+                None if commit.len() >= 7 => {
+                    let is = |o: &usize| {
+                        let other = &work.fixes[order[*o]].meta.commit;
+                        other.get(..commit.len()).is_some_and(|c| c.eq_ignore_ascii_case(commit))
+                    };
+                    (0..order.len()).filter(is).collect()
+                }
+                None => Vec::new(),
+            };
+            // A number that two titles end in says nothing.
+            if let [on] = on.as_slice()
+                && *on != k
+            {
+                let change = number.map_or_else(|| commit.to_owned(), |n| format!("#{n}"));
+                out.push(((k, *on), HintKind::Titled { change }));
+                break;
+            }
+        }
+    }
+    out
+}
+
 /// What a selection leaves behind although a hint speaks for it.
 pub(super) fn left_behind(hints: &[Hint], keeps: impl Fn(&Hint) -> (bool, bool)) -> Vec<Finding> {
     let mut out = Vec::new();
-    for h in hints.iter().filter(|h| !h.proved) {
+    // A repair that needs what it repairs is missed all the same where it is left out.
+    let repairs = |h: &Hint| matches!(h.kind, HintKind::Names { .. } | HintKind::Titled { .. });
+    for h in hints {
         let (fix, on) = keeps(h);
+        if h.proved && (fix || !repairs(h)) {
+            continue;
+        }
         let (subject, left, message) = match (&h.kind, fix, on) {
             (HintKind::Uses { word, introduced, used, .. }, true, false) => {
                 let what = format!(
@@ -165,11 +219,19 @@ pub(super) fn left_behind(hints: &[Hint], keeps: impl Fn(&Hint) -> (bool, bool))
                     format!("it says in a trailer that it repairs or completes {} ({commit}), which is left out", h.on);
                 (&h.fix, &h.on, what)
             }
+            (HintKind::Titled { change }, false, true) => {
+                let what = format!("{} says in its title that it repairs it ({change}), and is left out", h.fix);
+                (&h.on, &h.fix, what)
+            }
+            (HintKind::Titled { change }, true, false) => {
+                let what = format!("it says in its title that it repairs {} ({change}), which is left out", h.on);
+                (&h.fix, &h.on, what)
+            }
             _ => continue,
         };
         let details = match &h.kind {
             HintKind::Uses { used, .. } => serde_json::json!({"left": left, "path": used.path, "line": used.line}),
-            HintKind::Names { .. } => serde_json::json!({"left": left}),
+            HintKind::Names { .. } | HintKind::Titled { .. } => serde_json::json!({"left": left}),
         };
         out.push(
             Finding::new(Code::HintLeftBehind, subject, message)

@@ -46,6 +46,12 @@ impl<'a> Replay<'a> {
         Ok(out)
     }
 
+    /// The paths of a group, by place, at which a fix makes of a state what a recorded decision says, with its name.
+    pub(super) fn decided_at(&self, g: usize, state: StateId, fix: usize) -> Vec<(usize, String)> {
+        let joins = self.joins(&self.groups[g], &self.cells(g, state), fix).unwrap_or_default();
+        joins.into_iter().filter_map(|j| Some((j.at, j.resolution?.name.clone()))).collect()
+    }
+
     /// Whether anything of a group can be joined: most have patches alone.
     fn may_join(&self, group: &Group<'a>) -> bool {
         group.steps.values().any(|s| matches!(s, Step::Overlay(_))) || decided_here(self.resolutions, group)

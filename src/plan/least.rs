@@ -47,7 +47,7 @@ pub struct LeastChange {
     pub lines: u64,
     /// Whether it was proved that no smaller set of the newest fixes applies; else the search was too long.
     pub proved: bool,
-    /// Superseded fixes on the same paths, which were not tried in place of newer ones.
+    /// Fixes on the same paths that were not tried: superseded ones, and ones with fewer lines whose changes others bring.
     pub not_tried: Vec<FixId>,
 }
 

@@ -66,7 +66,11 @@ fn least_yielding(input: &PlanInput<'_>, proving: Proving, yields: &Yields) -> R
     };
     let groups: BTreeSet<usize> = least.keep.iter().flat_map(|k| &replay.of_fix[order[k]]).copied().collect();
     let beside = |old: &&usize| replay.of_fix[**old].iter().any(|g| groups.contains(g));
-    let not_tried: Vec<FixId> = work.superseded.keys().filter(beside).map(|old| work.id(*old)).collect();
+    // What others contain would do their work with fewer lines where it has fewer.
+    let fewer = |i: &&usize| !named.contains(*i) && lines(work.fixes[**i].payload) < least.lines;
+    let contained = work.covered.keys().filter(fewer);
+    let not_tried: BTreeSet<usize> = work.superseded.keys().chain(contained).filter(beside).copied().collect();
+    let not_tried: Vec<FixId> = not_tried.into_iter().map(|old| work.id(old)).collect();
     let mut rest = PlanInput { only: Vec::new(), without: Vec::new(), held: BTreeMap::new(), ..input.clone() };
     rest.fixes.retain(|c| number(c.id).is_some_and(stay));
     let there: BTreeSet<&FixId> = rest.fixes.iter().map(|c| c.id).collect();
@@ -74,6 +78,7 @@ fn least_yielding(input: &PlanInput<'_>, proving: Proving, yields: &Yields) -> R
     rest.series = series.as_deref();
     let mut plan = plan_yielding(&rest, false, proving, yields)?;
     plan.came_along = came_along(&plan, &input.only);
+    work.forget_covered(&least.keep.iter().map(|k| order[k]).collect());
     let out: BTreeMap<FixId, DropCause> = fallen(&work, order, chosen, &least);
     let known: BTreeSet<FixId> = plan.order.iter().chain(plan.dropped.iter().map(|d| &d.fix)).cloned().collect();
     let dropped = work.dropped.into_iter().chain(out.into_iter().map(|(fix, cause)| Dropped { fix, cause }));

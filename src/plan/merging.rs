@@ -1,8 +1,9 @@
 //! What must hold of merges before a plan stands: every order gives the same, and no decision is left unused.
 
 use super::replay::{Replay, StateId};
-use super::types::{OrderPair, PairKind, PathMerge, Proof, Settled};
+use super::types::{Meeting, OrderPair, PairKind, PathMerge, Proof, Settled};
 use super::work::Work;
+use crate::fix::Resolution;
 use crate::report::{Code, Finding};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +74,47 @@ impl Work<'_, '_> {
 
     fn shut(&self, fix: usize, refused: &super::types::Refused) -> Proof {
         Proof::DoesNotApply { fix: self.id(fix), refused: refused.clone(), blockers: Vec::new(), beside: Vec::new() }
+    }
+
+    /// Decisions between fixes that stand in each other's way all the same: in what they were made on something else.
+    pub(super) fn unfit_resolutions(&self, proofs: &[Proof]) -> Vec<Finding> {
+        let shown = proofs.iter().flat_map(|p| match p {
+            Proof::DoesNotApply { beside, .. } | Proof::OrderOpen { beside, .. } => beside.as_slice(),
+            _ => &[],
+        });
+        let mut out: Vec<Finding> = Vec::new();
+        for b in shown {
+            let between =
+                |r: &&Resolution| r.path == b.path && r.sides.contains_key(&b.first) && r.sides.contains_key(&b.then);
+            for r in self.input.resolutions.iter().filter(between) {
+                let mut other: Vec<String> = Vec::new();
+                if r.base != b.base {
+                    other.push(format!("before both stands {}, and it names {} as the base", b.base, r.base));
+                }
+                for (fix, made) in [(&b.first, b.sides.0), (&b.then, b.sides.1)] {
+                    if let Some(named) = r.sides.get(fix).filter(|named| **named != made) {
+                        other.push(format!("{fix} makes {made} of that, and it names {named}"));
+                    }
+                }
+                let why = match (&b.how, other.is_empty()) {
+                    (Meeting::Decided { fix, by }, _) if *by != r.name => {
+                        format!("what {fix} makes there is the decision '{by}' already")
+                    }
+                    (_, true) => "its sides do not come one after the other".to_owned(),
+                    (_, false) => other.join("; "),
+                };
+                let finding = Finding::new(
+                    Code::UnusedRule,
+                    format!("resolutions/{}", r.name),
+                    format!("it is not replayed at '{}': {why}", r.path),
+                )
+                .next("make it anew for the contents of today, or take it out");
+                if !out.contains(&finding) {
+                    out.push(finding);
+                }
+            }
+        }
+        out
     }
 
     /// A decision whose fixes are both there and that is replayed nowhere was made on other contents.

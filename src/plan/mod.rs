@@ -55,7 +55,7 @@ pub use least::LeastChange;
 pub use newer::plan;
 pub use remembered::Remembered;
 pub use types::{
-    Beside, Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, OrderPair, PairKind,
-    PathMerge, Place, Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,
+    Beside, Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, Meeting, OrderPair,
+    PairKind, PathMerge, Place, Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,
 };
 pub use why::{Link, Part, Stand, Touch, Trial, Why, why};

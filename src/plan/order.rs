@@ -114,7 +114,8 @@ pub(super) fn from_series(
             continue;
         }
         if here.iter().any(|g| spoilt.contains(g)) {
-            // A failure that an earlier one explains is not told again.
+            // A failure that an earlier one explains is not told again; one on paths that none of those touches is.
+            out.refused.extend(bag.refused_beside(fix, &spoilt).map(|refused| (fix, refused)));
             spoilt.extend(here);
         } else if bag.done_already(fix) {
             out.contained.push((fix, bag.placed.len()));
@@ -265,9 +266,14 @@ impl<'a, 'r> Bag<'a, 'r> {
 
     /// Why a fix does not apply now.
     fn refused(&mut self, fix: usize) -> Option<Refused> {
+        self.refused_beside(fix, &BTreeSet::new())
+    }
+
+    /// The same in groups other than these.
+    fn refused_beside(&mut self, fix: usize, spoilt: &BTreeSet<usize>) -> Option<Refused> {
         let replay = self.replay;
         let failed = |g: &usize| replay.step(*g, self.state(*g), fix).err();
-        replay.of_fix[fix].iter().find_map(failed).map(|r| (*r).clone())
+        replay.of_fix[fix].iter().filter(|g| !spoilt.contains(g)).find_map(failed).map(|r| (*r).clone())
     }
 
     fn done_already(&mut self, fix: usize) -> bool {

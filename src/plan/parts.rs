@@ -1,9 +1,36 @@
 //! What a fix does in a group: its parts, where they land, and whether that is done already.
 
+use super::order::Ordered;
 use super::replay::{Replay, StateId, Step};
-use crate::fix::Change;
+use super::types::Candidate;
+use crate::fix::{Change, Payload};
 use crate::patch::{Applied, FilePatch, Mode, apply_all};
 use crate::tree::{Digest, TreePath};
+
+/// An order without the overlays that change nothing, because the start tree has all of them: like patches whose changes
+/// are there, those are contained.
+pub(super) fn idle_overlays(fixes: &[Candidate<'_>], replay: &Replay<'_>, mut ordered: Ordered) -> Ordered {
+    let there = |i: usize| {
+        let here = &replay.of_fix[i];
+        matches!(fixes[i].payload, Payload::Overlay(_))
+            && !here.is_empty()
+            && here.iter().all(|g| replay.done_already(*g, 0, i))
+    };
+    let candidates: Vec<usize> = ordered.order.iter().copied().filter(|i| there(*i)).collect();
+    for i in candidates {
+        let Some(at) = ordered.order.iter().position(|o| *o == i) else { continue };
+        let idle = replay.of_fix[i].iter().all(|g| {
+            let before = replay.walk(*g, 0, ordered.order[..at].iter().copied());
+            before.is_ok_and(|state| replay.step(*g, state, i).is_ok_and(|next| next == state))
+        });
+        if idle {
+            ordered.order.remove(at);
+            ordered.contained.iter_mut().filter(|(_, placed)| *placed > at).for_each(|(_, placed)| *placed -= 1);
+            ordered.contained.push((i, at));
+        }
+    }
+    ordered
+}
 
 impl Replay<'_> {
     /// Whether what the fix does here is done already: it goes back, or it changes nothing.

@@ -5,6 +5,7 @@ use super::blame::blockers;
 use super::hints::{hints, left_behind};
 use super::needs::needs;
 use super::order::{Before, Ordered, cycles, from_nothing, from_series};
+use super::parts::idle_overlays;
 use super::replay::Replay;
 use super::select::{Choice, select};
 use super::standing::{Yields, stand_in};
@@ -50,6 +51,7 @@ impl<'a> Work<'a, '_> {
         proofs.dedup();
         let mut refusal = Refusal { findings: std::mem::take(&mut self.findings), ..Refusal::of(proofs) };
         if self.proving == Proving::Cores {
+            refusal.findings.extend(self.unfit_resolutions(&refusal.proofs));
             refusal.cores = self.cores(replay, &refusal.proofs);
             refusal.classes = self.classes(replay, None, &refusal.proofs);
         }
@@ -102,7 +104,7 @@ impl<'a> Work<'a, '_> {
                 None => from_nothing(&self.alive, &before, replay),
             };
             if ordered.refused.is_empty() {
-                let ordered = self.deciding(replay, ordered, &before);
+                let ordered = idle_overlays(&self.fixes, replay, self.deciding(replay, ordered, &before));
                 self.settle_dropped(replay, &ordered);
                 return Ok(ordered);
             }
@@ -154,19 +156,25 @@ impl<'a> Work<'a, '_> {
         // What others bring stands for itself: whether they are kept is seen later.
         let own = |i: &usize| !self.covered.contains_key(i);
         let only = numbers(&self.input.only).into_iter().filter(own).filter_map(|i| self.stands(i)).collect();
-        let without = places(self.left_out().filter_map(|id| self.number(id)).collect());
+        let lacking = self.lacking(replay, order);
+        let left_out = self.left_out().filter_map(|id| self.number(id)).chain(lacking.keys().copied());
+        let without = places(left_out.collect());
         let choice = match select(&graph, &places(only), &without, !self.input.only.is_empty()) {
             Ok(choice) => choice,
             Err(chain) => {
-                let chain = chain.into_iter().map(|k| self.id(order[k])).collect();
+                let end = chain.last().and_then(|k| lacking.get(&order[*k])).cloned();
+                let chain = chain.into_iter().map(|k| self.id(order[k])).chain(end).collect();
                 return self.refuse(replay, vec![Proof::SelectionContradicts { chain }]);
             }
         };
         let kept: BTreeSet<usize> = choice.keep.iter().map(|k| order[k]).collect();
-        let fell = self.fell(order, &choice);
+        let fell = self.fell(order, &choice, &lacking);
         if let Some(lost) = self.lost_with(replay, order, &kept, &fell) {
             return self.refuse(replay, vec![lost]);
         }
+        self.forget_covered(&kept);
+        let yielded = self.yield_findings(replay, order, &kept);
+        self.findings.extend(yielded);
         self.kept = Some(kept);
         let kept_pair = |p: &OrderPair| {
             [&p.first, &p.then]
@@ -234,10 +242,11 @@ impl<'a> Work<'a, '_> {
     }
 
     /// What a choice drops, and why.
-    fn fell(&self, order: &[usize], choice: &Choice) -> BTreeMap<usize, DropCause> {
+    fn fell(&self, order: &[usize], choice: &Choice, lacking: &BTreeMap<usize, FixId>) -> BTreeMap<usize, DropCause> {
         let cause = |why: &Option<Vec<usize>>| {
             let Some(why) = why else { return DropCause::NotSelected };
-            let chain: Vec<FixId> = why.iter().map(|k| self.id(order[*k])).collect();
+            let end = why.last().and_then(|k| lacking.get(&order[*k])).cloned();
+            let chain: Vec<FixId> = why.iter().map(|k| self.id(order[*k])).chain(end).collect();
             match chain.last().and_then(|id| self.input.held.get(id)) {
                 Some(reason) => DropCause::Held { reason: reason.clone(), chain },
                 None => DropCause::Without { chain },
@@ -262,7 +271,7 @@ impl<'a> Work<'a, '_> {
             .into_iter()
             .map(|(i, r)| {
                 let before: Vec<usize> = kept.iter().copied().take_while(|k| *k != i).collect();
-                let (blockers, beside) = blockers(replay, &before, i, |b| self.id(b));
+                let (blockers, beside) = blockers(self, replay, &before, i);
                 Proof::DoesNotApply { fix: self.id(i), refused: (*r).clone(), blockers, beside }
             })
             .collect()

@@ -59,7 +59,13 @@ impl<'a> Work<'a, '_> {
                     let by: Vec<FixId> = covered.by.iter().map(|b| self.id(*b)).collect();
                     let names: Vec<String> = by.iter().map(|b| format!("'{b}'")).collect();
                     let all = names.join(", ");
-                    let message = format!("left out: all that it does is contained in {all}");
+                    let stays = self.fixes[i].meta.supersedes.iter().filter_map(|old| self.number(old));
+                    let stays: Vec<String> = stays.filter(|o| self.alive.contains(o)).map(|o| self.id(o).0).collect();
+                    let stays = match stays.as_slice() {
+                        [] => String::new(),
+                        old => format!("; so what it supersedes stays: '{}'", old.join("', '")),
+                    };
+                    let message = format!("left out: all that it does is contained in {all}{stays}");
                     let next =
                         format!("remove it from the release, or leave {all} out where this one is wanted instead");
                     findings.push(finding(Code::Duplicate, message).next(next));

@@ -71,11 +71,17 @@ impl Work<'_, '_> {
                 let mut no = tries.filter(|t| self.answer(replay, t, budget) == Answer::No);
                 no.next().into_iter().collect()
             }
+            Proof::BringersLeftOut { fix, by, out } => {
+                let gone = |f: &FixId| out.iter().any(|d| d.fix == *f);
+                let there = by.iter().filter(|f| !gone(f)).map(wanted);
+                let gone = out.iter().map(|d| Member::LeftOut { fix: d.fix.clone() });
+                vec![[wanted(fix)].into_iter().chain(there).chain(gone).collect()]
+            }
             Proof::TwiceNamed { .. }
             | Proof::SupersedesCycle { .. }
             | Proof::Missing { fix: None, .. }
             | Proof::UnknownSelected { .. }
-            | Proof::BringersLeftOut { .. }
+            | Proof::OneFolderDown { .. }
             | Proof::Unreadable { .. } => Vec::new(),
         }
     }
@@ -183,7 +189,10 @@ impl Work<'_, '_> {
         if open.iter().any(|(a, b)| wishes.wanted.contains(a) && wishes.wanted.contains(b)) {
             return Answer::No;
         }
-        satisfiable(replay, &self.alive, &wishes, budget)
+        // What others bring is in no order, and is tried where it is wanted for itself.
+        let mut all = self.alive.clone();
+        all.extend(wishes.wanted.iter().filter(|i| self.covered.contains_key(i)));
+        satisfiable(replay, &all, &wishes, budget)
     }
 
     fn repairs(&self, members: &[Member]) -> Vec<Repair> {

@@ -1,8 +1,11 @@
 //! Where a selection leaves out what brings the changes of another fix that is wanted, that one takes their place.
 
+use super::replay::Replay;
 use super::types::{DropCause, Plan, PlanInput, Proof, Refusal};
+use super::work::Work;
 use crate::fix::FixId;
-use std::collections::BTreeMap;
+use crate::report::{Code, Finding};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Fixes that are left out, why, and the fix that takes the place of each.
 pub(super) type Yields = BTreeMap<FixId, (DropCause, FixId)>;
@@ -35,6 +38,42 @@ pub(super) fn stand_in(
         again(&input, &yields).ok()
     });
     plan.ok_or(refusal)
+}
+
+impl Work<'_, '_> {
+    /// Whether a fix that takes the place of another does all that it does, as it stands in the order.
+    fn brings(&self, replay: &Replay<'_>, order: &[usize], by: usize, fix: usize) -> bool {
+        let Some(at) = order.iter().position(|i| *i == by) else { return false };
+        let before = || order[..=at].iter().copied();
+        let done = |g: &usize| replay.walk(*g, 0, before()).is_ok_and(|state| replay.done_already(*g, state, fix));
+        replay.of_fix[fix].iter().all(done)
+    }
+
+    /// Fixes that say that they require one that is left out, of which the one in its place brings a part only; each
+    /// with that.
+    pub(super) fn lacking(&self, replay: &Replay<'_>, order: &[usize]) -> BTreeMap<usize, FixId> {
+        let mut out = BTreeMap::new();
+        for (gone, by, _) in self.yielded.iter().filter(|(gone, by, _)| !self.brings(replay, order, *by, *gone)) {
+            let gone = self.fixes[*gone].id;
+            let users = order.iter().filter(|i| *i != by && self.fixes[**i].meta.requires.contains(gone));
+            out.extend(users.map(|i| (*i, gone.clone())));
+        }
+        out
+    }
+
+    /// That something of what is left out goes out all the same.
+    pub(super) fn yield_findings(&self, replay: &Replay<'_>, order: &[usize], kept: &BTreeSet<usize>) -> Vec<Finding> {
+        // A selection that names others says nothing against this one.
+        let told = self.yielded.iter().filter(|(_, by, cause)| kept.contains(by) && *cause != DropCause::NotSelected);
+        told.map(|(gone, by, _)| {
+            let part = if self.brings(replay, order, *by, *gone) { "what it does" } else { "a part of what it does" };
+            let by = self.fixes[*by].id;
+            let next = format!("leave '{by}' out too where that must not go out");
+            Finding::new(Code::Duplicate, self.fixes[*gone].id, format!("left out, but '{by}' brings {part}"))
+                .next(next)
+        })
+        .collect()
+    }
 }
 
 /// The series with a fix before the first of some others; none where it does not name it.

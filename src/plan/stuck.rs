@@ -3,9 +3,11 @@
 use super::blame::blockers;
 use super::order::{Before, Ordered, cycles};
 use super::replay::Replay;
-use super::types::{Candidate, Proof};
+use super::types::{Candidate, Proof, Refused};
 use super::work::Work;
 use crate::fix::FixId;
+use crate::patch::RejectReason;
+use crate::tree::TreePath;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Work<'_, '_> {
@@ -32,11 +34,32 @@ impl Work<'_, '_> {
                 proofs.push(Proof::LinesCycle { fixes });
             }
         }
+        if let Some(moved) = self.one_folder_down(replay, ordered) {
+            return vec![moved];
+        }
         for (i, refused) in ordered.refused.iter().filter(|(i, _)| !explained.contains(i)) {
-            let (blockers, beside) = blockers(replay, &ordered.order, *i, |b| self.id(b));
+            let (blockers, beside) = blockers(self, replay, &ordered.order, *i);
             proofs.push(Proof::DoesNotApply { fix: self.id(*i), refused: refused.clone(), blockers, beside });
         }
         proofs
+    }
+
+    /// Whether the start tree has everything in one folder that no fix names, and in it what the fixes do not find.
+    fn one_folder_down(&self, replay: &Replay<'_>, ordered: &Ordered) -> Option<Proof> {
+        let start = &self.input.start.entries;
+        let folder = start.keys().next()?.as_str().split_once('/')?.0;
+        let inside = |p: &TreePath| p.as_str().strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        let named = || replay.groups.iter().flat_map(|g| &g.paths);
+        if !start.keys().all(inside) || named().any(|p| p.as_str() == folder || inside(p)) {
+            return None;
+        }
+        let below = |refused: &Refused| {
+            matches!(refused.reason, RejectReason::Missing)
+                && start.contains_key(format!("{folder}/{}", refused.path).as_str())
+        };
+        let first = ordered.refused.iter().find(|(_, refused)| below(refused))?;
+        let fixes = ordered.refused.iter().filter(|(_, refused)| below(refused)).map(|(i, _)| self.id(*i)).collect();
+        Some(Proof::OneFolderDown { fixes, folder: folder.to_owned(), path: first.1.path.clone() })
     }
 
     /// In a circle nobody is the newest.

@@ -109,8 +109,22 @@ pub struct Beside {
     /// What stands there before either, and what each makes of it; a resolution names these.
     pub base: Digest,
     pub sides: (Digest, Digest),
-    /// Stretches of both that lie together, as unified diffs have them; none for binary contents. Bounded.
+    /// Stretches of both, as unified diffs have them; none for binary contents. Bounded.
     pub hunks: Vec<(Vec<String>, Vec<String>)>,
+    pub how: Meeting,
+}
+
+/// How two fixes meet at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meeting {
+    /// They change the same lines, or lines next to each other.
+    Lines,
+    /// What they change is apart: what is around it, or where it lands, is what matters.
+    Apart,
+    /// The contents are binary, or too large to be shown.
+    NotText,
+    /// What `fix` makes there is a recorded decision: no other one can be made on top of it.
+    Decided { fix: FixId, by: String },
 }
 
 /// `fix` needs `needs`.
@@ -168,6 +182,8 @@ pub enum HintKind {
     Uses { word: String, more: Vec<String>, file: bool, introduced: Place, used: Place },
     /// A `Fixes:` or `Stable-dep-of:` trailer of the fix names the commit that the other is.
     Names { commit: String },
+    /// The title of the fix says that what it repairs came with the change that the other is.
+    Titled { change: String },
 }
 
 impl HintKind {
@@ -176,6 +192,7 @@ impl HintKind {
             Self::Uses { file: false, .. } => "identifier",
             Self::Uses { file: true, .. } => "file-name",
             Self::Names { .. } => "trailer",
+            Self::Titled { .. } => "title",
         }
     }
 }
@@ -337,6 +354,8 @@ pub struct Blocker {
     pub fix: FixId,
     /// Whether both apply with this one second; where not, they clash.
     pub other_way: bool,
+    /// Whether the series names it: then nothing else says where it stands.
+    pub listed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -358,6 +377,8 @@ pub enum Proof {
     Excluded { fix: FixId, other: FixId },
     /// A fix does not apply where its order puts it; the blockers are those without which it did.
     DoesNotApply { fix: FixId, refused: Refused, blockers: Vec<Blocker>, beside: Vec<Beside> },
+    /// What the fixes change is in the start tree below one folder that holds everything and that they do not name.
+    OneFolderDown { fixes: Vec<FixId>, folder: String, path: TreePath },
     /// No order decides these pairs.
     OrderOpen { pairs: Vec<OrderPair>, beside: Vec<Beside> },
     /// A selection names a fix that is not there.

@@ -9,7 +9,7 @@ use super::standing::Yields;
 use super::types::{Candidate, DropCause, Dropped, PlanInput, Proof, Refusal};
 use super::units::Marks;
 use crate::fix::FixId;
-use crate::report::{Code, Finding};
+use crate::report::Finding;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -29,6 +29,8 @@ pub(super) struct Work<'a, 'i> {
     pub(super) twins: Vec<(usize, usize)>,
     pub(super) dropped: Vec<Dropped>,
     pub(super) findings: Vec<Finding>,
+    /// Fixes that are left out, each with the one that takes its place, and why.
+    pub(super) yielded: Vec<(usize, usize, DropCause)>,
     /// What a selection keeps, once that is known.
     pub(super) kept: Option<BTreeSet<usize>>,
     pub(super) proving: Proving,
@@ -69,6 +71,7 @@ impl<'a, 'i> Work<'a, 'i> {
             twins: Vec::new(),
             dropped: Vec::new(),
             findings: Vec::new(),
+            yielded: Vec::new(),
             kept: None,
             proving,
             marks: OnceLock::new(),
@@ -86,13 +89,7 @@ impl<'a, 'i> Work<'a, 'i> {
         for (id, (cause, by)) in yields {
             if let (Some(i), Some(by)) = (work.number(id).filter(|i| work.alive.contains(i)), work.number(by)) {
                 work.drop_fix(i, cause.clone());
-                // A selection that names others says nothing against this one.
-                if *cause != DropCause::NotSelected {
-                    let by = &work.fixes[by].id;
-                    let message = format!("left out, but '{by}' brings what it does");
-                    let next = format!("leave '{by}' out too where that must not go out");
-                    work.findings.push(Finding::new(Code::Duplicate, id, message).next(next));
-                }
+                work.yielded.push((i, by, cause.clone()));
                 work.stands_for.insert(i, by);
             }
         }

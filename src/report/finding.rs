@@ -129,6 +129,8 @@ codes! {
     SeveralMails = "several-mails", Warn;
     /// The commits of a range do not start from where the range says.
     RangeDiverges = "range-diverges", Warn;
+    /// Everything of a base lies in one folder, which the fixes do not name.
+    OneFolder = "one-folder", Warn;
     /// A link of an overlay leads out of the tree.
     LinkLeaves = "link-leaves", Warn;
     /// A path of a base that is not in the target and that no fix deletes.

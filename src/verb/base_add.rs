@@ -3,6 +3,7 @@
 use super::lay::{lay, lay_over};
 use crate::bundle::{self, Action, Bundle};
 use crate::disk::Disk;
+use crate::fix::read_fixes;
 use crate::install::{Release as Installable, Route};
 use crate::release::{BaseConfig, Config};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
@@ -64,6 +65,7 @@ pub fn base_add(disk: &Disk, dir: &Path, new: &NewBase<'_>, policy: Option<(&Pol
         .next(format!("name it with --track: {}", names.join(", "))));
     }
     let mut findings = Vec::new();
+    let mut strip = None;
     let (source, tree, made_from) = if is_bundle(from) {
         let bundle = believe(from, policy, &mut findings)?;
         let (made, name) = target_of(dir, &config, from, &bundle, track)?;
@@ -90,13 +92,40 @@ pub fn base_add(disk: &Disk, dir: &Path, new: &NewBase<'_>, policy: Option<(&Pol
             return Err(Error::new(ErrorCode::Usage, from.display(), "there is no file in it: that is no version")
                 .next("name the folder or archive of the version as it was shipped"));
         }
-        (relative(dir, from)?, tree, None)
+        let place = relative(dir, from)?;
+        match one_folder(dir, &config, &tree) {
+            Some(Folder { name, drop: true }) if from.is_file() => {
+                let options = SourceOptions { strip: Some(1), ..options };
+                strip = Some(1);
+                let what =
+                    format!("everything in it lies below '{name}', which the fixes do not name: strip = 1 drops it");
+                findings.push(
+                    Finding::new(Code::OneFolder, version, what)
+                        .next("take the line out of its [[base]] if installations have that folder"),
+                );
+                (place, read_source(from, &options)?.tree, None)
+            }
+            Some(Folder { name, drop }) => {
+                let what = format!("everything in it lies below '{name}'");
+                let fits = if drop { "the fixes do not name it" } else { "fixes may name paths without it" };
+                let next = if from.is_file() {
+                    format!(
+                        "where {fits}: add strip = 1 to its [[base]] and take 'tree' out, or record it again with --replace once the fixes are there"
+                    )
+                } else {
+                    format!("where {fits}: record '{}' with --replace", from.join(&name).display())
+                };
+                findings.push(Finding::new(Code::OneFolder, version, what).next(next));
+                (place, tree, None)
+            }
+            None => (place, tree, None),
+        }
     };
     findings.iter_mut().for_each(|f| f.level = config.level(f.code));
     let digest = tree.digest();
     let old = std::fs::read_to_string(&file).map_err(|e| Error::io(file.display(), &e))?;
     let kept = if replace { without(&old, version, track) } else { old };
-    let text = kept.trim_end().to_owned() + &entry(version, &source, track, &digest)?;
+    let text = kept.trim_end().to_owned() + &entry(version, &source, track, strip, &digest)?;
     Config::parse(&text, &file.display().to_string())?;
     disk.write_atomic(&file, text.as_bytes(), 0o644)?;
     Ok(BaseAdded {
@@ -140,7 +169,7 @@ fn without(text: &str, version: &str, track: Option<&str>) -> String {
     out
 }
 
-fn entry(version: &str, source: &Path, track: Option<&str>, tree: &Digest) -> Result<String> {
+fn entry(version: &str, source: &Path, track: Option<&str>, strip: Option<u32>, tree: &Digest) -> Result<String> {
     let source =
         source.to_str().ok_or_else(|| Error::new(ErrorCode::BadPath, source.display(), "the path is not UTF-8"))?;
     let string = |s: &str| toml::Value::String(s.into()).to_string();
@@ -148,7 +177,39 @@ fn entry(version: &str, source: &Path, track: Option<&str>, tree: &Digest) -> Re
     if let Some(track) = track {
         text += &format!("track = {}\n", string(track));
     }
+    if let Some(strip) = strip {
+        text += &format!("strip = {strip}\n");
+    }
     Ok(text + &format!("tree = \"{tree}\"\n"))
+}
+
+/// The one folder in which a version has everything; `drop` where the fixes of the release name its files without it.
+struct Folder {
+    name: String,
+    drop: bool,
+}
+
+/// None where there is no such folder, or the fixes or another base have it too.
+fn one_folder(dir: &Path, config: &Config, tree: &Tree) -> Option<Folder> {
+    let name = tree.entries.keys().next()?.as_str().split_once('/')?.0;
+    let inside = |p: &str| p.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+    if !tree.entries.keys().all(|p| inside(p.as_str())) {
+        return None;
+    }
+    // What other bases begin with is what installations have.
+    let has = |b: &BaseConfig| {
+        let options = SourceOptions { strip: b.strip, version: Some(&b.version), ..SourceOptions::default() };
+        let other = read_source(&dir.join(b.shipped.as_ref().unwrap_or(&b.source)), &options).ok();
+        other.is_some_and(|o| o.tree.entries.keys().any(|p| inside(p.as_str())))
+    };
+    let fixes = read_fixes(&dir.join(config.release.fixes.as_deref().unwrap_or(Path::new("fixes")))).ok();
+    let payloads = fixes.iter().flat_map(|s| &s.fixes).flat_map(|f| &f.variants).map(|v| &v.payload);
+    let named: Vec<String> = payloads.flat_map(|p| p.paths()).map(ToString::to_string).collect();
+    if named.iter().any(|p| inside(p)) || config.bases.iter().any(has) {
+        return None;
+    }
+    let drop = named.iter().any(|p| tree.entries.contains_key(format!("{name}/{p}").as_str()));
+    Some(Folder { name: name.to_owned(), drop })
 }
 
 /// A bundle file begins with its OCI layout, a layout folder has one.

@@ -2,7 +2,7 @@
 
 use super::lay::lay;
 use crate::disk::Disk;
-use crate::fix::ID_RULE;
+use crate::fix::{FixId, ID_RULE, alike};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry, Source, SourceOptions, TreePath, read_source};
 use serde::Serialize;
@@ -46,6 +46,15 @@ pub fn import_dir(disk: &Disk, old: &Path, new: &Path, id: &str, out: &Path) -> 
     if let Some(there) = taken.iter().find(|p| p.symlink_metadata().is_ok()) {
         return Err(Error::new(ErrorCode::Exists, there.display(), "it is there already and is never overwritten")
             .next("choose another id"));
+    }
+    let known = ids_in(out)?;
+    if let Some(there) = alike(&FixId(id.to_owned()), known.iter()) {
+        return Err(Error::new(
+            ErrorCode::Exists,
+            id,
+            format!("there is {there}, and no two ids may differ in the case of letters only"),
+        )
+        .next("choose another id"));
     }
     let (before, mut after) =
         (read_source(old, &SourceOptions::default())?, read_source(new, &SourceOptions::default())?);
@@ -94,6 +103,27 @@ pub fn import_dir(disk: &Disk, old: &Path, new: &Path, id: &str, out: &Path) -> 
     }
     disk.create_new(&fix.join("fix.toml"), text.as_bytes(), 0o644)?;
     Ok(made)
+}
+
+/// The ids that a folder of fixes has, by the names in it.
+fn ids_in(out: &Path) -> Result<Vec<FixId>> {
+    let mut ids = Vec::new();
+    if !out.is_dir() {
+        return Ok(ids);
+    }
+    for item in std::fs::read_dir(out).map_err(|e| Error::io(out.display(), &e))? {
+        let item = item.map_err(|e| Error::io(out.display(), &e))?;
+        let name = item.file_name().to_string_lossy().into_owned();
+        let patch = name.strip_suffix(".patch").or_else(|| name.strip_suffix(".diff"));
+        let id = match patch {
+            Some(id) => id.split('@').next().unwrap_or(id),
+            None if item.path().is_dir() && !name.starts_with('.') && name != "resolutions" => &name,
+            None => continue,
+        };
+        ids.push(FixId(id.to_owned()));
+    }
+    ids.sort();
+    Ok(ids)
 }
 
 /// Whether a file or link stands at a path.

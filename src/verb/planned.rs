@@ -1,6 +1,6 @@
 //! Every track of a release with its fixes chosen and planned: what `plan` prints and `build` builds on.
 
-use super::selection::{Selection, picked, refuse_idle};
+use super::selection::{Selection, give_way, picked, refuse_idle};
 use crate::bundle::Class;
 use crate::fix::{Fix, FixId, Payload, alike};
 use crate::plan::{Absent, Candidate, DropCause, Plan, PlanInput, Proof, Refusal, Remembered, plan};
@@ -52,7 +52,32 @@ pub fn planned<'a>(
     let tracks = release.tracks.iter().map(|track| choose(release, track)).collect::<Result<Vec<_>>>()?;
     let candidates: Vec<Vec<Candidate<'_>>> = tracks.iter().map(|t| t.candidates.clone()).collect();
     refuse_idle(selection, &candidates)?;
-    Ok(tracks.into_iter().map(|chosen| plan_track(release, chosen, selection, memo)).collect())
+    let mut planned: Vec<_> = tracks.into_iter().map(|chosen| plan_track(release, chosen, selection, memo)).collect();
+    tell_elsewhere(&mut planned);
+    Ok(planned)
+}
+
+/// What does not apply on one track and does on another is perhaps none for it, or another one there.
+fn tell_elsewhere(planned: &mut [PlannedTrack<'_>]) {
+    let applies: Vec<(String, BTreeSet<FixId>)> = planned
+        .iter()
+        .filter_map(|t| Some((t.track.name.clone(), t.outcome.as_ref().ok()?.order.iter().cloned().collect())))
+        .collect();
+    for t in planned {
+        let PlannedTrack { track, outcome: Err(refusal), .. } = t else { continue };
+        for p in &refusal.proofs {
+            let Proof::DoesNotApply { fix, .. } = p else { continue };
+            if let Some((name, _)) = applies.iter().find(|(_, order)| order.contains(fix)) {
+                let about = Absent::Elsewhere {
+                    track: track.name.clone(),
+                    branch: track.branch.clone(),
+                    platform: track.platform.clone(),
+                    applies: name.clone(),
+                };
+                refusal.absent.entry(fix.clone()).or_insert(about);
+            }
+        }
+    }
 }
 
 /// What a track has to plan: the variants that are for it, and what is missing.
@@ -101,8 +126,9 @@ fn plan_track<'a>(
     let known: BTreeSet<&FixId> = candidates.iter().map(|c| c.id).collect();
     let series: Option<Vec<FixId>> =
         release.fixes.series.as_ref().map(|s| s.iter().filter(|id| known.contains(id)).cloned().collect());
-    let only = picked(&selection.only, &candidates, false);
+    let mut only = picked(&selection.only, &candidates, false);
     let mut without: Vec<FixId> = picked(&selection.without, &candidates, true).into_keys().collect();
+    give_way(&mut only, &selection.only, &without);
     if only.is_empty() && !selection.only.is_empty() {
         // What is wanted is on other tracks alone: nothing of this one is.
         without = candidates.iter().map(|c| c.id.clone()).collect();
@@ -251,6 +277,7 @@ fn absent(release: &Release, track: &Track, refusal: &Refusal) -> BTreeMap<FixId
             Some(Some(n)) => Some(Absent::NotFor {
                 track: track.name.clone(),
                 branch: track.branch.clone(),
+                platform: if n.platform.is_empty() { String::new() } else { track.platform.clone() },
                 reason: format!("{} ({}, {})", n.reason, n.status.as_str(), n.owner),
             }),
             Some(None) => None,

@@ -97,6 +97,12 @@ impl Pick {
     }
 }
 
+/// Groups give way to what is left out; an id that is named does not.
+pub(super) fn give_way(only: &mut BTreeMap<FixId, Vec<&str>>, picks: &[Pick], without: &[FixId]) {
+    let group = |word: &&str| picks.iter().any(|p| p.text == **word && !matches!(p.by, By::Id(_)));
+    only.retain(|id, by| !(without.contains(id) && by.iter().all(group)));
+}
+
 /// The fixes that words choose of these, each with the words that chose it.
 ///
 /// `out` where they are left out. A fix that is chosen by what it is, and that another one supersedes, brings the newer one in its place: who wants a
