@@ -306,9 +306,8 @@ impl Differences<'_> {
 /// more than its bytes.
 struct Blocks<'a> {
     old: &'a Source<'a>,
-    /// Which block is in a slot, plus one.
-    held: Vec<u64>,
-    bytes: Vec<u8>,
+    /// Which block is in a slot, plus one, and its bytes: memory that no record reads is never touched.
+    held: Vec<(u64, Vec<u8>)>,
 }
 
 /// Bytes of a block.
@@ -325,9 +324,7 @@ impl<'a> Blocks<'a> {
     fn of(old: &'a Source<'a>) -> Result<Self, DeltaError> {
         // What is in memory is read where it lies.
         let bytes = if old.held().is_some() { 0 } else { held(old.size()) };
-        let mut blocks = Self { old, held: vec![0; size(bytes / BLOCK)?], bytes: frame::reserve(size(bytes)?)? };
-        blocks.bytes.resize(size(bytes)?, 0);
-        Ok(blocks)
+        Ok(Self { old, held: vec![(0, Vec::new()); size(bytes / BLOCK)?] })
     }
 
     /// Appends `n` old bytes from `at` on, which lie in the old file.
@@ -341,16 +338,15 @@ impl<'a> Blocks<'a> {
             let block = at / BLOCK;
             let (from, until) = (at - block * BLOCK, (end - block * BLOCK).min(BLOCK));
             let slot = block % (self.held.len() as u64).max(1);
-            let place = size(slot * BLOCK)?;
-            let bytes = self.bytes.get_mut(place..place + BLOCK as usize).ok_or(DeltaError::Truncated)?;
-            let held = self.held.get_mut(size(slot)?).ok_or(DeltaError::Truncated)?;
+            let (held, bytes) = self.held.get_mut(size(slot)?).ok_or(DeltaError::Truncated)?;
             if *held != block + 1 {
                 let there = self.old.size().saturating_sub(block * BLOCK).min(BLOCK);
                 *held = 0;
-                self.old.read(block * BLOCK, &mut bytes[..there as usize])?;
+                bytes.clear();
+                self.old.append(block * BLOCK, there, bytes)?;
                 *held = block + 1;
             }
-            to.extend_from_slice(&bytes[from as usize..until as usize]);
+            to.extend_from_slice(bytes.get(from as usize..until as usize).ok_or(DeltaError::Truncated)?);
             at += until - from;
         }
         Ok(())

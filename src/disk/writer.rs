@@ -96,6 +96,15 @@ impl NewFile<'_> {
         Ok(())
     }
 
+    /// Lets the system begin to write the content out, without waiting for it.
+    pub fn begin(&self) {
+        // It is advice: whoever needs to know asks with `sync`.
+        #[cfg(target_os = "linux")]
+        if !self.disk.is_fleeting() {
+            let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+        }
+    }
+
     /// Makes the content durable (the name is durable after [`Disk::sync_folder`]).
     pub fn sync(&self) -> Result<()> {
         self.disk.sync(&self.path, || self.file.try_clone())?;

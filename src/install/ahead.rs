@@ -1,5 +1,6 @@
-//! Contents made ahead of the one that is being written: decoding takes a processor while writing and syncing take the
-//! disk. As much as the largest single content needs may be held, and a little more: see [`SPARE`].
+//! Contents made ahead of the one that is being written: decoding takes processors while writing and syncing take the
+//! disk. Several are made at a time, as long as they fit beside each other: as much as the largest single content needs may
+//! be held, and a little more, see [`SPARE`].
 
 use super::release::Release;
 use super::stage::{make, meta};
@@ -7,15 +8,22 @@ use super::steps::{Making, Op};
 use crate::bundle::Action;
 use crate::delta::{PassError, Side};
 use crate::report::{Error, ErrorCode, Result};
+use crate::tree::{Digest, Hasher};
 use std::borrow::Cow;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes that may be held beyond what the largest content alone needs: with the process itself below 64 MiB.
 const SPARE: u64 = 28 << 20;
 
-/// Most pieces that are ready at a time.
+/// Most pieces of one content that are ready at a time.
 const READY: usize = 64;
+
+/// Most contents that are made at a time.
+const MAKERS: usize = 4;
+
+/// Bytes from which on writing and hashing are worth two threads.
+const LONG: usize = 1 << 20;
 
 /// One content that a delta makes.
 #[derive(Clone, Copy)]
@@ -28,34 +36,13 @@ pub struct Job<'a> {
     pub size: u64,
 }
 
-/// Bytes of a content, and the room that they take until they are dropped.
-struct Piece<'r> {
-    bytes: Vec<u8>,
-    room: &'r Room,
-}
-
-impl Drop for Piece<'_> {
-    fn drop(&mut self) {
-        let held = self.bytes.len() as u64;
-        self.bytes = Vec::new();
-        self.room.give(held);
-    }
-}
-
-/// What is ready, with the operation's number.
-enum Ready<'r> {
-    Piece(usize, Piece<'r>),
-    /// No more of it comes.
-    End(usize, Result<()>),
-}
-
-/// Gives the contents of the jobs, each asked for once and in their order, to what takes their bytes.
-pub type Next<'n> = dyn FnMut(Job<'_>, &mut Each<'_>) -> Result<()> + 'n;
+/// Gives the contents of the jobs, each asked for once and in their order, to what takes their bytes, and their digests.
+pub type Next<'n> = dyn FnMut(Job<'_>, &mut Each<'_>) -> Result<Digest> + 'n;
 
 /// Takes the next bytes of a content.
-pub type Each<'e> = dyn FnMut(&[u8]) -> Result<()> + 'e;
+pub type Each<'e> = dyn FnMut(&[u8]) -> Result<()> + Send + 'e;
 
-/// Runs `write` with the contents of all jobs, which are made by another thread in the meantime.
+/// Runs `write` with the contents of all jobs, which are made by other threads in the meantime.
 ///
 /// # Errors
 /// What `write` gives; through [`Next`] it is given what making a content gave.
@@ -63,61 +50,58 @@ pub fn ahead<T>(release: &Release<'_>, jobs: &[Job<'_>], write: impl FnOnce(&mut
     if jobs.is_empty() {
         return write(&mut |job, _| Err(unasked(job)));
     }
-    let needs = jobs.iter().map(|job| need(release, job)).collect::<Result<Vec<u64>>>()?;
-    let room = &Room::of(needs.iter().copied().max().unwrap_or(0).saturating_add(SPARE));
+    let needs = &jobs.iter().map(|job| need(release, job)).collect::<Result<Vec<u64>>>()?;
+    let line = &Line::of(needs.iter().copied().max().unwrap_or(0).saturating_add(SPARE));
     std::thread::scope(|scope| {
-        let (ready, made) = sync_channel(READY);
-        scope.spawn(move || {
-            for (job, need) in jobs.iter().zip(needs) {
-                if !room.take(need) || !make_one(release, job, need, room, &ready) {
-                    return;
+        for _ in 0..rayon::current_num_threads().min(MAKERS).min(jobs.len()) {
+            scope.spawn(move || {
+                let _closed = ClosedBy(line);
+                while let Some((place, job)) = line.admit(needs).and_then(|n| Some((n, jobs.get(n)?))) {
+                    if !make_one(release, job, (place, needs[place]), line) {
+                        return;
+                    }
                 }
+            });
+        }
+        let _closed = ClosedBy(line);
+        let mut place = 0;
+        let done = write(&mut |job, each| {
+            if jobs.get(place).is_none_or(|next| next.n != job.n) {
+                return Err(unasked(job));
             }
+            place += 1;
+            line.taken(place - 1, job, each)
         });
-        let done = write(&mut |job, each| taken(&made, job, each));
-        room.close();
-        drop(made);
+        line.close();
         done
     })
 }
 
 /// Makes one content, for which there is room; `false` if nobody wants more.
-fn make_one<'r>(
-    release: &Release<'_>,
-    job: &Job<'_>,
-    need: u64,
-    room: &'r Room,
-    ready: &SyncSender<Ready<'r>>,
-) -> bool {
-    let mut held = 0;
+fn make_one(release: &Release<'_>, job: &Job<'_>, (place, need): (usize, u64), line: &Line) -> bool {
+    let (mut held, mut hasher, mut first) = (0, Some(Hasher::new()), true);
     let made = make(release, job.making, job.op, job.size, &mut |bytes| {
-        // A content that is held whole has its room already.
+        // A content that is held whole has its room already, and is hashed while it is written.
         let wanted = match &bytes {
-            Cow::Owned(_) => true,
-            Cow::Borrowed(bytes) => room.take(bytes.len() as u64),
+            Cow::Owned(bytes) => {
+                held += bytes.len() as u64;
+                hasher = hasher.take().filter(|_| !first || bytes.len() < LONG);
+                true
+            }
+            Cow::Borrowed(bytes) => line.take(place, bytes.len() as u64),
         };
-        if let Cow::Owned(bytes) = &bytes {
-            held += bytes.len() as u64;
+        first = false;
+        if let Some(hasher) = &mut hasher {
+            hasher.update(&bytes);
         }
-        let piece = Piece { bytes: bytes.into_owned(), room };
-        match wanted && ready.send(Ready::Piece(job.n, piece)).is_ok() {
+        match wanted && line.put(place, bytes.into_owned()) {
             true => Ok(()),
             false => Err(PassError::Io(Side::New, std::io::ErrorKind::BrokenPipe.into())),
         }
     });
-    room.give(need.saturating_sub(held));
     let well = made.is_ok();
-    ready.send(Ready::End(job.n, made)).is_ok() && well
-}
-
-fn taken(made: &Receiver<Ready<'_>>, job: Job<'_>, each: &mut Each<'_>) -> Result<()> {
-    loop {
-        match made.recv() {
-            Ok(Ready::Piece(n, piece)) if n == job.n => each(&piece.bytes)?,
-            Ok(Ready::End(n, done)) if n == job.n => return done,
-            _ => return Err(unasked(job)),
-        }
-    }
+    line.end(place, need.saturating_sub(held), made.map(|()| hasher.map(Hasher::finish)));
+    well
 }
 
 fn unasked(job: Job<'_>) -> Error {
@@ -134,46 +118,152 @@ fn need(release: &Release<'_>, job: &Job<'_>) -> Result<u64> {
     Ok(at.length.saturating_add((release.needs)(job.making.route, *at, old)?))
 }
 
-/// Bytes that are held, and how many may be.
-struct Room {
+/// The contents between those who make them and the one who writes them, by their places among the jobs.
+struct Line {
+    /// Bytes that may be held.
     most: u64,
-    held: Mutex<Held>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Held {
+struct State {
     bytes: u64,
+    /// The job that is made next.
+    next: usize,
+    /// The job that is written.
+    head: usize,
+    /// From that one on.
+    ready: VecDeque<Ready>,
     closed: bool,
 }
 
-impl Room {
-    fn of(most: u64) -> Self {
-        Self { most, held: Mutex::default(), changed: Condvar::new() }
+impl State {
+    fn get(&self, place: usize) -> Option<&Ready> {
+        self.ready.get(place.checked_sub(self.head)?)
     }
 
-    /// Waits until so much more may be held; `false` if nobody wants it any more.
-    fn take(&self, bytes: u64) -> bool {
-        let mut held = self.held();
-        while !held.closed && held.bytes > 0 && held.bytes.saturating_add(bytes) > self.most {
-            held = self.changed.wait(held).unwrap_or_else(PoisonError::into_inner);
+    fn pieces(&self, place: usize) -> usize {
+        self.get(place).map_or(0, |r| r.pieces.len())
+    }
+
+    fn of(&mut self, place: usize) -> Option<&mut Ready> {
+        let at = place.checked_sub(self.head)?;
+        while self.ready.len() <= at {
+            self.ready.push_back(Ready::default());
         }
-        held.bytes = held.bytes.saturating_add(bytes);
-        !held.closed
+        self.ready.get_mut(at)
+    }
+}
+
+/// What is there of one content, and how it ended, with its digest if that is known.
+#[derive(Default)]
+struct Ready {
+    pieces: VecDeque<Vec<u8>>,
+    end: Option<Result<Option<Digest>>>,
+}
+
+/// Closes the line where a thread does not come to its end, so that nobody waits for it.
+struct ClosedBy<'l>(&'l Line);
+
+impl Drop for ClosedBy<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close();
+        }
+    }
+}
+
+impl Line {
+    fn of(most: u64) -> Self {
+        Self { most, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    fn give(&self, bytes: u64) {
-        let mut held = self.held();
-        held.bytes = held.bytes.saturating_sub(bytes);
+    /// The next job, as soon as there is room for what it needs; none if there are no more, or nobody wants them.
+    fn admit(&self, needs: &[u64]) -> Option<usize> {
+        let mut state = self.wait(|s| {
+            let fits = |need: &u64| s.bytes == 0 || s.bytes.saturating_add(*need) <= self.most;
+            needs.get(s.next).is_none_or(fits)
+        });
+        let (place, need) = (state.next, *needs.get(state.next).filter(|_| !state.closed)?);
+        state.bytes = state.bytes.saturating_add(need);
+        state.next += 1;
+        Some(place)
+    }
+
+    /// Waits until so much more of a content may be held; `false` if nobody wants it any more. What is written always
+    /// gets on: whatever is held for later ones waits for it.
+    fn take(&self, place: usize, bytes: u64) -> bool {
+        let first = |s: &State| place == s.head && s.pieces(place) == 0;
+        let mut state = self.wait(|s| s.bytes.saturating_add(bytes) <= self.most || first(s));
+        state.bytes = state.bytes.saturating_add(bytes);
+        !state.closed
+    }
+
+    /// The next piece of a content, for which there is room; `false` if nobody wants it any more.
+    fn put(&self, place: usize, piece: Vec<u8>) -> bool {
+        let mut state = self.wait(|s| s.pieces(place) < READY);
+        if let Some(ready) = state.of(place) {
+            ready.pieces.push_back(piece);
+        }
         self.changed.notify_all();
+        !state.closed
+    }
+
+    fn end(&self, place: usize, unused: u64, made: Result<Option<Digest>>) {
+        let mut state = self.state();
+        state.bytes = state.bytes.saturating_sub(unused);
+        if let Some(ready) = state.of(place) {
+            ready.end = Some(made);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Hands on the content of the job at a place; gives its digest.
+    fn taken(&self, place: usize, job: Job<'_>, each: &mut Each<'_>) -> Result<Digest> {
+        let mut hasher: Option<Option<Hasher>> = None;
+        loop {
+            let mut state = self.wait(|s| s.get(place).is_some_and(|r| !r.pieces.is_empty() || r.end.is_some()));
+            let Some(ready) = state.of(place) else { return Err(unasked(job)) };
+            let Some(piece) = ready.pieces.pop_front() else {
+                let end = ready.end.take();
+                state.ready.pop_front();
+                state.head += 1;
+                self.changed.notify_all();
+                let known = end.unwrap_or_else(|| Err(unasked(job)))?;
+                return Ok(known.unwrap_or_else(|| hasher.flatten().unwrap_or_default().finish()));
+            };
+            drop(state);
+            let held = piece.len() as u64;
+            // What begins with so much may not have been hashed by who made it.
+            let done = match hasher.get_or_insert_with(|| (piece.len() >= LONG).then(Hasher::new)) {
+                None => each(&piece),
+                Some(hasher) => rayon::join(|| each(&piece), || hasher.update(&piece)).0,
+            };
+            drop(piece);
+            let mut state = self.state();
+            state.bytes = state.bytes.saturating_sub(held);
+            self.changed.notify_all();
+            drop(state);
+            done?;
+        }
     }
 
     fn close(&self) {
-        self.held().closed = true;
+        self.state().closed = true;
         self.changed.notify_all();
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The state once it is so, or closed.
+    fn wait(&self, so: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        while !state.closed && !so(&state) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 //! is done already shows on the disk itself.
 
 use super::in_place;
-use super::scan::{self, Folders, Found};
+use super::scan::{self, Found};
 use super::stage::{keeps_old, parent_of, slot};
 use super::state::{FolderWas, Generation, State};
 use super::steps::{Op, What, is_reversed};
@@ -181,37 +181,39 @@ pub enum Expect {
 
 /// Paths of a generation that are in none of the expected states: somebody else changed them.
 pub fn strangers(dir: &Path, generation: &Generation, expect: Expect) -> Result<Vec<super::Difference>> {
-    let mut folders = Folders::new(dir);
     let mut by_path: BTreeMap<&TreePath, Vec<&Op>> = BTreeMap::new();
     for op in generation.ops.iter().filter(|op| op.what != What::Keep || expect == Expect::Left) {
         by_path.entry(&op.path).or_default().push(op);
     }
+    let seen = scan::scan(dir, by_path.keys().copied())?;
     let mut out = Vec::new();
-    for (path, ops) in by_path {
-        let found = match folders.way(path)? {
-            Some(found) => found,
-            None => scan::look(&path.under(dir))?.found,
-        };
-        let before = ops.first().and_then(|op| op.before.as_ref());
-        let after = ops.last().and_then(|op| op.after.as_ref());
-        let is = |entry: Option<&Entry>| match (entry, &found) {
-            (None, Found::Missing | Found::Behind { link: false, .. }) => true,
-            (entry, Found::Entry(found)) => entry == Some(found),
-            _ => false,
-        };
-        // A folder that stays because the site has files in it is no surprise, neither is a missing one.
-        let folder = after.or(before) == Some(&Entry::Folder);
-        let fine = match expect {
-            Expect::After | Expect::Left => is(after),
-            // A folder in whose place a file comes, or the other way round, goes before the other comes.
-            Expect::BeforeOrAfter => is(after) || is(before) || (ops.len() > 1 && is(None)),
-        };
-        let nothing = matches!(found, Found::Missing | Found::Entry(Entry::Folder) | Found::Behind { link: false, .. });
-        if !(fine || folder && nothing) {
-            out.push(super::Difference { path: path.clone(), found: found.words(), touched: true });
+    for (path, seen) in seen {
+        let found = seen.found;
+        if by_path.get(&path).is_some_and(|ops| !expected(ops, &found, expect)) {
+            out.push(super::Difference { path, found: found.words(), touched: true });
         }
     }
     Ok(out)
+}
+
+/// Whether what was found at a path is what its operations may have left.
+fn expected(ops: &[&Op], found: &Found, expect: Expect) -> bool {
+    let before = ops.first().and_then(|op| op.before.as_ref());
+    let after = ops.last().and_then(|op| op.after.as_ref());
+    let is = |entry: Option<&Entry>| match (entry, found) {
+        (None, Found::Missing | Found::Behind { link: false, .. }) => true,
+        (entry, Found::Entry(found)) => entry == Some(found),
+        _ => false,
+    };
+    // A folder that stays because the site has files in it is no surprise, neither is a missing one.
+    let folder = after.or(before) == Some(&Entry::Folder);
+    let fine = match expect {
+        Expect::After | Expect::Left => is(after),
+        // A folder in whose place a file comes, or the other way round, goes before the other comes.
+        Expect::BeforeOrAfter => is(after) || is(before) || (ops.len() > 1 && is(None)),
+    };
+    let nothing = matches!(found, Found::Missing | Found::Entry(Entry::Folder) | Found::Behind { link: false, .. });
+    fine || folder && nothing
 }
 
 /// A file of the site in a folder in whose place undoing puts a file.

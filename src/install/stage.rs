@@ -17,6 +17,7 @@ use std::fs::{self, Metadata};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Where the `n`-th operation's file lies in a folder of ours.
 pub fn slot(folder: &Path, n: usize) -> PathBuf {
@@ -26,8 +27,10 @@ pub fn slot(folder: &Path, n: usize) -> PathBuf {
 /// From how many new files on the whole file system is synced once, instead of each file.
 const MANY: usize = 512;
 
-/// Bytes from which on writing and hashing are worth two threads.
-const LONG: usize = 1 << 20;
+/// Files that are synced together, and bytes from which on that does not wait for more of them: the first sync of several
+/// whose writing has begun costs what one of them alone would.
+const TOGETHER: usize = 64;
+const ENOUGH: u64 = 8 << 20;
 
 /// Makes every new file and link, durable, with its final mode, owner, extended attributes and holes, and of this time if
 /// one is given; returns which attributes this user may not give.
@@ -52,7 +55,8 @@ pub fn stage(
     Ok(findings)
 }
 
-/// Writes what is to be put, in the order of the operations.
+/// Writes what is to be put, in the order of the operations. Another thread makes it durable, so that waiting for the disk
+/// keeps nothing else from going on.
 fn put(
     disk: &Disk,
     state: &State,
@@ -61,9 +65,58 @@ fn put(
     mtime: Option<i64>,
     next: &mut Next<'_>,
 ) -> Result<Vec<Finding>> {
+    let folder = state.stage();
+    if work.makings.len() >= MANY {
+        let findings = write(disk, state, work, ops, mtime, next, &mut |_, _| true)?;
+        disk.sync_file_system(&folder)?;
+        return Ok(findings);
+    }
+    std::thread::scope(|scope| {
+        let (written, waiting) = sync_channel(TOGETHER);
+        let synced = scope.spawn(move || sync(&waiting));
+        let done = write(disk, state, work, ops, mtime, next, &mut |new, size| {
+            new.begin();
+            written.send((new, size)).is_ok()
+        });
+        drop(written);
+        let crashed = || Error::new(ErrorCode::Internal, folder.display(), "the thread that syncs new files crashed");
+        // Where writing stopped because syncing did, that is why.
+        synced.join().unwrap_or_else(|_| Err(crashed())).and(done)
+    })
+}
+
+/// Makes files durable as they come.
+fn sync(waiting: &Receiver<(NewFile<'_>, u64)>) -> Result<()> {
+    let (mut files, mut bytes) = (Vec::new(), 0);
+    loop {
+        let next = waiting.recv().ok();
+        let last = next.is_none();
+        files.extend(next.map(|(file, size)| {
+            bytes += size;
+            file
+        }));
+        if last || files.len() >= TOGETHER || bytes >= ENOUGH {
+            files.drain(..).try_for_each(|file| file.sync())?;
+            bytes = 0;
+        }
+        if last {
+            return Ok(());
+        }
+    }
+}
+
+/// Writes what is to be put and hands on every file, which is not durable yet, with its size; `false` where that is in vain.
+fn write<'a>(
+    disk: &'a Disk,
+    state: &State,
+    work: &Work,
+    ops: &[(usize, &Op)],
+    mtime: Option<i64>,
+    next: &mut Next<'_>,
+    written: &mut dyn FnMut(NewFile<'a>, u64) -> bool,
+) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let folder = state.stage();
-    let many = work.makings.len() >= MANY;
     for (n, op) in ops {
         let to = slot(&folder, *n);
         match (&op.after, work.makings.get(n)) {
@@ -76,15 +129,12 @@ fn put(
             (Some(Entry::File { digest, size, exec }), Some(making)) => {
                 let (new, lost) = file(disk, state, (*n, op, making), &to, (*digest, *size, *exec), mtime, next)?;
                 findings.extend(preflight::lost(&op.path, lost));
-                if !many {
-                    new.sync()?;
+                if !written(new, *size) {
+                    break;
                 }
             }
             _ => return Err(Error::new(ErrorCode::Internal, &op.path, "an operation has no content")),
         }
-    }
-    if many {
-        disk.sync_file_system(&folder)?;
     }
     Ok(findings)
 }
@@ -136,15 +186,8 @@ pub fn file<'a>(
         }
         _ => {
             // The file lies in our own folder and goes if its content is not the promised one.
-            let mut hasher = Hasher::new();
-            next(Job { n, op, making, size }, &mut |bytes| {
-                if bytes.len() < LONG {
-                    hasher.update(bytes);
-                    return new.put(bytes);
-                }
-                rayon::join(|| new.put(bytes), || hasher.update(bytes)).0
-            })?;
-            proved(op, making, hasher.finish(), (digest, size))?;
+            let made = next(Job { n, op, making, size }, &mut |bytes| new.put(bytes))?;
+            proved(op, making, made, (digest, size))?;
             digest
         }
     };
