@@ -26,25 +26,33 @@ impl Out {
 
 /// Prints `{"schema": "cumulate.<schema>/1", …}` with the value's own fields behind it.
 pub fn json<T: Serialize>(schema: &str, value: &T) -> Result<()> {
-    #[derive(Serialize)]
-    struct Named<'a, T> {
-        schema: String,
-        #[serde(flatten)]
-        value: &'a T,
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::new(ErrorCode::Internal, schema, e))?;
+    // Control characters are escaped in JSON, so nothing has to be taken out of it.
+    write(&mut std::io::stdout().lock(), &named(schema, text)?)
+}
+
+/// The pretty JSON of an object with its schema in front. Some results name their schema themselves; it comes first in
+/// all of them.
+fn named(schema: &str, mut text: String) -> Result<String> {
+    const OWN: &str = "{\n  \"schema\"";
+    if !text.starts_with(OWN) {
+        let behind = match text.as_bytes() {
+            [b'{', b'}'] => "\n",
+            [b'{', ..] => ",",
+            _ => return Err(Error::new(ErrorCode::Internal, schema, "this is no object")),
+        };
+        text.replace_range(..1, &format!("{OWN}: \"cumulate.{schema}/1\"{behind}"));
     }
-    let internal = |e: serde_json::Error| Error::new(ErrorCode::Internal, schema, e);
-    let mut text = serde_json::to_string_pretty(value).map_err(internal)?;
-    // Some results name their schema themselves; it comes first in all of them.
-    if !text.starts_with("{\n  \"schema\"") {
-        let named = Named { schema: format!("cumulate.{schema}/1"), value };
-        text = serde_json::to_string_pretty(&named).map_err(internal)?;
-    }
-    print(&format!("{text}\n"))
+    text.push('\n');
+    Ok(text)
 }
 
 /// Writes to stdout; a reader that went away (`| head`) is no error.
 pub fn print(text: &str) -> Result<()> {
-    let mut stdout = anstream::stdout().lock();
+    write(&mut anstream::stdout().lock(), text)
+}
+
+fn write(stdout: &mut impl std::io::Write, text: &str) -> Result<()> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("standard output", &e)),
         _ => Ok(()),
@@ -100,4 +108,21 @@ pub fn done(text: impl std::fmt::Display) -> String {
 
 pub fn heading(text: impl std::fmt::Display) -> String {
     format!("{}\n", bold(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_gets_its_schema_in_front_once() {
+        let named = |value: serde_json::Value| named("x", serde_json::to_string_pretty(&value).unwrap());
+        assert_eq!(named(serde_json::json!({})).unwrap(), "{\n  \"schema\": \"cumulate.x/1\"\n}\n");
+        assert_eq!(
+            named(serde_json::json!({"a": [1]})).unwrap(),
+            "{\n  \"schema\": \"cumulate.x/1\",\n  \"a\": [\n    1\n  ]\n}\n"
+        );
+        assert_eq!(named(serde_json::json!({"schema": "y"})).unwrap(), "{\n  \"schema\": \"y\"\n}\n");
+        assert!(named(serde_json::json!([1])).is_err());
+    }
 }

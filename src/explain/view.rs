@@ -7,6 +7,7 @@ use crate::fix::{FixId, Meta, Payload};
 use crate::plan::{Classed, Hint, HintKind, Lost, PathMerge, Plan, Proof, Refusal};
 use crate::report::{Finding, distinct};
 use crate::tree::Digest;
+use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -310,7 +311,7 @@ impl TrackView {
         self.order = names(&plan.order);
         self.edges = plan
             .edges
-            .iter()
+            .par_iter()
             .map(|e| EdgeView {
                 fix: e.fix.0.clone(),
                 needs: e.needs.0.clone(),
@@ -321,12 +322,14 @@ impl TrackView {
             .collect();
         self.hints = plan.hints.iter().map(HintView::new).collect();
         let closure = plan.closure(MOST_NEEDS);
-        for (k, id) in plan.order.iter().enumerate() {
+        let fix = |(k, id): (usize, &FixId)| {
             let needs = closure.as_ref().map(|all| all[k].iter().map(|n| plan.order[*n].0.clone()).collect());
             let mut fix = FixView::new(metas.get(id), needs);
             fix.cves = answered_for(plan, id, metas);
-            self.fixes.insert(id.0.clone(), fix);
-        }
+            (id.0.clone(), fix)
+        };
+        let fixes: Vec<(String, FixView)> = plan.order.par_iter().enumerate().map(fix).collect();
+        self.fixes = fixes.into_iter().collect();
         self.order_pairs = plan
             .order_pairs
             .iter()

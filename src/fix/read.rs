@@ -11,7 +11,7 @@ use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use crate::tree::Store;
 use rayon::prelude::*;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,12 +79,14 @@ fn read<'b>(dir: &Path, known: Option<&Known<'b>>) -> Result<(FixSet, Vec<Kept<'
     };
     let order: Vec<FixId> = series.clone().unwrap_or_else(|| found.keys().cloned().collect());
     let jobs: Vec<(FixId, Found)> = order.into_iter().filter_map(|id| found.remove(&id).map(|f| (id, f))).collect();
-    let read: Vec<Read<'b>> =
-        jobs.into_par_iter().map(|(id, f)| read_again(dir, id, f, known)).collect::<Result<_>>()?;
+    let read: Vec<Result<Read<'b>>> = jobs.into_par_iter().map(|(id, f)| read_again(dir, id, f, known)).collect();
     let changed = known.map(|k| Arc::clone(&k.changed)).unwrap_or_default();
-    let mut set = FixSet { series, changed, ..FixSet::default() };
+    let fixes = Vec::with_capacity(read.len());
+    let mut set = FixSet { fixes, series, changed, ..FixSet::default() };
     let mut records = Vec::with_capacity(read.len());
+    // One after the other, so that of several faults the same one is told each time.
     for read in read {
+        let read = read?;
         set.fixes.push(read.fix);
         set.store.absorb(read.store);
         set.findings.extend(read.findings);
@@ -124,8 +126,10 @@ fn walk(
     while let Some((dir, prefix)) = todo.pop() {
         let items = items(&dir).map_err(|e| Error::io(dir.display(), &e))?;
         let names = || items.iter().filter_map(|(path, _)| path.file_name()?.to_str());
-        let ids: BTreeSet<String> = names().filter_map(patch_stem).map(|s| variant(s).0.to_owned()).collect();
         let tomls: BTreeSet<String> = names().filter_map(|n| n.strip_suffix(".toml")).map(str::to_owned).collect();
+        // Where there is no metadata, nobody asks which patch it belongs to.
+        let stems = names().filter_map(patch_stem).filter(|_| !tomls.is_empty());
+        let ids: BTreeSet<String> = stems.map(|s| variant(s).0.to_owned()).collect();
         for (path, is_folder) in items {
             let name = path.file_name().and_then(|n| n.to_str()).ok_or_else(|| {
                 Error::new(ErrorCode::BadPath, path.display(), "the name of a fix is not UTF-8").next("rename it")
@@ -239,7 +243,7 @@ fn check_id(id: &str, at: &Path) -> Result<FixId> {
 
 /// Ids that differ in case only are one file on some machines.
 fn refuse_alike(found: &BTreeMap<FixId, Found>) -> Result<()> {
-    let mut seen: BTreeMap<String, &FixId> = BTreeMap::new();
+    let mut seen: HashMap<String, &FixId> = HashMap::with_capacity(found.len());
     for id in found.keys() {
         if let Some(other) = seen.insert(id.0.to_lowercase(), id) {
             return Err(config(id, format!("this id and '{other}' differ in case only"), "rename one of them"));
@@ -251,15 +255,15 @@ fn refuse_alike(found: &BTreeMap<FixId, Found>) -> Result<()> {
 /// The series as ids; its options go to the fixes.
 fn resolve(file: &Path, lines: &[SeriesLine], found: &mut BTreeMap<FixId, Found>) -> Result<Vec<FixId>> {
     let mut order: Vec<FixId> = Vec::new();
-    let mut listed: BTreeSet<FixId> = BTreeSet::new();
+    let mut listed: HashSet<FixId> = HashSet::with_capacity(found.len());
     for line in lines {
-        let at = format!("{}:{}", file.display(), line.line);
+        let at = || format!("{}:{}", file.display(), line.line);
         let stem = patch_stem(&line.name).unwrap_or(&line.name);
         let whole = FixId(stem.replace('/', "__"));
         let id = if found.contains_key(&whole) { whole } else { FixId(variant(&stem.replace('/', "__")).0.to_owned()) };
         let Some(entry) = found.get_mut(&id) else {
             return Err(config(
-                at,
+                at(),
                 format!("the series names '{}', which is not there", line.name),
                 "add the fix, or take the line out",
             ));
@@ -267,7 +271,7 @@ fn resolve(file: &Path, lines: &[SeriesLine], found: &mut BTreeMap<FixId, Found>
         entry.strip = line.strip;
         entry.reverse = line.reverse;
         if !listed.insert(id.clone()) {
-            return Err(config(at, format!("the series names '{id}' twice"), "take one of the lines out"));
+            return Err(config(at(), format!("the series names '{id}' twice"), "take one of the lines out"));
         }
         order.push(id);
     }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 impl<'a> Replay<'a> {
     pub(super) fn apply(&self, group: &Group<'a>, cells: &Cells, fix: usize) -> Result<Cells, Reject> {
+        // What does not touch the group changes nothing in it.
+        let Some(step) = group.steps.get(fix) else { return Ok(cells.clone()) };
         let joins = self.joins(group, cells, fix)?;
         let mut next = cells.clone();
         let mut set = |path: &TreePath, cell: Option<Arc<Cell>>| {
@@ -18,7 +20,7 @@ impl<'a> Replay<'a> {
             }
         };
         let mut line = 0;
-        match &group.steps[&fix] {
+        match step {
             Step::Patch(parts) => {
                 let files = parts.files();
                 line = files.first().map_or(0, |f| f.line);

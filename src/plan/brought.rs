@@ -59,9 +59,9 @@ impl Replay<'_> {
     fn brought(&self, g: usize) -> Brought {
         let group = &self.groups[g];
         let mut patches: Vec<(usize, &[FilePatch])> = Vec::new();
-        for (fix, step) in &group.steps {
+        for (fix, step) in group.steps.iter() {
             match step {
-                Step::Patch(parts) => patches.push((*fix, parts.files())),
+                Step::Patch(parts) => patches.push((fix, parts.files())),
                 Step::Overlay(_) => return Brought::new(),
             }
         }

@@ -34,7 +34,7 @@ impl<'a> Marks<'a> {
     ) -> Self {
         let fix = fixes.par_iter().map(|c| does(c.payload)).collect();
         let plain = |group: &Group<'_>| {
-            group.steps.values().all(|s| !matches!(s, Step::Overlay(_))) && !decided_here(input.resolutions, group)
+            group.steps.iter().all(|(_, s)| !matches!(s, Step::Overlay(_))) && !decided_here(input.resolutions, group)
         };
         let blocked = blocked(groups, input.start);
         let start = groups.par_iter().map(|g| plain(g).then(|| start(g, input.start, &blocked))).collect();
@@ -161,14 +161,27 @@ impl Chains {
     /// The key of a question about the fix at a place of the order, the next one at most: what stands before it on its
     /// paths, in order. `also` are places that the question names.
     pub(super) fn seen(&self, what: &str, along: &Along<'_, '_>, place: usize, also: &[usize]) -> Option<Key> {
+        let several = along.replay.of_fix[along.order[place]].len() > 1;
+        let among = if several { before_on(along, place)? } else { Vec::new() };
+        self.seen_among(what, along, place, &among, also)
+    }
+
+    /// The same where it is known what stands before it on its paths.
+    pub(super) fn seen_among(
+        &self,
+        what: &str,
+        along: &Along<'_, '_>,
+        place: usize,
+        among: &[usize],
+        also: &[usize],
+    ) -> Option<Key> {
         let marks = along.replay.marks.as_ref()?;
         let fix = along.order[place];
         let here = &along.replay.of_fix[fix];
         let chains: Vec<Key> = here.iter().map(|g| self.before(along, *g, place)).collect::<Option<_>>()?;
-        let all: Vec<Key> = match here.as_slice() {
-            [] | [_] => Vec::new(),
-            _ => before_on(along, place)?.into_iter().map(|k| self.of[k]).collect(),
-        };
+        // On the paths of one group, its chain says all.
+        let among = if here.len() > 1 { among } else { &[] };
+        let all: Vec<Key> = among.iter().map(|k| self.of[*k]).collect();
         let also: Vec<Key> = also.iter().map(|k| self.of[*k]).collect();
         Some(Key::of(what, (marks.fix[fix], chains, all, also)))
     }

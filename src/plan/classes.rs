@@ -207,12 +207,15 @@ impl<'a> Work<'a, '_> {
             let other = other.map(|o| self.id(o));
             out.push(Classed { fix: self.id(fix), class, other, lost: Vec::new() });
         };
-        for (i, marks) in marks.iter().enumerate() {
+        let others = |units: &[u64], i: usize| holding(units, &holders).filter(|j| *j != i).collect::<Vec<_>>();
+        let found = marks.par_iter().enumerate().map(|(i, m)| (others(&m.here, i), others(&m.back, i)));
+        let found: Vec<(Vec<usize>, Vec<usize>)> = found.collect();
+        for ((i, marks), (forth, back)) in marks.iter().enumerate().zip(found) {
             if marks.here.is_empty() {
                 say(i, Class::Empty, None);
                 continue;
             }
-            for j in holding(&marks.here, &holders).filter(|j| *j != i) {
+            for j in forth {
                 let (mine, other) = (counts(i), counts(j));
                 let (same, in_it) = (other.len() == mine.len() && within(other, mine), within(mine, other));
                 if in_it && same {
@@ -222,9 +225,9 @@ impl<'a> Work<'a, '_> {
                     say(j, Class::Superset, Some(i));
                 }
             }
-            for j in holding(&marks.back, &holders).filter(|j| *j != i) {
-                let back: Counts<'_> = counts(i).iter().map(|(unit, n)| (unit.back(), *n)).collect();
-                if !within(&back, counts(j)) {
+            for j in back {
+                let reverse: Counts<'_> = counts(i).iter().map(|(unit, n)| (unit.back(), *n)).collect();
+                if !within(&reverse, counts(j)) {
                     continue;
                 }
                 match (place.get(&i), place.get(&j)) {
@@ -307,7 +310,7 @@ fn parts(replay: &Replay<'_>, g: usize, fix: usize, cells: &Cells, back: bool) -
             _ => test(FilePatch { mail: 0, ..file.clone() }),
         }
     }
-    if let (Some(Step::Overlay(changes)), false) = (group.steps.get(&fix), back) {
+    if let (Some(Step::Overlay(changes)), false) = (group.steps.get(fix), back) {
         let start = replay.cells(g, 0);
         for change in changes {
             let Change::Put { path, digest, .. } = change else { continue };

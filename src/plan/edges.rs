@@ -8,6 +8,7 @@ use super::remembered::Key;
 use super::types::{Edge, EdgeKind, Reason};
 use super::work::Work;
 use crate::patch::{Reject, RejectReason};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an edge that nobody declared rests on.
@@ -25,22 +26,24 @@ impl Work<'_, '_> {
         // By kept place: the places that it needs and nobody declared, each with what that rests on.
         let mut found: BTreeMap<usize, Vec<(usize, Rests)>> = BTreeMap::new();
         let mut new: Vec<(usize, Option<Key>)> = Vec::new();
-        for k in keep.iter() {
+        let asked = |k: usize| {
             let to: Vec<usize> = graph.direct[k].iter().copied().filter(|n| !declared[k].contains(n)).collect();
             if to.is_empty() {
-                continue;
+                return None;
             }
             // What is kept beside them has a part in the answer, so a selection is not remembered.
             let chains = graph.chains.as_ref().filter(|_| keep.len() == along.order.len());
             let key = chains.and_then(|c| c.seen("edges", along, k, &to));
             let known = key.and_then(|key| along.replay.marks.as_ref()?.known::<Vec<Rests>>(key));
-            match known.filter(|rests| rests.len() == to.len()) {
-                Some(rests) => drop(found.insert(k, to.into_iter().zip(rests).collect())),
-                None => {
-                    found.insert(k, to.into_iter().map(|n| (n, rests(along, graph, k, n))).collect());
-                    new.push((k, key));
-                }
-            }
+            let known = known.filter(|rests| rests.len() == to.len());
+            let new = known.is_none().then_some((k, key));
+            let on = known.unwrap_or_else(|| to.iter().map(|n| rests(along, graph, k, *n)).collect());
+            Some((k, to.into_iter().zip(on).collect::<Vec<_>>(), new))
+        };
+        let asked: Vec<_> = keep.iter().collect::<Vec<_>>().into_par_iter().filter_map(asked).collect();
+        for (k, on, not_known) in asked {
+            found.insert(k, on);
+            new.extend(not_known);
         }
         tell_context(along, keep, &mut found, &new);
         for (k, key) in new {

@@ -2,7 +2,7 @@
 
 use super::chains::Marks;
 use super::paths::{self, Grouped};
-use super::replay::{Group, Parts, Replay, Step};
+use super::replay::{Group, Parts, Replay, Step, Steps};
 use super::types::{Candidate, PlanInput};
 use crate::fix::{Change, Payload};
 use crate::tree::{Entry, Tree, TreePath};
@@ -25,12 +25,12 @@ impl<'a> Replay<'a> {
         for (i, ((fix, mine), parts)) in fixes.iter().zip(&of_fix).zip(&parts).enumerate() {
             match fix.payload {
                 Payload::Patch(files) if mine.len() == 1 => {
-                    groups[mine[0]].steps.insert(i, Step::Patch(Parts::new(files, None)));
+                    groups[mine[0]].steps.push(i, Step::Patch(Parts::new(files, None)));
                 }
                 Payload::Patch(files) => {
                     for g in mine {
                         let which = (0..parts.len()).filter(|k| parts[*k] == Some(*g)).collect();
-                        groups[*g].steps.insert(i, Step::Patch(Parts::new(files, Some(which))));
+                        groups[*g].steps.push(i, Step::Patch(Parts::new(files, Some(which))));
                     }
                 }
                 Payload::Overlay(changes) => {
@@ -39,7 +39,7 @@ impl<'a> Replay<'a> {
                         split.entry(g.unwrap_or_default()).or_default().push(change);
                     }
                     for (g, changes) in split {
-                        groups[g].steps.insert(i, Step::Overlay(changes));
+                        groups[g].steps.push(i, Step::Overlay(changes));
                     }
                 }
             }
@@ -77,5 +77,5 @@ fn group<'a>(paths: Vec<&'a TreePath>, start: &'a Tree) -> Group<'a> {
         })
         .collect();
     let (brought, replayed) = (OnceLock::new(), OnceLock::new());
-    Group { paths, there, steps: BTreeMap::new(), folders, nested, brought, replayed }
+    Group { paths, there, steps: Steps::default(), folders, nested, brought, replayed }
 }

@@ -5,7 +5,7 @@
 
 use super::bits::Bits;
 use super::replay::Replay;
-use super::types::{Hint, HintKind, Place};
+use super::types::{Candidate, Hint, HintKind, Place};
 use super::vocabulary::in_tree;
 use super::work::Work;
 use crate::fix::Payload;
@@ -26,7 +26,7 @@ const MORE: usize = 4;
 /// The words that a fix adds and does not take out or keep, ascending, each with the part of its patch and the line in
 /// which it stands first; and the parts that make a file, with their lines.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Words {
+pub(super) struct Words {
     added: Vec<(String, usize, u32)>,
     made: Vec<(usize, u32)>,
 }
@@ -40,13 +40,22 @@ struct Use {
     file: bool,
 }
 
-/// All hints between fixes of an order, by place; `all` has the proved needs.
+/// By place in an order: the words of the fix.
+pub(super) fn words_of<'a>(fixes: &[Candidate<'a>], replay: &Replay<'a>, order: &[usize]) -> Vec<Words> {
+    let words = |i: &usize| match fixes[*i].payload {
+        Payload::Patch(files) => replay.of_fix_alone("words", *i, || Words::of(files)),
+        Payload::Overlay(_) => Words::default(),
+    };
+    order.par_iter().map(words).collect()
+}
+
+/// All hints between fixes of an order, by place; `of_fix` has their words, and `all` the proved needs.
 ///
 /// # Errors
 /// `io`, `source-changed` where a file of the start tree cannot be read.
 pub(super) fn hints<'a>(
     work: &Work<'a, '_>,
-    replay: &Replay<'a>,
+    of_fix: &[Words],
     order: &[usize],
     all: &[Bits],
 ) -> Result<Vec<Hint>, Error> {
@@ -54,11 +63,6 @@ pub(super) fn hints<'a>(
     let mut files: HashMap<&[u8], (usize, usize, u32)> = HashMap::new();
     let names: OnceCell<HashSet<&[u8]>> = OnceCell::new();
     let there = || names.get_or_init(|| work.input.start.entries.keys().map(|p| p.name().as_bytes()).collect());
-    let words = |i: &usize| match work.fixes[*i].payload {
-        Payload::Patch(files) => replay.of_fix_alone("words", *i, || Words::of(files)),
-        Payload::Overlay(_) => Words::default(),
-    };
-    let of_fix: Vec<Words> = order.par_iter().map(words).collect();
     // The new path of a part of the fix at a place.
     let path = |k: usize, part: usize| match work.fixes[order[k]].payload {
         Payload::Patch(files) => files.names().nth(part).and_then(|(_, new)| new),

@@ -31,7 +31,7 @@ impl<'a> Replay<'a> {
                 out.push(Join { at, cell, resolution: Some(resolution) });
             }
         }
-        let Some(Step::Overlay(changes)) = group.steps.get(&fix) else { return Ok(out) };
+        let Some(Step::Overlay(changes)) = group.steps.get(fix) else { return Ok(out) };
         for change in changes {
             let Change::Put { path, mode, digest, built_on: Some(built_on), .. } = change else { continue };
             let Ok(at) = group.paths.binary_search(&path) else { continue };
@@ -54,7 +54,7 @@ impl<'a> Replay<'a> {
 
     /// Whether anything of a group can be joined: most have patches alone.
     fn may_join(&self, group: &Group<'a>) -> bool {
-        group.steps.values().any(|s| matches!(s, Step::Overlay(_))) || decided_here(self.resolutions, group)
+        group.steps.iter().any(|(_, s)| matches!(s, Step::Overlay(_))) || decided_here(self.resolutions, group)
     }
 
     /// A whole text that is built on the start's, merged with what others made of that since; none where it is built on
@@ -95,7 +95,7 @@ impl<'a> Replay<'a> {
         if now.digest != *theirs {
             return None;
         }
-        let made = match group.steps.get(&fix)? {
+        let made = match group.steps.get(fix)? {
             Step::Overlay(changes) => changes.iter().find_map(|c| match c {
                 Change::Put { path, digest, built_on, .. }
                     if *path == r.path && built_on.is_none_or(|d| d == r.base) =>
@@ -140,8 +140,7 @@ impl<'a> Replay<'a> {
         for (g, group) in groups {
             let mut state: StateId = 0;
             let mut before: Vec<(usize, Cells)> = Vec::new();
-            let mut here: Vec<(usize, usize)> =
-                group.steps.keys().filter_map(|f| place.get(f).map(|k| (*k, *f))).collect();
+            let mut here: Vec<(usize, usize)> = group.fixes().filter_map(|f| place.get(&f).map(|k| (*k, f))).collect();
             here.sort_unstable();
             for (k, fix) in here {
                 let cells = self.cells(g, state);
@@ -177,7 +176,7 @@ pub(super) fn decided_here(resolutions: &[Resolution], group: &Group<'_>) -> boo
 
 /// The parts of a patch that change a path and neither make, move nor remove it.
 fn parts(group: &Group<'_>, fix: usize, path: &TreePath) -> Option<Vec<FilePatch>> {
-    let files: &[FilePatch] = match group.steps.get(&fix)? {
+    let files: &[FilePatch] = match group.steps.get(fix)? {
         Step::Patch(parts) => parts.files(),
         Step::Overlay(_) => return None,
     };

@@ -2,7 +2,7 @@
 
 use super::along::Along;
 use super::bits::Bits;
-use super::hints::{hints, left_behind};
+use super::hints::{hints, left_behind, words_of};
 use super::least::{Least, LeastChange, Wanted, lines};
 use super::needs::needs;
 use super::replay::Replay;
@@ -56,7 +56,7 @@ fn least_yielding(input: &PlanInput<'_>, proving: Proving, yields: &Yields) -> R
         // Without a set that applies, the plain selection says why.
         return plan_yielding(input, true, proving, yields);
     };
-    let left = hints(&work, &replay, order, &graph.all)
+    let left = hints(&work, &words_of(&work.fixes, &replay, order), order, &graph.all)
         .map_err(|error| Refusal::of(vec![super::types::Proof::Unreadable { error }]))?;
     let kept = |id: &FixId| number(id).and_then(|i| along.place(i)).is_some_and(|k| least.keep.has(k));
     let behind = left_behind(&left, |h| (kept(&h.fix), kept(&h.on)));

@@ -67,7 +67,7 @@ impl Needs {
             // Nobody before it shares a path with it: it needs what it must.
             return Some(direct(&self.closed(must, n), &self.all, n));
         }
-        let key = chains.seen("needs", along, j, must)?;
+        let key = chains.seen_among("needs", along, j, &among, must)?;
         // One after the other, as the key has them: how both interleave is no part of it.
         let mut among = among;
         among.extend(must);

@@ -78,18 +78,18 @@ pub(super) fn from_series(
     replay: &Replay<'_>,
 ) -> Result<Ordered, Vec<Proof>> {
     let number = |id: &FixId| fixes.binary_search_by(|c| c.id.cmp(id)).ok();
-    let mut place: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut place: Vec<Option<usize>> = vec![None; fixes.len()];
     let mut proofs = Vec::new();
     for (k, id) in series.iter().enumerate() {
         match number(id) {
             None => proofs.push(Proof::Missing { fix: None, needs: id.clone() }),
-            Some(i) if place.insert(i, k).is_some() => proofs.push(Proof::TwiceNamed { fix: id.clone() }),
+            Some(i) if place[i].replace(k).is_some() => proofs.push(Proof::TwiceNamed { fix: id.clone() }),
             Some(_) => {}
         }
     }
     for (then, firsts) in before.iter().enumerate().filter(|(i, _)| alive.contains(i)) {
         for first in firsts.iter().filter(|f| alive.contains(f)) {
-            let wrong = match (place.get(first), place.get(&then)) {
+            let wrong = match (place[*first], place[then]) {
                 (Some(a), Some(b)) => a > b,
                 (None, Some(_)) => true,
                 _ => false,
@@ -102,8 +102,7 @@ pub(super) fn from_series(
     if !proofs.is_empty() {
         return Err(proofs);
     }
-    let mut listed: Vec<(usize, usize)> =
-        place.iter().filter(|(i, _)| alive.contains(i)).map(|(i, k)| (*k, *i)).collect();
+    let mut listed: Vec<(usize, usize)> = alive.iter().filter_map(|i| Some((place[*i]?, *i))).collect();
     listed.sort_unstable();
     let mut bag = Bag::new(replay);
     let mut out = Ordered::default();
@@ -125,7 +124,7 @@ pub(super) fn from_series(
         }
     }
     if out.refused.is_empty() {
-        let rest = alive.iter().copied().filter(|i| !place.contains_key(i)).collect();
+        let rest = alive.iter().copied().filter(|i| place[*i].is_none()).collect();
         bag.fill(rest, before, &mut out);
     }
     out.order = bag.placed;

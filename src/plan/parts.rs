@@ -38,7 +38,7 @@ impl Replay<'_> {
         let group = &self.groups[g];
         let cells = self.cells(g, state);
         let cell = |p: &TreePath| group.paths.binary_search(&p).ok().and_then(|i| cells[i].as_ref());
-        let files: &[FilePatch] = match group.steps.get(&fix) {
+        let files: &[FilePatch] = match group.steps.get(fix) {
             None => return true,
             Some(Step::Patch(parts)) => parts.files(),
             Some(Step::Overlay(changes)) => {
@@ -64,7 +64,7 @@ impl Replay<'_> {
     /// Where hunks land: applies one fix to a state again and says so. Overlays have no hunks.
     pub fn placed(&self, g: usize, state: StateId, fix: usize) -> Option<(&[FilePatch], Applied)> {
         let cells = self.cells(g, state);
-        if matches!(self.groups[g].steps.get(&fix)?, Step::Overlay(_)) {
+        if matches!(self.groups[g].steps.get(fix)?, Step::Overlay(_)) {
             return None;
         }
         let files = self.patches(g, fix);
@@ -74,7 +74,7 @@ impl Replay<'_> {
 
     /// The parts of a fix's patch in this group; an overlay has none.
     pub fn patches(&self, g: usize, fix: usize) -> &[FilePatch] {
-        match self.groups[g].steps.get(&fix) {
+        match self.groups[g].steps.get(fix) {
             Some(Step::Patch(parts)) => parts.files(),
             Some(Step::Overlay(_)) | None => &[],
         }
@@ -82,7 +82,7 @@ impl Replay<'_> {
 
     /// Where a fix renames a path of the group to.
     pub fn moved(&self, g: usize, fix: usize, from: &TreePath) -> Option<&TreePath> {
-        let files: &[FilePatch] = match self.groups[g].steps.get(&fix)? {
+        let files: &[FilePatch] = match self.groups[g].steps.get(fix)? {
             Step::Patch(parts) => parts.files(),
             Step::Overlay(changes) => {
                 return changes.iter().find_map(|c| match c {
@@ -96,7 +96,7 @@ impl Replay<'_> {
 
     /// Whether a fix replaces this path of the group as a whole.
     pub fn puts(&self, g: usize, path: usize, fix: usize) -> bool {
-        match self.groups[g].steps.get(&fix) {
+        match self.groups[g].steps.get(fix) {
             Some(Step::Overlay(changes)) => changes.iter().any(|c| match c {
                 Change::Put { path: p, .. } | Change::Link { path: p, .. } => p == self.groups[g].paths[path],
                 _ => false,

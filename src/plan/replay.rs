@@ -11,7 +11,8 @@ use crate::fix::{Change, Files, FixId, Resolution};
 use crate::patch::{FilePatch, FileState, Mode, Reject};
 use crate::report::Error;
 use crate::tree::{Bytes, Digest, Entry, Store, Tree, TreePath};
-use std::collections::{BTreeMap, HashMap};
+use rayon::prelude::*;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The cells of a group, as its paths are sorted.
@@ -44,6 +45,38 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// What fixes do in a group, ascending by fix.
+#[derive(Default)]
+pub(super) struct Steps<'a>(Vec<(usize, Step<'a>)>);
+
+impl<'a> Steps<'a> {
+    /// Adds one more fix, behind all that are there.
+    pub(super) fn push(&mut self, fix: usize, step: Step<'a>) {
+        debug_assert!(self.0.last().is_none_or(|(last, _)| *last < fix), "steps are added in the order of the fixes");
+        self.0.push((fix, step));
+    }
+
+    pub(super) fn get(&self, fix: usize) -> Option<&Step<'a>> {
+        self.0.binary_search_by_key(&fix, |(f, _)| *f).ok().map(|at| &self.0[at].1)
+    }
+
+    pub(super) fn has(&self, fix: usize) -> bool {
+        self.get(fix).is_some()
+    }
+
+    pub(super) fn fixes(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        self.0.iter().map(|(fix, _)| *fix)
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (usize, &Step<'a>)> {
+        self.0.iter().map(|(fix, step)| (*fix, step))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Replayed {
     states: Vec<Cells>,
@@ -56,7 +89,7 @@ pub struct Group<'a> {
     pub paths: Vec<&'a TreePath>,
     /// What the start tree has at each.
     pub(super) there: Vec<Option<&'a Entry>>,
-    pub(super) steps: BTreeMap<usize, Step<'a>>,
+    pub(super) steps: Steps<'a>,
     /// Paths that are folders of the start tree with something in it that no fix touches.
     pub(super) folders: Vec<bool>,
     /// Pairs of a path and one below it.
@@ -78,7 +111,7 @@ impl Group<'_> {
 
     /// The fixes that touch this group, in the order in which they were given.
     pub fn fixes(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
-        self.steps.keys().copied()
+        self.steps.fixes()
     }
 
     /// Whether something lies below this path.
@@ -113,6 +146,11 @@ impl Replay<'_> {
             Some(marks) => marks.answer(marks.alone(what, fix), make),
             None => make(),
         }
+    }
+
+    /// Gives back the memory of thousands of groups, on all cores.
+    pub(super) fn end(self) {
+        self.groups.into_par_iter().for_each(drop);
     }
 
     /// A content that could not be read on the way, if any.
@@ -151,7 +189,7 @@ impl Replay<'_> {
     ) -> Result<StateId, (usize, Arc<Reject>)> {
         let mut state = from;
         for fix in fixes {
-            if self.groups[g].steps.contains_key(&fix) {
+            if self.groups[g].steps.has(fix) {
                 state = self.step(g, state, fix).map_err(|r| (fix, r))?;
             }
         }

@@ -2,7 +2,7 @@
 
 use super::along::Along;
 use super::blame::blockers;
-use super::hints::{hints, left_behind};
+use super::hints::{hints, left_behind, words_of};
 use super::needs::needs;
 use super::order::{Before, Ordered, cycles, from_nothing, from_series};
 use super::parts::idle_overlays;
@@ -40,7 +40,9 @@ pub(super) fn plan_yielding(
     let plan = work.finish(&replay, &ordered).or_else(|refusal| {
         stand_in(input, yields, refusal, |input, yields| plan_yielding(input, heed, proving, yields))
     });
-    match replay.broken() {
+    let broken = replay.broken();
+    replay.end();
+    match broken {
         Some(error) => Err(Refusal::of(vec![Proof::Unreadable { error }])),
         None => plan,
     }
@@ -96,12 +98,13 @@ impl<'a> Work<'a, '_> {
                 proofs.sort_by_key(|p| format!("{p:?}"));
                 return self.refuse(replay, proofs);
             }
-            let ordered = match self.input.series {
-                Some(series) => match from_series(&self.fixes, &self.alive, series, &before, replay) {
-                    Ok(ordered) => ordered,
-                    Err(proofs) => return self.refuse(replay, proofs),
-                },
-                None => from_nothing(&self.alive, &before, replay),
+            let ordered = self.beside_marks(replay, || match self.input.series {
+                Some(series) => from_series(&self.fixes, &self.alive, series, &before, replay),
+                None => Ok(from_nothing(&self.alive, &before, replay)),
+            });
+            let ordered = match ordered {
+                Ok(ordered) => ordered,
+                Err(proofs) => return self.refuse(replay, proofs),
             };
             if ordered.refused.is_empty() {
                 let ordered = idle_overlays(&self.fixes, replay, self.deciding(replay, ordered, &before));
@@ -150,7 +153,9 @@ impl<'a> Work<'a, '_> {
         let places = |list: Vec<usize>| list.into_iter().filter_map(|i| place.get(&i).copied()).collect::<Vec<_>>();
         let declared: Vec<Vec<usize>> = order.iter().map(|i| places(self.requires(*i))).collect();
         let along = Along::new(replay, order);
-        let graph = needs(&along, &declared);
+        // A plan that is only made on the way may never get so far as to ask for the words.
+        let early = || (self.proving == Proving::Cores).then(|| words_of(&self.fixes, replay, order));
+        let (graph, of_fix) = rayon::join(|| needs(&along, &declared), early);
         let order_pairs = self.settled(&along, &place, &graph);
         let numbers = |list: &[FixId]| -> Vec<usize> { list.iter().filter_map(|id| self.number(id)).collect() };
         // What others bring stands for itself: whether they are kept is seen later.
@@ -196,7 +201,8 @@ impl<'a> Work<'a, '_> {
         if !proofs.is_empty() {
             return self.refuse(replay, proofs);
         }
-        let hints = match hints(&self, replay, order, &graph.all) {
+        let words = of_fix.unwrap_or_else(|| words_of(&self.fixes, replay, order));
+        let hints = match hints(&self, &words, order, &graph.all) {
             Ok(hints) => hints,
             Err(error) => return self.refuse(replay, vec![Proof::Unreadable { error }]),
         };

@@ -37,6 +37,11 @@ pub(super) struct Work<'a, 'i> {
     marks: OnceLock<Vec<Marks>>,
 }
 
+fn find_marks<'a>(fixes: &[Candidate<'a>], replay: &Replay<'a>) -> Vec<Marks> {
+    let of = |(i, fix): (usize, &Candidate<'a>)| replay.of_fix_alone("marks", i, || Marks::new(fix.payload));
+    fixes.par_iter().enumerate().map(of).collect()
+}
+
 impl<'a, 'i> Work<'a, 'i> {
     pub(super) fn new(
         input: &'i PlanInput<'a>,
@@ -98,8 +103,18 @@ impl<'a, 'i> Work<'a, 'i> {
 
     /// By fix: what tells it from others.
     pub(super) fn marks(&self, replay: &Replay<'a>) -> &[Marks] {
-        let of = |(i, fix): (usize, &Candidate<'a>)| replay.of_fix_alone("marks", i, || Marks::new(fix.payload));
-        self.marks.get_or_init(|| self.fixes.par_iter().enumerate().map(of).collect())
+        self.marks.get_or_init(|| find_marks(&self.fixes, replay))
+    }
+
+    /// An order as something finds it, while the other cores look at the marks; a plan that is only made on the way may
+    /// never ask for them.
+    pub(super) fn beside_marks<T: Send>(&self, replay: &Replay<'a>, order: impl FnOnce() -> T + Send) -> T {
+        if self.proving == Proving::Plain || self.marks.get().is_some() {
+            return order();
+        }
+        let (found, marks) = rayon::join(order, || find_marks(&self.fixes, replay));
+        self.marks.get_or_init(|| marks);
+        found
     }
 
     /// Everything that is left out by name.

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 pub(super) struct Found {
     pub(super) path: TreePath,
-    pub(super) full: PathBuf,
     pub(super) kind: Kind,
 }
 
@@ -60,7 +59,7 @@ fn folder(dir: &Path, prefix: &str) -> Result<Vec<Item>> {
     if items.is_empty() && !prefix.is_empty() {
         let path = TreePath::parse(prefix.trim_end_matches('/'))
             .map_err(|e| Error::new(ErrorCode::BadPath, dir.display(), e))?;
-        return Ok(vec![Item::Found(Found { path, full: dir.to_path_buf(), kind: Kind::Done(Entry::Folder) })]);
+        return Ok(vec![Item::Found(Found { path, kind: Kind::Done(Entry::Folder) })]);
     }
     items.retain(|(name, _)| !(prefix.is_empty() && name == STATE_DIR));
     items.sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -70,28 +69,28 @@ fn folder(dir: &Path, prefix: &str) -> Result<Vec<Item>> {
 }
 
 fn item(dir: &Path, prefix: &str, name: &OsStr, at: &DirEntry) -> Result<Item> {
-    let full = dir.join(name);
-    let Some(name) = name.to_str() else { return Err(not_utf8(&full)) };
-    let text = format!("{prefix}{name}");
+    let full = || dir.join(name);
+    let Some(said) = name.to_str() else { return Err(not_utf8(&full())) };
+    let text = [prefix, said].concat();
     let path = TreePath::parse(&text)
-        .map_err(|e| Error::new(ErrorCode::BadPath, full.display(), e).next("rename or leave out the file"))?;
-    let io = |e: std::io::Error| Error::io(full.display(), &e);
+        .map_err(|e| Error::new(ErrorCode::BadPath, full().display(), e).next("rename or leave out the file"))?;
+    let io = |e: std::io::Error| Error::io(full().display(), &e);
     let kind = at.file_type().map_err(io)?;
     if kind.is_dir() {
-        return Ok(Item::Folder(full, format!("{text}/")));
+        return Ok(Item::Folder(full(), text + "/"));
     }
     let kind = if kind.is_symlink() {
-        let target = fs::read_link(&full).map_err(io)?;
-        let target = target.to_str().ok_or_else(|| not_utf8(&full))?.to_owned();
+        let target = fs::read_link(full()).map_err(io)?;
+        let target = target.to_str().ok_or_else(|| not_utf8(&full()))?.to_owned();
         Kind::Done(Entry::Symlink { target })
     } else if kind.is_file() {
         let meta = at.metadata().map_err(io)?;
         Kind::File { exec: meta.permissions().mode() & 0o100 != 0, stamp: Stamp::of(&meta) }
     } else {
-        return Err(Error::new(ErrorCode::BadSource, full.display(), "neither a file, a folder nor a symbolic link")
+        return Err(Error::new(ErrorCode::BadSource, full().display(), "neither a file, a folder nor a symbolic link")
             .next("remove the device, pipe or socket from the source"));
     };
-    Ok(Item::Found(Found { path, full, kind }))
+    Ok(Item::Found(Found { path, kind }))
 }
 
 fn not_utf8(path: &Path) -> Error {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The folder of an installation that holds cumulate's own state; no tree may name it.
 pub const STATE_DIR: &str = ".cumulate";
@@ -13,9 +14,9 @@ const MAX_PATH: usize = 3072;
 const MAX_NAME: usize = 247;
 
 /// A relative path, UTF-8, `/` between names, without `.`, `..`, empty names, NUL or
-/// backslash, whose first name is not [`STATE_DIR`]. Ordered by bytes.
+/// backslash, whose first name is not [`STATE_DIR`]. Ordered by bytes. Its copies share the text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TreePath(Box<str>);
+pub struct TreePath(Arc<str>);
 
 /// Why a text is not a [`TreePath`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,12 +53,13 @@ impl TreePath {
         if text.bytes().any(|b| b < 0x20 || b == 0x7f || b == b'\\') {
             return Err(PathError::BadCharacter);
         }
-        for (i, name) in text.split('/').enumerate() {
+        let names = text.as_bytes().split(|b| *b == b'/');
+        for (i, name) in names.enumerate() {
             match name {
-                "" | "." => return Err(PathError::NotNormal),
-                ".." => return Err(PathError::Escapes),
+                b"" | b"." => return Err(PathError::NotNormal),
+                b".." => return Err(PathError::Escapes),
                 _ if name.len() > MAX_NAME => return Err(PathError::TooLong),
-                _ if i == 0 && name.eq_ignore_ascii_case(STATE_DIR) => return Err(PathError::StateDir),
+                _ if i == 0 && name.eq_ignore_ascii_case(STATE_DIR.as_bytes()) => return Err(PathError::StateDir),
                 _ => {}
             }
         }

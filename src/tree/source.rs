@@ -1,12 +1,13 @@
 //! Reads a folder or an archive into a tree and its contents.
 
 use super::listing::{Kind, list};
-use super::{Digest, Entry, Hasher, Stamp, Store, Tree, archive, seen};
+use super::{Digest, Entry, Hasher, Stamp, Store, Tree, TreePath, archive, seen};
 use crate::report::{Error, ErrorCode, Result};
 use rayon::prelude::*;
 use std::fs;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A tree with the contents of its files.
@@ -82,26 +83,29 @@ fn read_folder(root: &Path, before: &[u8]) -> Result<(Source, Option<Vec<u8>>)> 
             Kind::Done(entry) => (entry, None),
             Kind::File { exec, stamp } => {
                 let unread = known.and_then(|k| k.digest(&stamp));
-                let digest = unread.map_or_else(|| hash_file(&f.full, &stamp), Ok)?;
+                let digest = unread.map_or_else(|| hash_file(&f.path.under(root), &stamp), Ok)?;
                 let lasting = (unread.is_some() || stamp.settled(now)).then_some(stamp);
                 (Entry::File { digest, size: stamp.size, exec }, lasting)
             }
         };
-        Ok((f.path, f.full, entry, stamp))
+        Ok((f.path, entry, stamp))
     });
-    let read: Vec<(_, PathBuf, Entry, Option<Stamp>)> = read.collect::<Result<_>>()?;
+    let read: Vec<Result<(TreePath, Entry, Option<Stamp>)>> = read.collect();
     let mut store = Store::with_room_for(read.len());
     let mut list = Vec::with_capacity(before.len());
-    let entries = read.into_iter().map(|(path, full, entry, stamp)| {
+    let root: Arc<Path> = root.into();
+    // One after the other, so that of several faults the same one is told each time.
+    let entries = read.into_iter().map(|read| {
+        let (path, entry, stamp) = read?;
         if let Entry::File { digest, size, .. } = entry {
-            store.put_file(digest, full, size);
+            store.put_file(digest, &root, &path, size);
             if let Some(stamp) = stamp {
                 seen::note(&mut list, path.as_str(), stamp, &digest);
             }
         }
-        (path, entry)
+        Ok((path, entry))
     });
-    let tree = Tree { entries: entries.collect() };
+    let tree = Tree { entries: entries.collect::<Result<_>>()? };
     Ok((Source { tree, store }, (list != before).then_some(list)))
 }
 

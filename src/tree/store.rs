@@ -1,9 +1,9 @@
 //! Contents by digest: in memory, or still in the file they were found in.
 
-use super::Digest;
+use super::{Digest, TreePath};
 use crate::report::{Error, ErrorCode, Result};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Shared bytes of one content.
@@ -12,7 +12,8 @@ pub type Bytes = Arc<[u8]>;
 #[derive(Debug, Clone)]
 enum Content {
     Memory(Bytes),
-    File(PathBuf, u64),
+    /// A file of so many bytes at a path below a folder.
+    File(Arc<Path>, TreePath, u64),
 }
 
 type Contents = HashMap<Digest, Content>;
@@ -47,9 +48,10 @@ impl Store {
         digest
     }
 
-    /// Remembers that `path` holds the content of this digest and size.
-    pub fn put_file(&mut self, digest: Digest, path: PathBuf, size: u64) {
-        self.contents.entry(digest).or_insert(Content::File(path, size));
+    /// Remembers that `path` below `root` holds the content of this digest and size.
+    pub fn put_file(&mut self, digest: Digest, root: &Arc<Path>, path: &TreePath, size: u64) {
+        let file = || Content::File(Arc::clone(root), path.clone(), size);
+        self.contents.entry(digest).or_insert_with(file);
     }
 
     /// Makes what is there cheap to clone.
@@ -75,8 +77,9 @@ impl Store {
         match self.find(digest) {
             None => Err(Error::new(ErrorCode::Internal, digest, "a content is missing from the store")),
             Some(Content::Memory(bytes)) => Ok(bytes.clone()),
-            Some(Content::File(path, size)) => {
-                let bytes = super::regular::read_regular(path)?;
+            Some(Content::File(root, path, size)) => {
+                let path = path.under(root);
+                let bytes = super::regular::read_regular(&path)?;
                 if bytes.len() as u64 != *size || Digest::of(&bytes) != *digest {
                     return Err(Error::new(
                         ErrorCode::SourceChanged,

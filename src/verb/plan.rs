@@ -7,6 +7,7 @@ use crate::fix::{Fix, FixId, Meta, Payload};
 use crate::plan::{DropCause, Proof};
 use crate::release::{Release, variant_for};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// What `plan` shows; levels of findings are the configuration's.
@@ -26,8 +27,9 @@ pub fn plan_view(release: &Release, tracks: &[PlannedTrack<'_>], with_matrix: bo
         if i == 0 {
             findings.extend(release.findings.iter().cloned());
         }
-        let mut view = TrackView::new(&t.track.name, t.outcome.as_ref(), &metas, &findings);
-        view.files = files(release, t)?;
+        let new = || TrackView::new(&t.track.name, t.outcome.as_ref(), &metas, &findings);
+        let (mut view, files) = rayon::join(new, || files(release, t));
+        view.files = files?;
         view.selected = t.selected.iter().map(|(id, by)| (id.0.clone(), by.clone())).collect();
         for f in &mut view.findings {
             f.level = release.config.level(f.code);
@@ -48,14 +50,13 @@ pub fn plan_view(release: &Release, tracks: &[PlannedTrack<'_>], with_matrix: bo
 
 /// The file that each fix of the track was read from.
 fn files(release: &Release, t: &PlannedTrack<'_>) -> Result<BTreeMap<String, String>> {
-    let mut out = BTreeMap::new();
-    for fix in &release.fixes.fixes {
-        if let Some(variant) = variant_for(fix, &t.track.branch, &t.track.platform)? {
-            let file = variant.file.strip_prefix(&release.dir).unwrap_or(&variant.file);
-            out.insert(fix.id.0.clone(), file.to_string_lossy().into_owned());
-        }
-    }
-    Ok(out)
+    let file = |fix: &Fix| -> Result<Option<(String, String)>> {
+        let Some(variant) = variant_for(fix, &t.track.branch, &t.track.platform)? else { return Ok(None) };
+        let file = variant.file.strip_prefix(&release.dir).unwrap_or(&variant.file);
+        Ok(Some((fix.id.0.clone(), file.to_string_lossy().into_owned())))
+    };
+    let files: Vec<Result<Option<(String, String)>>> = release.fixes.fixes.par_iter().map(file).collect();
+    files.into_iter().filter_map(Result::transpose).collect()
 }
 
 fn matrix(release: &Release, tracks: &[PlannedTrack<'_>]) -> Result<Vec<MatrixRow>> {

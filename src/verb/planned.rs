@@ -8,7 +8,7 @@ use crate::release::{Classes, Hold, NotFor, Past, Release, Track, load_sources, 
 use crate::report::{Code, Finding, Result};
 use crate::route::Memo;
 use crate::tree::{Store, TreePath};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 
 /// One track, planned or refused.
@@ -123,7 +123,7 @@ fn plan_track<'a>(
         store.absorb(target.store.clone());
     }
     let start = &track.bases[track.from].source.tree;
-    let known: BTreeSet<&FixId> = candidates.iter().map(|c| c.id).collect();
+    let known: HashSet<&FixId> = candidates.iter().map(|c| c.id).collect();
     let series: Option<Vec<FixId>> =
         release.fixes.series.as_ref().map(|s| s.iter().filter(|id| known.contains(id)).cloned().collect());
     let mut only = picked(&selection.only, &candidates, false);
@@ -199,7 +199,7 @@ fn unrated(candidates: &[Candidate<'_>], plan: Option<&Plan>, selection: &Select
 
 /// Fixes of the plan of which nothing is ever installed.
 fn never_written(release: &Release, candidates: &[Candidate<'_>], plan: Option<&Plan>) -> Vec<Finding> {
-    let planned: BTreeSet<&FixId> = plan.iter().flat_map(|p| &p.order).collect();
+    let planned: HashSet<&FixId> = plan.iter().flat_map(|p| &p.order).collect();
     let chosen = candidates.iter().filter(|c| planned.contains(c.id));
     let why = chosen.filter_map(|c| Some((c.id, nothing_written(&release.classes, c.payload)?)));
     why.map(|(id, why)| Finding::new(Code::NeverWritten, id, why).next("correct [[paths]], or take the fix out"))
