@@ -4,9 +4,8 @@
 //! Sets are laid out by ../shared/corpus; CUMULATE_CORPUS names the folder. Needs bsdiff, zstd and GNU time
 //! (Debian's packages `bsdiff`, `zstd`, `time`); an absent peer is shown as absent.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 #[path = "support/cost.rs"]
@@ -14,7 +13,7 @@ mod measure;
 use measure::{Cost, cost};
 #[path = "support/set.rs"]
 mod set;
-use set::Set;
+use set::{Set, files};
 
 fn main() {
     let sets: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
@@ -119,21 +118,4 @@ fn peers(old: &Path, new: &Path, dir: &Path) -> Peers {
         }
     }
     sum
-}
-
-fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut out = BTreeMap::new();
-    let mut todo = vec![root.to_path_buf()];
-    while let Some(dir) = todo.pop() {
-        for item in fs::read_dir(dir).unwrap() {
-            let path = item.unwrap().path();
-            let meta = fs::symlink_metadata(&path).unwrap();
-            if meta.is_dir() {
-                todo.push(path);
-            } else if meta.is_file() {
-                out.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    out
 }

@@ -4,7 +4,6 @@
 //! CUMULATE_AT names a folder on the file system to measure; bundles and patches stay there for the next run.
 //! CUMULATE_RUNS: how often; CUMULATE_PROFILE: of the bundle.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +14,7 @@ mod measure;
 use measure::{Cost, cost};
 #[path = "support/set.rs"]
 mod set;
-use set::Set;
+use set::{Set, files};
 
 /// The patches of the peer, each with how it was made: matching in memory, and in blocks of a stream (`-s`).
 const PATCHES: [(&str, &[&str]); 2] =
@@ -146,22 +145,4 @@ fn fresh(old: &Path, to: &Path) {
     remove(to);
     run(Command::new("cp").arg("-a").args([old, to]));
     run(Command::new("sync").arg("-f").arg(to));
-}
-
-/// The files of a folder, without what cumulate keeps beside them.
-fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut out = BTreeMap::new();
-    let mut todo = vec![root.to_path_buf()];
-    while let Some(dir) = todo.pop() {
-        for item in fs::read_dir(dir).unwrap() {
-            let path = item.unwrap().path();
-            let meta = fs::symlink_metadata(&path).unwrap();
-            if meta.is_dir() && !path.ends_with(".cumulate") {
-                todo.push(path);
-            } else if meta.is_file() {
-                out.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    out
 }

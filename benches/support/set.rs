@@ -1,5 +1,6 @@
 //! A set of real components (../shared/corpus) as a release: its bases, its fixes and what is made of them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,4 +48,22 @@ impl Set {
         }
         fs::write(dir.join("cumulate.toml"), config).unwrap();
     }
+}
+
+/// The files of a folder, without what cumulate keeps beside them.
+pub fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut out = BTreeMap::new();
+    let mut todo = vec![root.to_path_buf()];
+    while let Some(dir) = todo.pop() {
+        for item in fs::read_dir(dir).unwrap() {
+            let path = item.unwrap().path();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            if meta.is_dir() && !path.ends_with(".cumulate") {
+                todo.push(path);
+            } else if meta.is_file() {
+                out.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    out
 }

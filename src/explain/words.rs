@@ -272,8 +272,12 @@ pub fn proof(p: &Proof, absent: &BTreeMap<FixId, Absent>) -> (String, String, St
         Proof::OneFolderDown { fixes, folder, path } => (
             path.to_string(),
             format!(
-                "the base has it as '{folder}/{path}', with all that there is below '{folder}', which the fixes do not name; so {} and do not apply: {}",
-                if fixes.len() == 1 { "one finds no file" } else { "these find no file" },
+                "the base has it as '{folder}/{path}', with all that there is below '{folder}', which the fixes do not name; so {}: {}",
+                if fixes.len() == 1 {
+                    "one finds no file and does not apply"
+                } else {
+                    "these find no file and do not apply"
+                },
                 some(fixes)
             ),
             format!(

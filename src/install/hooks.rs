@@ -47,10 +47,10 @@ pub fn run(disk: &Disk, state: &State, generation: &Generation, when: When) -> R
         if ran.done.contains(&hook.id) {
             continue;
         }
-        let again = ran.failed.iter().position(|id| *id == hook.id).map(|at| ran.failed.remove(at));
-        if again.is_some() || !ran.begun.contains(&hook.id) {
-            ran.begun.retain(|id| *id != hook.id);
-            ran.begun.push(hook.id.clone());
+        let (failed, begun) = (ran.failed.contains(&hook.id), ran.begun.contains(&hook.id));
+        if failed || !begun {
+            ran.failed.retain(|id| *id != hook.id);
+            ran.begun.extend((!begun).then(|| hook.id.clone()));
             state.write_ran(disk, &ran)?;
         }
         if let Err(Failure { started, why }) = execute(state, &hook.id, &hook.run, hook.timeout) {

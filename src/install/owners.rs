@@ -1,7 +1,6 @@
 //! Files of other users where the installer is not root: only root may give a file away, so what is written anew, and what
 //! had to be copied to be kept, belongs to whoever runs the installer.
 
-use super::preflight::lost;
 use super::stage::{keeps_old, meta};
 use super::state::OwnerWas;
 use super::steps::{Op, What};
@@ -35,7 +34,7 @@ pub fn foreign(dir: &Path, ops: &[Op]) -> Result<Vec<OwnerWas>> {
 pub fn told(ops: &[Op], owners: &[OwnerWas]) -> Vec<Finding> {
     let replaced = |o: &&OwnerWas| ops.iter().any(|op| op.path == o.path && op.what == What::Put);
     let owners: Vec<&OwnerWas> = owners.iter().filter(replaced).collect();
-    let mut out: Vec<Finding> = owners.iter().filter_map(|o| lost(&o.path, special(o.mode))).collect();
+    let mut out: Vec<Finding> = owners.iter().filter_map(|o| without(o, "the new file cannot have")).collect();
     out.extend(summed(&owners, "the new version belongs to whoever applies it, as only root gives files away"));
     out
 }
@@ -53,19 +52,23 @@ pub fn told_back(dir: &Path, owners: &[OwnerWas]) -> Result<Vec<Finding>> {
             lost.push(was);
         }
     }
-    let modes = lost.iter().filter(|o| o.mode & SPECIAL != 0).map(|o| {
-        let what = format!("it is back without its {} of before (mode {:04o})", special(o.mode).join(" and "), o.mode);
-        let next = format!("as root: chown {}:{}, then chmod {:04o}", o.uid, o.gid, o.mode);
-        Finding::new(Code::AttributesLost, &o.path, what).next(next)
-    });
-    let mut out: Vec<Finding> = modes.collect();
+    let mut out: Vec<Finding> = lost.iter().filter_map(|o| without(o, "it is back without")).collect();
     out.extend(summed(&lost, "it is back, but belongs to whoever applied the release, as only root gives files away"));
     Ok(out)
 }
 
-fn special(mode: u32) -> Vec<String> {
-    let bits = [(0o4000, "set-user-ID bit"), (0o2000, "set-group-ID bit")];
-    bits.iter().filter(|(bit, _)| mode & bit != 0).map(|(_, name)| (*name).into()).collect()
+/// The finding about a file that had special bits.
+fn without(was: &OwnerWas, what: &str) -> Option<Finding> {
+    let bits = match was.mode & SPECIAL {
+        0 => return None,
+        0o4000 => "set-user-ID bit",
+        0o2000 => "set-group-ID bit",
+        _ => "set-user-ID and set-group-ID bits",
+    };
+    let what = format!("{what} the {bits} that it had (mode {:04o})", was.mode);
+    let next =
+        format!("run it as root; or afterwards, as root: chown {}:{}, then chmod {:04o}", was.uid, was.gid, was.mode);
+    Some(Finding::new(Code::AttributesLost, &was.path, what).next(next))
 }
 
 /// One finding for all of them: a whole tree may be another user's.
