@@ -8,6 +8,7 @@ use cumulate::report::{Code, ErrorCode};
 use installing::*;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn base() -> World {
     world(&["bin/tool * tool 1", "lib/a = a 1", "lib/gone = old", "doc/readme = readme", "etc/app.conf = conf 1"])
@@ -452,6 +453,29 @@ fn a_delta_that_lies_is_noticed_before_anything_changes() {
     made.damage();
     let e = apply(&Disk::real(), dir.path(), &made.release(), &Options::default()).unwrap_err();
     assert_eq!((e.code, e.exit()), (ErrorCode::BadDelta, 3));
+    assert_eq!(listing(dir.path()), before);
+    assert!(!dir.path().join(".cumulate").exists(), "even our own folder is gone again");
+}
+
+#[test]
+fn other_bytes_on_the_disk_than_were_written_are_noticed_before_anything_changes() {
+    let dir = scratch();
+    lay(dir.path(), &base());
+    let before = listing(dir.path());
+    let made = Made::new("2", &[("1.1", &base())], &target(), &[]);
+    // As if one byte changed on its way to the disk: the delta makes the promised bytes when it is asked again.
+    let (mut release, once) = (made.release(), AtomicBool::new(true));
+    let decode = std::mem::replace(&mut release.decode, Box::new(|_, _, _, _, _| Ok(())));
+    release.decode = Box::new(move |route, slice, old, size, out| {
+        let other = once.swap(false, Ordering::SeqCst);
+        decode(route, slice, old, size, &mut |bytes| {
+            let mut bytes = bytes.into_owned();
+            bytes[0] ^= u8::from(other);
+            out(bytes.into())
+        })
+    });
+    let e = apply(&Disk::real(), dir.path(), &release, &Options::default()).unwrap_err();
+    assert_eq!((e.code, e.exit()), (ErrorCode::Io, 6), "{e}");
     assert_eq!(listing(dir.path()), before);
     assert!(!dir.path().join(".cumulate").exists(), "even our own folder is gone again");
 }

@@ -160,11 +160,18 @@ impl AtomicWriter<'_> {
     }
 
     /// Makes the content durable and puts it in its place, over whatever file was there.
-    pub fn commit(mut self) -> Result<()> {
+    pub fn commit(self) -> Result<()> {
+        let (disk, folder) = (self.new.disk, self.folder.clone());
+        self.place()?;
+        disk.sync_folder(&folder)
+    }
+
+    /// The same, but its name is durable only after [`Disk::sync_folder`].
+    pub fn place(mut self) -> Result<()> {
         self.new.sync()?;
         self.new.disk.rename(&self.new.path, &self.to)?;
         self.done = true;
-        self.new.disk.sync_folder(&self.folder)
+        Ok(())
     }
 
     /// As [`AtomicWriter::commit`], but never over something that is there.

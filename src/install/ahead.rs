@@ -8,7 +8,6 @@ use super::steps::{Making, Op};
 use crate::bundle::Action;
 use crate::delta::{PassError, Side};
 use crate::report::{Error, ErrorCode, Result};
-use crate::tree::{Digest, Hasher};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,14 +15,13 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 /// Bytes that may be held beyond what the largest content alone needs: with the process itself below 64 MiB.
 const SPARE: u64 = 28 << 20;
 
-/// Most pieces of one content that are ready at a time.
+/// Most pieces of one content that are ready at a time: of the one that is written few, which stay in the processor's
+/// caches and in memory that is there already.
 const READY: usize = 64;
+const READY_FIRST: usize = 8;
 
 /// Most contents that are made at a time.
 const MAKERS: usize = 4;
-
-/// Bytes from which on writing and hashing are worth two threads.
-const LONG: usize = 1 << 20;
 
 /// One content that a delta makes.
 #[derive(Clone, Copy)]
@@ -36,11 +34,12 @@ pub struct Job<'a> {
     pub size: u64,
 }
 
-/// Gives the contents of the jobs, each asked for once and in their order, to what takes their bytes, and their digests.
-pub type Next<'n> = dyn FnMut(Job<'_>, &mut Each<'_>) -> Result<Digest> + 'n;
+/// Gives the contents of the jobs, each asked for once and in their order, to what takes their bytes. Nobody has checked
+/// them yet.
+pub type Next<'n> = dyn FnMut(Job<'_>, &mut Each<'_>) -> Result<()> + 'n;
 
 /// Takes the next bytes of a content.
-pub type Each<'e> = dyn FnMut(&[u8]) -> Result<()> + Send + 'e;
+pub type Each<'e> = dyn FnMut(&[u8]) -> Result<()> + 'e;
 
 /// Runs `write` with the contents of all jobs, which are made by other threads in the meantime.
 ///
@@ -79,28 +78,23 @@ pub fn ahead<T>(release: &Release<'_>, jobs: &[Job<'_>], write: impl FnOnce(&mut
 
 /// Makes one content, for which there is room; `false` if nobody wants more.
 fn make_one(release: &Release<'_>, job: &Job<'_>, (place, need): (usize, u64), line: &Line) -> bool {
-    let (mut held, mut hasher, mut first) = (0, Some(Hasher::new()), true);
+    let mut held = 0;
     let made = make(release, job.making, job.op, job.size, &mut |bytes| {
-        // A content that is held whole has its room already, and is hashed while it is written.
+        // A content that is held whole has its room already.
         let wanted = match &bytes {
             Cow::Owned(bytes) => {
                 held += bytes.len() as u64;
-                hasher = hasher.take().filter(|_| !first || bytes.len() < LONG);
                 true
             }
             Cow::Borrowed(bytes) => line.take(place, bytes.len() as u64),
         };
-        first = false;
-        if let Some(hasher) = &mut hasher {
-            hasher.update(&bytes);
-        }
         match wanted && line.put(place, bytes.into_owned()) {
             true => Ok(()),
             false => Err(PassError::Io(Side::New, std::io::ErrorKind::BrokenPipe.into())),
         }
     });
     let well = made.is_ok();
-    line.end(place, need.saturating_sub(held), made.map(|()| hasher.map(Hasher::finish)));
+    line.end(place, need.saturating_sub(held), made);
     well
 }
 
@@ -156,11 +150,11 @@ impl State {
     }
 }
 
-/// What is there of one content, and how it ended, with its digest if that is known.
+/// What is there of one content, and how it ended.
 #[derive(Default)]
 struct Ready {
     pieces: VecDeque<Vec<u8>>,
-    end: Option<Result<Option<Digest>>>,
+    end: Option<Result<()>>,
 }
 
 /// Closes the line where a thread does not come to its end, so that nobody waits for it.
@@ -202,7 +196,7 @@ impl Line {
 
     /// The next piece of a content, for which there is room; `false` if nobody wants it any more.
     fn put(&self, place: usize, piece: Vec<u8>) -> bool {
-        let mut state = self.wait(|s| s.pieces(place) < READY);
+        let mut state = self.wait(|s| s.pieces(place) < if place == s.head { READY_FIRST } else { READY });
         if let Some(ready) = state.of(place) {
             ready.pieces.push_back(piece);
         }
@@ -210,7 +204,7 @@ impl Line {
         !state.closed
     }
 
-    fn end(&self, place: usize, unused: u64, made: Result<Option<Digest>>) {
+    fn end(&self, place: usize, unused: u64, made: Result<()>) {
         let mut state = self.state();
         state.bytes = state.bytes.saturating_sub(unused);
         if let Some(ready) = state.of(place) {
@@ -219,9 +213,8 @@ impl Line {
         self.changed.notify_all();
     }
 
-    /// Hands on the content of the job at a place; gives its digest.
-    fn taken(&self, place: usize, job: Job<'_>, each: &mut Each<'_>) -> Result<Digest> {
-        let mut hasher: Option<Option<Hasher>> = None;
+    /// Hands on the content of the job at a place.
+    fn taken(&self, place: usize, job: Job<'_>, each: &mut Each<'_>) -> Result<()> {
         loop {
             let mut state = self.wait(|s| s.get(place).is_some_and(|r| !r.pieces.is_empty() || r.end.is_some()));
             let Some(ready) = state.of(place) else { return Err(unasked(job)) };
@@ -230,16 +223,11 @@ impl Line {
                 state.ready.pop_front();
                 state.head += 1;
                 self.changed.notify_all();
-                let known = end.unwrap_or_else(|| Err(unasked(job)))?;
-                return Ok(known.unwrap_or_else(|| hasher.flatten().unwrap_or_default().finish()));
+                return end.unwrap_or_else(|| Err(unasked(job)));
             };
             drop(state);
             let held = piece.len() as u64;
-            // What begins with so much may not have been hashed by who made it.
-            let done = match hasher.get_or_insert_with(|| (piece.len() >= LONG).then(Hasher::new)) {
-                None => each(&piece),
-                Some(hasher) => rayon::join(|| each(&piece), || hasher.update(&piece)).0,
-            };
+            let done = each(&piece);
             drop(piece);
             let mut state = self.state();
             state.bytes = state.bytes.saturating_sub(held);

@@ -13,7 +13,7 @@ use super::record::{generation, memory};
 use super::release::{Release, Route};
 use super::resume::{self, Resumed};
 use super::scan::{Scan, scan};
-use super::stage::{back_up, keep_pristine, stage};
+use super::stage::{Around, Staged, back_up, keep_pristine, stage};
 use super::state::{Doing, Generation, Installed, Journal, State};
 use super::steps::{self, EditedConfig, Here, Op, What, Work};
 use super::succession;
@@ -329,22 +329,27 @@ fn run(
 ) -> Result<Vec<Finding>> {
     let number = generation.generation;
     let journal = |doing| state.write_journal(disk, &Journal { doing, generation: number });
-    let staged = (|| {
+    let before = || {
         state.prepare(disk)?;
         journal(Doing::Staging)?;
         state.clean(disk, number)?;
         // A power cut may have kept what the rollback of an earlier generation of this number recorded.
         state.drop_ran(disk)?;
-        names::probe(disk, state, route)?;
-        let lost = stage(disk, state, release, work, mtime)?;
+        names::probe(disk, state, route)
+    };
+    let beside = || {
         keep_pristine(disk, state, number, work)?;
         back_up(disk, state, generation)?;
         state.write_generation(disk, generation, &route.after)?;
+        state.settle(disk)
+    };
+    let staged = stage(disk, state, release, work, mtime, &Around { before: &before, beside: &beside });
+    let staged = staged.and_then(|staged| {
         preflight::unchanged(&state.dir, &generation.ops, seen)?;
-        Ok(lost)
-    })();
-    let mut lost = match staged {
-        Ok(lost) => lost,
+        Ok(staged)
+    });
+    let Staged { findings: mut lost, read } = match staged {
+        Ok(staged) => staged,
         Err(e) => {
             let begun = state.journal()?.is_some();
             let undone = if begun { resume::discard(disk, state, number) } else { state.retire(disk) };
@@ -359,7 +364,8 @@ fn run(
         lost.extend(in_place::replace(disk, state, release, work, (generation, mtime), (n, op))?);
         Ok(())
     };
-    let committed = journal(Doing::Applying).and_then(|()| resume::complete(disk, state, generation, &mut replace));
+    let committed =
+        journal(Doing::Applying).and_then(|()| resume::complete(disk, state, generation, &read, &mut replace));
     committed.map_err(|e| resume::taken_back(disk, state, generation, &[], e))?;
     Ok(lost)
 }

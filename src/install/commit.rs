@@ -181,11 +181,21 @@ pub enum Expect {
 
 /// Paths of a generation that are in none of the expected states: somebody else changed them.
 pub fn strangers(dir: &Path, generation: &Generation, expect: Expect) -> Result<Vec<super::Difference>> {
+    strangers_but(dir, generation, expect, &scan::Read::new())
+}
+
+/// The same, where new files that were read back in the staging folder and are the very same still are not read again.
+pub fn strangers_but(
+    dir: &Path,
+    generation: &Generation,
+    expect: Expect,
+    read: &scan::Read,
+) -> Result<Vec<super::Difference>> {
     let mut by_path: BTreeMap<&TreePath, Vec<&Op>> = BTreeMap::new();
     for op in generation.ops.iter().filter(|op| op.what != What::Keep || expect == Expect::Left) {
         by_path.entry(&op.path).or_default().push(op);
     }
-    let seen = scan::scan(dir, by_path.keys().copied())?;
+    let seen = scan::scan_but(dir, by_path.keys().copied(), read)?;
     let mut out = Vec::new();
     for (path, seen) in seen {
         let found = seen.found;

@@ -3,6 +3,7 @@
 
 use super::ahead::ahead;
 use super::preflight;
+use super::read_back::read_one;
 use super::release::{Release, Route};
 use super::reverse::{lacking, same, whole};
 use super::scan::{self, gone};
@@ -90,14 +91,15 @@ pub fn replace(
     (generation, mtime): (&Generation, Option<i64>),
     (n, op): (usize, &Op),
 ) -> Result<Option<Finding>> {
-    let (Some(Entry::File { digest, size, exec }), Some(making)) = (&op.after, work.makings.get(&n)) else {
+    let (Some(Entry::File { size, exec, .. }), Some(making)) = (&op.after, work.makings.get(&n)) else {
         return Err(Error::new(ErrorCode::Internal, &op.path, "an operation has no content"));
     };
     let (stage, backup) = (state.stage(), state.backup(generation.generation));
     let (to, full) = (slot(&stage, n), op.path.under(&state.dir));
     let jobs: Vec<_> = job(n, op, making).into_iter().collect();
-    let entry = (*digest, *size, *exec);
-    let (new, lost) = ahead(release, &jobs, |next| file(disk, state, (n, op, making), &to, entry, mtime, next))?;
+    let (new, lost) =
+        ahead(release, &jobs, |next| file(disk, state, (n, op, making), &to, (*size, *exec), mtime, next))?;
+    read_one(release, (op, making), &to)?;
     new.sync()?;
     disk.sync_folder(&stage)?;
     keep(disk, op, (&to, &full), &slot(&backup, n))?;

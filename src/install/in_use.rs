@@ -35,14 +35,50 @@ impl InUse {
 /// A file's device and inode.
 type Node = (u64, u64);
 
-/// Looks through `/proc` for programs that use one of the paths below `dir`; what this user may not look into is not
-/// found. Without `/proc` nothing is.
-///
-/// # Errors
-/// `io` for a path that cannot be looked at.
-pub fn in_use<'a>(dir: &Path, paths: impl IntoIterator<Item = &'a TreePath>) -> Result<Vec<InUse>> {
-    let files = paths.into_iter().map(|path| (path.under(dir), path, false));
-    users(files.collect::<BTreeSet<_>>())
+/// The files at some paths as they are now, by device and inode, so that who has them open can be looked for while other
+/// files take their places: a file that is kept or open keeps its inode.
+pub struct Files<'a>(BTreeMap<Node, Vec<(&'a TreePath, bool)>>);
+
+impl<'a> Files<'a> {
+    /// # Errors
+    /// `io` for a path that cannot be looked at.
+    pub fn at(dir: &Path, paths: impl IntoIterator<Item = &'a TreePath>) -> Result<Self> {
+        Self::of(paths.into_iter().map(|path| (path.under(dir), path, false)).collect())
+    }
+
+    fn of(files: BTreeSet<(PathBuf, &'a TreePath, bool)>) -> Result<Self> {
+        let mut nodes: BTreeMap<Node, Vec<(&TreePath, bool)>> = BTreeMap::new();
+        for (full, path, replaced) in files {
+            match fs::symlink_metadata(&full) {
+                Ok(meta) if meta.is_file() => nodes.entry((meta.dev(), meta.ino())).or_default().push((path, replaced)),
+                Ok(_) => {}
+                Err(e) if gone(&e) => {}
+                Err(e) => return Err(Error::io(full.display(), &e)),
+            }
+        }
+        Ok(Self(nodes))
+    }
+
+    /// Looks through `/proc` for programs that use one of them; what this user may not look into is not found. Without
+    /// `/proc` nothing is.
+    pub fn in_use(&self) -> Vec<InUse> {
+        let mut out = Vec::new();
+        let Ok(processes) = fs::read_dir("/proc") else { return out };
+        for process in processes.flatten() {
+            let Some(pid) = process.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else { continue };
+            if pid == std::process::id() {
+                continue;
+            }
+            let at = process.path();
+            let used: BTreeSet<Node> = nodes_of(&at).into_iter().collect();
+            let program = || fs::read_to_string(at.join("comm")).unwrap_or_default().trim_end().to_owned();
+            for (path, replaced) in used.iter().filter_map(|n| self.0.get(n)).flatten() {
+                out.push(InUse { path: TreePath::clone(path), pid, program: program(), replaced: *replaced });
+            }
+        }
+        out.sort();
+        out
+    }
 }
 
 /// The same, and programs that still have a version open which an apply has replaced and kept.
@@ -59,41 +95,17 @@ pub fn in_use_or_kept(state: &State, paths: &[&TreePath]) -> Result<Vec<InUse>> 
         files.extend(kept.map(|(n, op)| (slot(&folder, n), &op.path, true)));
     }
     files.extend(paths.iter().map(|path| (path.under(&state.dir), *path, false)));
-    users(files)
-}
-
-fn users(files: BTreeSet<(PathBuf, &TreePath, bool)>) -> Result<Vec<InUse>> {
-    let mut nodes: BTreeMap<Node, Vec<(&TreePath, bool)>> = BTreeMap::new();
-    for (full, path, replaced) in files {
-        match fs::symlink_metadata(&full) {
-            Ok(meta) if meta.is_file() => nodes.entry((meta.dev(), meta.ino())).or_default().push((path, replaced)),
-            Ok(_) => {}
-            Err(e) if gone(&e) => {}
-            Err(e) => return Err(Error::io(full.display(), &e)),
-        }
-    }
-    let mut out = Vec::new();
-    let Ok(processes) = fs::read_dir("/proc") else { return Ok(out) };
-    for process in processes.flatten() {
-        let Some(pid) = process.file_name().to_str().and_then(|n| n.parse::<u32>().ok()) else { continue };
-        if pid == std::process::id() {
-            continue;
-        }
-        let at = process.path();
-        let used: BTreeSet<Node> = nodes_of(&at).into_iter().collect();
-        let program = || fs::read_to_string(at.join("comm")).unwrap_or_default().trim_end().to_owned();
-        for (path, replaced) in used.iter().filter_map(|n| nodes.get(n)).flatten() {
-            out.push(InUse { path: TreePath::clone(path), pid, program: program(), replaced: *replaced });
-        }
-    }
-    out.sort();
-    Ok(out)
+    Ok(Files::of(files)?.in_use())
 }
 
 /// Every file that a process has: its program, what it has mapped, and what it has open.
 fn nodes_of(process: &Path) -> Vec<Node> {
     let node = |path: &Path| fs::metadata(path).ok().map(|m| (m.dev(), m.ino()));
-    let mut nodes: Vec<Node> = node(&process.join("exe")).into_iter().collect();
+    // The kernel's own threads, and what has ended, have no program and nothing else either.
+    let mut nodes: Vec<Node> = match fs::metadata(process.join("exe")) {
+        Err(e) if gone(&e) => return Vec::new(),
+        exe => exe.iter().map(|m| (m.dev(), m.ino())).collect(),
+    };
     if let Ok(open) = fs::read_dir(process.join("fd")) {
         nodes.extend(open.flatten().filter_map(|item| node(&item.path())));
     }

@@ -43,6 +43,7 @@ mod order;
 mod owners;
 mod planning;
 mod preflight;
+mod read_back;
 mod recognise;
 mod record;
 mod release;
@@ -58,7 +59,7 @@ mod succession;
 
 pub use apply::{Applied, Options, Outcome, StepDone, apply};
 pub use doctor::{Diagnosis, Health, doctor};
-pub use in_use::{InUse, in_use};
+pub use in_use::{Files, InUse};
 pub use mend::{Ailment, Mending, TARGET};
 pub use preflight::space_of;
 pub use recognise::{AllowDrift, Difference};

@@ -1,6 +1,6 @@
 //! The ends of the story that can be reached from the middle: finishing an apply, finishing a rollback.
 
-use super::commit::{Expect, backward, forward, strangers};
+use super::commit::{Expect, backward, forward, strangers, strangers_but};
 use super::hooks;
 use super::owners;
 use super::recognise::list;
@@ -77,7 +77,7 @@ pub fn finish(disk: &Disk, state: &State, accept: &[String]) -> Result<Option<(R
         "an earlier run was interrupted while it was under way, or it failed; finishing runs it again, and nothing \
          undoes it",
     )?;
-    let completed = complete(disk, state, &generation, &mut |_, _| Ok(()));
+    let completed = complete(disk, state, &generation, &scan::Read::new(), &mut |_, _| Ok(()));
     completed.map_err(|e| taken_back(disk, state, &generation, &left, e))?;
     Ok(Some((Resumed::FinishedApply, hooks::told_again(&left))))
 }
@@ -181,16 +181,17 @@ fn tidy(disk: &Disk, state: &State, beyond: u64) {
     let _ = state.clean(disk, beyond).and_then(|()| state.retire(disk));
 }
 
-/// From the journal's `applying` to the end.
+/// From the journal's `applying` to the end; `read` are the new files that were read back as they were staged.
 pub fn complete(
     disk: &Disk,
     state: &State,
     generation: &Generation,
+    read: &scan::Read,
     replace: &mut dyn FnMut(usize, &Op) -> Result<()>,
 ) -> Result<()> {
     hooks::run(disk, state, generation, When::Before)?;
     forward(disk, state, generation, replace)?;
-    let wrong = strangers(&state.dir, generation, Expect::After)?;
+    let wrong = strangers_but(&state.dir, generation, Expect::After, read)?;
     if !wrong.is_empty() {
         return Err(Error::new(
             ErrorCode::Io,

@@ -4,7 +4,7 @@ use super::apply::real;
 use super::commit::{Expect, in_the_way, strangers};
 use super::hooks;
 use super::in_place;
-use super::in_use::in_use;
+use super::in_use::Files;
 use super::preflight;
 use super::recognise::list;
 use super::resume::{self, Resumed};
@@ -119,7 +119,7 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
     }
     let (mut kept, mut findings) = (Vec::new(), Vec::new());
     let open = match &generation {
-        Some(generation) => in_use(dir, generation.ops.iter().map(|op| &op.path))?,
+        Some(generation) => Files::at(dir, generation.ops.iter().map(|op| &op.path))?.in_use(),
         None => Vec::new(),
     };
     let outcome = match (journal, &generation) {

@@ -79,11 +79,22 @@ pub struct Seen {
 /// What was found, by path.
 pub type Scan = BTreeMap<TreePath, Seen>;
 
+/// Files that have been read already, each with what it was then.
+pub type Read = BTreeMap<TreePath, (Stamp, Entry)>;
+
 /// Looks at all given paths below `dir`, hashing the files in parallel.
 ///
 /// # Errors
 /// `io` for what cannot be read, `source-changed` for a file that is being written to.
 pub fn scan<'a>(dir: &Path, paths: impl IntoIterator<Item = &'a TreePath>) -> Result<Scan> {
+    scan_but(dir, paths, &Read::new())
+}
+
+/// The same, where a file that was read before, under whatever name, and is the very same still is not read again.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_but<'a>(dir: &Path, paths: impl IntoIterator<Item = &'a TreePath>, read: &Read) -> Result<Scan> {
     let paths: BTreeSet<&TreePath> = paths.into_iter().collect();
     let mut folders = Folders::new(dir);
     let mut blocked = BTreeMap::new();
@@ -97,7 +108,7 @@ pub fn scan<'a>(dir: &Path, paths: impl IntoIterator<Item = &'a TreePath>) -> Re
         .map(|path| {
             let seen = match blocked.get(path) {
                 Some(found) => Seen { found: found.clone(), stamp: None },
-                None => look(&path.under(dir))?,
+                None => look_but(&path.under(dir), read.get(path))?,
             };
             Ok((path.clone(), seen))
         })
@@ -140,6 +151,15 @@ impl<'a> Folders<'a> {
 /// Whether the error says that nothing is there.
 pub fn gone(e: &std::io::Error) -> bool {
     matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+fn look_but(full: &Path, read: Option<&(Stamp, Entry)>) -> Result<Seen> {
+    match read {
+        Some((was, entry)) if stamp(full)? == Some(*was) => {
+            Ok(Seen { found: Found::Entry(entry.clone()), stamp: Some(*was) })
+        }
+        _ => look(full),
+    }
 }
 
 /// Looks at one path without following it; the way there must have been checked.

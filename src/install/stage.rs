@@ -4,6 +4,7 @@
 use super::ahead::{Job, Next, ahead};
 use super::config::read;
 use super::preflight;
+use super::read_back::read_back;
 use super::release::Release;
 use super::scan::{self, gone};
 use super::state::{Generation, State};
@@ -12,7 +13,7 @@ use crate::bundle::Action;
 use crate::delta::{Out, Side, Source};
 use crate::disk::{self, Disk, NewFile, has_holes};
 use crate::report::{Error, ErrorCode, Finding, Result};
-use crate::tree::{Digest, Entry, Hasher, TreePath};
+use crate::tree::{Digest, Entry, TreePath};
 use std::fs::{self, Metadata};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -32,56 +33,86 @@ const MANY: usize = 512;
 const TOGETHER: usize = 64;
 const ENOUGH: u64 = 8 << 20;
 
+/// What is done around the making of new files.
+pub struct Around<'a> {
+    /// Before the first of them is written, while the first contents are decoded already.
+    pub before: &'a dyn Fn() -> Result<()>,
+    /// Once all are written, while they become durable and are read back.
+    pub beside: &'a (dyn Fn() -> Result<()> + Sync),
+}
+
+/// What was staged.
+#[derive(Default)]
+pub struct Staged {
+    /// Attributes that this user may not give.
+    pub findings: Vec<Finding>,
+    /// The new files by the paths that they are for, as they were read back.
+    pub read: scan::Read,
+}
+
 /// Makes every new file and link, durable, with its final mode, owner, extended attributes and holes, and of this time if
-/// one is given; returns which attributes this user may not give.
+/// one is given, and reads back every file.
 ///
 /// # Errors
-/// `bad-delta` if a content is not what the bundle promises, `source-changed`, `no-space`, `io`.
+/// `bad-delta` if a content is not what the bundle promises, `source-changed`, `no-space`, `io`; what `around` gives.
 pub fn stage(
     disk: &Disk,
     state: &State,
     release: &Release<'_>,
     work: &Work,
     mtime: Option<i64>,
-) -> Result<Vec<Finding>> {
+    around: &Around<'_>,
+) -> Result<Staged> {
     let folder = state.stage();
-    disk.mkdir(&folder, 0o700)?;
-    state.sync(disk)?;
     let now = |op: &Op| op.what == What::Put && !is_reversed(&work.reversed, op);
     let ops: Vec<(usize, &Op)> = work.ops.iter().enumerate().filter(|(_, op)| now(op)).collect();
     let jobs: Vec<Job<'_>> = ops.iter().filter_map(|(n, op)| job(*n, op, work.makings.get(n)?)).collect();
-    let findings = ahead(release, &jobs, |next| put(disk, state, work, &ops, mtime, next))?;
+    let staged = ahead(release, &jobs, |next| {
+        (around.before)()?;
+        disk.mkdir(&folder, 0o700)?;
+        put(disk, state, release, (work, &ops), mtime, next, around)
+    })?;
     disk.sync_folder(&folder)?;
-    Ok(findings)
+    Ok(staged)
 }
 
-/// Writes what is to be put, in the order of the operations. Another thread makes it durable, so that waiting for the disk
-/// keeps nothing else from going on.
+/// Writes what is to be put, in the order of the operations, and reads it back. Another thread makes it durable, so that
+/// waiting for the disk keeps nothing else from going on.
 fn put(
     disk: &Disk,
     state: &State,
-    work: &Work,
-    ops: &[(usize, &Op)],
+    release: &Release<'_>,
+    (work, ops): (&Work, &[(usize, &Op)]),
     mtime: Option<i64>,
     next: &mut Next<'_>,
-) -> Result<Vec<Finding>> {
-    let folder = state.stage();
-    if work.makings.len() >= MANY {
-        let findings = write(disk, state, work, ops, mtime, next, &mut |_, _| true)?;
-        disk.sync_file_system(&folder)?;
-        return Ok(findings);
-    }
+    around: &Around<'_>,
+) -> Result<Staged> {
+    let folder = &state.stage();
+    let many = work.makings.len() >= MANY;
     std::thread::scope(|scope| {
         let (written, waiting) = sync_channel(TOGETHER);
-        let synced = scope.spawn(move || sync(&waiting));
+        let synced = (!many).then(|| scope.spawn(move || sync(&waiting)));
         let done = write(disk, state, work, ops, mtime, next, &mut |new, size| {
-            new.begin();
+            if many {
+                return true;
+            }
+            // What is that large is synced at once.
+            if size < ENOUGH {
+                new.begin();
+            }
             written.send((new, size)).is_ok()
         });
         drop(written);
+        let all = || scope.spawn(|| disk.sync_file_system(folder));
+        let synced = synced.or_else(|| (many && done.is_ok()).then(all));
+        let done = done.and_then(|findings| {
+            let (read, done) = rayon::join(|| read_back(state, release, work, ops), || (around.beside)());
+            let read = read?;
+            done.map(|()| Staged { findings, read })
+        });
         let crashed = || Error::new(ErrorCode::Internal, folder.display(), "the thread that syncs new files crashed");
         // Where writing stopped because syncing did, that is why.
-        synced.join().unwrap_or_else(|_| Err(crashed())).and(done)
+        synced.map_or(Ok(()), |s| s.join().unwrap_or_else(|_| Err(crashed()))).and(done)
     })
 }
 
@@ -126,8 +157,8 @@ fn write<'a>(
                     disk.keep_owner(&to, &like)?;
                 }
             }
-            (Some(Entry::File { digest, size, exec }), Some(making)) => {
-                let (new, lost) = file(disk, state, (*n, op, making), &to, (*digest, *size, *exec), mtime, next)?;
+            (Some(Entry::File { size, exec, .. }), Some(making)) => {
+                let (new, lost) = file(disk, state, (*n, op, making), &to, (*size, *exec), mtime, next)?;
                 findings.extend(preflight::lost(&op.path, lost));
                 if !written(new, *size) {
                     break;
@@ -148,13 +179,14 @@ pub fn job<'a>(n: usize, op: &'a Op, making: &'a Making) -> Option<Job<'a>> {
     }
 }
 
-/// The new file of one operation, not synced yet, and the attributes that it could not have.
+/// The new file of one operation, neither synced nor checked yet, and the attributes that it could not have. It lies in our
+/// own folder and goes if its content is not the promised one.
 pub fn file<'a>(
     disk: &'a Disk,
     state: &State,
     (n, op, making): (usize, &Op, &Making),
     to: &Path,
-    (digest, size, exec): (Digest, u64, bool),
+    (size, exec): (u64, bool),
     mtime: Option<i64>,
     next: &mut Next<'_>,
 ) -> Result<(NewFile<'a>, Vec<String>)> {
@@ -164,34 +196,21 @@ pub fn file<'a>(
         None => None,
     };
     let mut new = disk.create(to, 0o600)?;
-    let made = match (&making.action, &making.source) {
-        _ if making.made.is_some() => {
-            let bytes = making.made.as_deref().unwrap_or_default();
-            new.put(bytes)?;
-            Digest::of(bytes)
-        }
+    match (&making.action, &making.source) {
+        _ if making.made.is_some() => new.put(making.made.as_deref().unwrap_or_default())?,
         (Action::Copy { .. } | Action::Mode, Some((from, _))) => {
             let mut old = scan::open(from)?;
-            let mut hasher = Hasher::new();
             let mut buffer = vec![0; 1 << 18];
             loop {
                 let n = old.read(&mut buffer).map_err(|e| Error::io(from.display(), &e))?;
                 if n == 0 {
                     break;
                 }
-                hasher.update(&buffer[..n]);
                 new.put(&buffer[..n])?;
             }
-            hasher.finish()
         }
-        _ => {
-            // The file lies in our own folder and goes if its content is not the promised one.
-            let made = next(Job { n, op, making, size }, &mut |bytes| new.put(bytes))?;
-            proved(op, making, made, (digest, size))?;
-            digest
-        }
-    };
-    promised(op, made, (digest, size))?;
+        _ => next(Job { n, op, making, size }, &mut |bytes| new.put(bytes))?,
+    }
     if like.as_ref().is_some_and(has_holes) {
         new.dig_holes()?;
     }
@@ -257,7 +276,7 @@ pub fn make(release: &Release<'_>, making: &Making, op: &Op, size: u64, out: &mu
 }
 
 /// A content that has the promised digest proves what it was made of; only another one makes us read the old file again.
-fn proved(op: &Op, making: &Making, made: Digest, entry: (Digest, u64)) -> Result<()> {
+pub fn proved(op: &Op, making: &Making, made: Digest, entry: (Digest, u64)) -> Result<()> {
     promised(op, made, entry).map_err(|e| match &making.source {
         Some((from, old)) => blamed(from, *old, e),
         None => e,
@@ -269,7 +288,7 @@ fn blamed(from: &Path, old: Digest, error: Error) -> Error {
     read(from, old).err().unwrap_or(error)
 }
 
-fn promised(op: &Op, made: Digest, (digest, size): (Digest, u64)) -> Result<()> {
+pub fn promised(op: &Op, made: Digest, (digest, size): (Digest, u64)) -> Result<()> {
     if made == digest {
         return Ok(());
     }

@@ -227,7 +227,8 @@ impl State {
         read(&path)?.ok_or_else(|| damaged(&path, "it is missing"))
     }
 
-    /// Makes the folders. This is the first write below an installation; its own folder keeps its time.
+    /// Makes the folders. This is the first write below an installation; its own folder keeps its time. They are durable
+    /// after [`State::settle`].
     pub fn prepare(&self, disk: &Disk) -> Result<()> {
         let was = fs::symlink_metadata(&self.dir).map_err(|e| Error::io(self.dir.display(), &e))?;
         let new = fs::symlink_metadata(&self.root).is_err();
@@ -237,12 +238,13 @@ impl State {
                 other => other?,
             }
         }
-        disk.sync_folder(&self.root)?;
-        if new {
-            disk.set_mtime(&self.dir, was.mtime(), was.mtime_nsec())?;
-            disk.sync_folder(&self.dir)?;
-        }
-        Ok(())
+        if new { disk.set_mtime(&self.dir, was.mtime(), was.mtime_nsec()) } else { Ok(()) }
+    }
+
+    /// Makes the names in our own folder durable, and its own name where no apply has come to its end yet.
+    pub fn settle(&self, disk: &Disk) -> Result<()> {
+        self.sync(disk)?;
+        if fs::symlink_metadata(self.file("installed")).is_ok() { Ok(()) } else { disk.sync_folder(&self.dir) }
     }
 
     fn folders(&self) -> [(PathBuf, u32); 4] {
@@ -327,8 +329,14 @@ impl State {
 
     /// Writes what is needed to finish or undo a generation, and what to expect of it later.
     pub fn write_generation(&self, disk: &Disk, generation: &Generation, listing: &Tree) -> Result<()> {
-        write(disk, &self.listing_file(generation.generation), listing)?;
-        write(disk, &self.record_file(generation.generation), generation)
+        let (first, second) = (self.listing_file(generation.generation), self.record_file(generation.generation));
+        for (path, bytes) in [(&first, record(&first, listing)?), (&second, record(&second, generation)?)] {
+            let mut writer = disk.atomic(path, 0o644)?;
+            writer.put(&bytes)?;
+            writer.place()?;
+        }
+        // Either is read only where a journal or `installed` names it, so one sync makes both names durable.
+        disk.sync_folder(&self.root.join("releases"))
     }
 
     /// Removes the staged files, if there are any.
@@ -367,14 +375,18 @@ fn drop_flat(disk: &Disk, folder: &Path) -> Result<()> {
     disk.rmdir(folder)
 }
 
-/// One line `cumulate-state VERSION DIGEST`, then JSON that has this digest.
 fn write<T: Serialize>(disk: &Disk, path: &Path, value: &T) -> Result<()> {
+    disk.write_atomic(path, &record(path, value)?, 0o644)
+}
+
+/// One line `cumulate-state VERSION DIGEST`, then JSON that has this digest.
+fn record<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
     let body = serde_json::to_vec(value)
         .map_err(|e| Error::new(ErrorCode::Internal, path.display(), format!("a record cannot be written: {e}")))?;
     let mut bytes = format!("cumulate-state {VERSION} {}\n", Digest::of(&body)).into_bytes();
     bytes.extend_from_slice(&body);
     bytes.push(b'\n');
-    disk.write_atomic(path, &bytes, 0o644)
+    Ok(bytes)
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {

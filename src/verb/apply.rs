@@ -40,8 +40,13 @@ pub fn apply(disk: &Disk, file: &Path, dir: &Path, belief: &Belief, options: Opt
     let release = Release::of(&bundle)?;
     let options = Options { trust, named: Some(file.to_owned()), ..options };
     let steps = release.routes.iter().flat_map(|r| &r.steps).map(|s| &s.path);
-    let open = install::in_use(dir, steps)?;
-    let mut applied = install::apply(disk, dir, &release, &options)?;
+    let files = install::Files::at(dir, steps)?;
+    // Looking through all processes takes as long as reading a large file, and neither waits for the other.
+    let (applied, open) = std::thread::scope(|scope| {
+        let open = scope.spawn(|| files.in_use());
+        (install::apply(disk, dir, &release, &options), open.join().unwrap_or_default())
+    });
+    let mut applied = applied?;
     let changed: BTreeSet<&TreePath> = applied.steps.iter().map(|s| &s.path).collect();
     let open = open.into_iter().filter(|o| changed.contains(&o.path));
     let restart = open.map(|o| o.told("keeps the old version until then"));
