@@ -29,7 +29,7 @@ fn main() {
     let at = variable("CUMULATE_AT").map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned(), PathBuf::from);
     println!(
         "profile {profile}, {runs} runs in turn, of each the median and the best; MB/s: bytes of the whole target by the median; ratio: MB/s to hpatchz's; CPU: user and system, the least; MiB: the peak\n\n\
-         apply     reads and hashes every listed file, keeps the old files for a rollback, hashes and fsyncs every new one, renames it in, fsyncs the folders, hashes what it wrote again\n\
+         apply     reads and hashes every listed file, keeps the old files for a rollback, fsyncs every new one, hashes it as it is read back, renames it in, fsyncs the folders, looks whether it is that file\n\
          dry run   the same up to where it would write\n\
          hpatchz   writes all files of the target, changed or not, to a new folder, with a checksum of each; syncs nothing\n\
          + sync    the same, then `sync -f` of the new folder\n"

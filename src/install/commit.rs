@@ -9,6 +9,7 @@ use super::steps::{Op, What, is_reversed};
 use crate::disk::Disk;
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Entry, TreePath};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -140,16 +141,13 @@ fn restore(disk: &Disk, state: &State, was: &FolderWas) -> Result<()> {
     Ok(())
 }
 
-/// Makes the names in all touched folders durable.
+/// Makes the names in all touched folders durable; none waits for another.
 fn sync(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
     let folders: BTreeSet<Option<TreePath>> = generation.ops.iter().map(|op| op.path.parent()).collect();
-    for folder in folders {
+    folders.into_par_iter().try_for_each(|folder| {
         let full = folder.map_or_else(|| state.dir.clone(), |f| f.under(&state.dir));
-        if is_folder(&full)? {
-            disk.sync_folder(&full)?;
-        }
-    }
-    Ok(())
+        if is_folder(&full)? { disk.sync_folder(&full) } else { Ok(()) }
+    })
 }
 
 fn there(full: &Path) -> Result<bool> {
