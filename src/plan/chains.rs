@@ -11,6 +11,7 @@ use super::types::{Candidate, PlanInput};
 use crate::fix::{FixId, Payload};
 use crate::tree::{Entry, Tree};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Among more fixes than this on its paths, nothing is remembered of one: their order is part of the key.
@@ -39,6 +40,20 @@ impl<'a> Marks<'a> {
         let blocked = blocked(groups, input.start);
         let start = groups.par_iter().map(|g| plain(g).then(|| start(g, input.start, &blocked))).collect();
         Self { remembered, fix, start }
+    }
+
+    /// The key of what a fix does.
+    pub(super) fn does(&self, fix: usize) -> Key {
+        self.fix[fix]
+    }
+
+    /// An answer as it was put.
+    pub(super) fn bytes(&self, key: Key) -> Option<Cow<'_, [u8]>> {
+        self.remembered.get(key)
+    }
+
+    pub(super) fn put(&self, key: Key, answer: Vec<u8>) {
+        self.remembered.put(key, answer);
     }
 
     /// The key of a group before any fix.
@@ -133,7 +148,7 @@ fn start(group: &Group<'_>, tree: &Tree, blocked: &HashSet<&str>) -> Key {
 pub(super) struct Chains {
     /// By place: the fix, and what it needs.
     of: Vec<Key>,
-    /// By group: the key before each fix that touches it, and the last one.
+    /// By group: the key before each fix that touches it, as far as somebody asked.
     groups: Vec<Option<Vec<Key>>>,
 }
 
@@ -148,14 +163,21 @@ impl Chains {
     pub(super) fn push(&mut self, replay: &Replay<'_>, fix: usize, id: &FixId, direct: &[usize]) {
         let Some(marks) = &replay.marks else { return };
         let needs: Vec<Key> = direct.iter().map(|d| self.of[*d]).collect();
-        let key = Key::of("placed", (id, marks.fix[fix], needs));
-        self.of.push(key);
-        for g in &replay.of_fix[fix] {
-            if let Some(chain) = &mut self.groups[*g] {
-                let last = chain[chain.len() - 1];
-                chain.push(Key::of("then", (last, key)));
-            }
+        self.of.push(Key::of("placed", (id, marks.fix[fix], needs)));
+    }
+
+    /// Makes what is asked about a place ready: all before it are pushed.
+    pub(super) fn reach(&mut self, along: &Along<'_, '_>, place: usize) {
+        for g in &along.replay.of_fix[along.order[place]] {
+            follow(&mut self.groups[*g], &self.of, &along.touching[*g], place);
         }
+    }
+
+    /// The same for all places.
+    pub(super) fn reach_all(&mut self, along: &Along<'_, '_>) {
+        let of = &self.of;
+        let groups = self.groups.par_iter_mut().zip(&along.touching).with_min_len(LEAST);
+        groups.for_each(|(chain, here)| follow(chain, of, here, here.last().copied().unwrap_or_default()));
     }
 
     /// The key of a question about the fix at a place of the order, the next one at most: what stands before it on its
@@ -194,6 +216,17 @@ impl Chains {
     fn before(&self, along: &Along<'_, '_>, g: usize, place: usize) -> Option<Key> {
         let at = along.touching[g].partition_point(|p| *p < place);
         self.groups[g].as_ref()?.get(at).copied()
+    }
+}
+
+/// Groups below which one thread is enough.
+const LEAST: usize = 256;
+
+/// Lengthens the chain of a group by those of its places that stand before one.
+fn follow(chain: &mut Option<Vec<Key>>, of: &[Key], here: &[usize], place: usize) {
+    let Some(chain) = chain else { return };
+    while let (Some(last), Some(next)) = (chain.last(), here.get(chain.len() - 1).filter(|next| **next < place)) {
+        chain.push(Key::of("then", (last, of[*next])));
     }
 }
 

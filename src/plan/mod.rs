@@ -42,6 +42,7 @@ mod select;
 mod settle;
 mod shrink;
 mod standing;
+mod stretches;
 mod stuck;
 mod types;
 mod units;

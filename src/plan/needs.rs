@@ -4,7 +4,9 @@ use super::along::Along;
 use super::bits::Bits;
 use super::chains::{Chains, before_on};
 use super::replay::StateId;
+use super::stretches::{self, Stretches};
 use crate::patch::Reject;
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Needs of fixes that are ordered by their number.
@@ -25,27 +27,61 @@ pub(super) fn needs(along: &Along<'_, '_>, declared: &[Vec<usize>]) -> Needs {
     let (replay, order) = (along.replay, along.order);
     let n = order.len();
     let mut out = Needs { all: Vec::with_capacity(n), direct: Vec::with_capacity(n), chains: Chains::new(replay) };
-    for (j, me) in order.iter().enumerate() {
+    let must = |(j, me): (usize, &usize)| {
         let alone = replay.of_fix[*me].iter().flat_map(|g| replay.bringers(*g, *me));
         let alone = alone.filter_map(|f| along.place(f)).filter(|i| *i < j);
         let mut must: Vec<usize> = declared.get(j).into_iter().flatten().copied().chain(alone).collect();
         must.sort_unstable();
         must.dedup();
-        let direct = out.remembered(along, j, &must).unwrap_or_else(|| {
-            let found = Search { along, all: &out.all, must: out.closed(&must, n), j, n }.run();
-            direct(&found, &out.all, n)
-        });
-        let all = out.closed(&direct, n);
-        if let Some(chains) = &mut out.chains {
-            chains.push(replay, *me, replay.ids[*me], &direct);
+        must
+    };
+    let must: Vec<Vec<usize>> = order.par_iter().enumerate().map(must).collect();
+    let mut stretches = Stretches::new("stretch of needs", replay);
+    for (from, fixes) in (0..n).step_by(stretches::LENGTH).zip(order.chunks(stretches::LENGTH)) {
+        let whole = stretches.as_mut().filter(|_| fixes.len() == stretches::LENGTH);
+        let key = whole.and_then(|s| s.next(replay, fixes, |k| &must[from + k]));
+        let asked = replay.marks.as_ref().zip(key);
+        let known = asked.and_then(|(m, key)| stretches::read(&m.bytes(key)?, from, fixes.len()));
+        let new = known.is_none();
+        let mut known = known.into_iter().flatten();
+        for j in from..from + fixes.len() {
+            let direct = known.next().unwrap_or_else(|| out.next(along, j, &must[j]));
+            out.push(along, direct);
         }
-        out.direct.push(direct);
-        out.all.push(all);
+        if let Some((marks, key)) = asked.filter(|_| new)
+            && let Some(bytes) = stretches::written(&out.direct[from..])
+        {
+            marks.put(key, bytes);
+        }
+    }
+    if let Some(chains) = &mut out.chains {
+        chains.reach_all(along);
     }
     out
 }
 
 impl Needs {
+    /// What the next place needs directly.
+    fn next(&mut self, along: &Along<'_, '_>, j: usize, must: &[usize]) -> Vec<usize> {
+        if let Some(chains) = &mut self.chains {
+            chains.reach(along, j);
+        }
+        self.remembered(along, j, must).unwrap_or_else(|| {
+            let n = along.order.len();
+            let found = Search { along, all: &self.all, must: self.closed(must, n), j, n }.run();
+            direct(&found, &self.all, n)
+        })
+    }
+
+    fn push(&mut self, along: &Along<'_, '_>, direct: Vec<usize>) {
+        let fix = along.order[self.direct.len()];
+        self.all.push(self.closed(&direct, along.order.len()));
+        if let Some(chains) = &mut self.chains {
+            chains.push(along.replay, fix, along.replay.ids[fix], &direct);
+        }
+        self.direct.push(direct);
+    }
+
     /// Some places, and everything that they need.
     fn closed(&self, places: &[usize], n: usize) -> Bits {
         let mut out = Bits::new(n);

@@ -3,6 +3,7 @@
 use super::remembered::Key;
 use super::replay::{Replay, StateId};
 use super::search;
+use super::stretches::{self, Stretches};
 use super::types::{Candidate, Proof, Refused};
 use crate::fix::FixId;
 use petgraph::algo::kosaraju_scc;
@@ -107,20 +108,22 @@ pub(super) fn from_series(
     let mut bag = Bag::new(replay);
     let mut out = Ordered::default();
     let mut spoilt: BTreeSet<usize> = BTreeSet::new();
-    for (_, fix) in listed {
-        let here = &replay.of_fix[fix];
-        if bag.place(fix) {
+    let listed: Vec<usize> = listed.into_iter().map(|(_, fix)| fix).collect();
+    let mut stretches = Stretches::new("stretch of a series", replay);
+    for fixes in listed.chunks(stretches::LENGTH) {
+        let whole = stretches.as_mut().filter(|_| fixes.len() == stretches::LENGTH);
+        let asked = replay.marks.as_ref().zip(whole.and_then(|s| s.next(replay, fixes, |_| &[])));
+        if asked.is_some_and(|(marks, key)| marks.applies(key) == Some(true)) {
+            fixes.iter().for_each(|fix| bag.put(*fix));
             continue;
         }
-        if here.iter().any(|g| spoilt.contains(g)) {
-            // A failure that an earlier one explains is not told again; one on paths that none of those touches is.
-            out.refused.extend(bag.refused_beside(fix, &spoilt).map(|refused| (fix, refused)));
-            spoilt.extend(here);
-        } else if bag.done_already(fix) {
-            out.contained.push((fix, bag.placed.len()));
-        } else {
-            spoilt.extend(here);
-            out.refused.extend(bag.refused(fix).map(|refused| (fix, refused)));
+        let before = bag.placed.len();
+        in_turn(fixes, &mut bag, &mut spoilt, &mut out);
+        if bag.placed.len() < before + fixes.len() {
+            // What follows stands on something else than a series in which everything applied.
+            stretches = None;
+        } else if let Some((marks, key)) = asked {
+            marks.note_applies(key, true);
         }
     }
     if out.refused.is_empty() {
@@ -129,6 +132,26 @@ pub(super) fn from_series(
     }
     out.order = bag.placed;
     Ok(out)
+}
+
+/// Places fixes of a series one after the other; what does not apply is there already or refused.
+fn in_turn(fixes: &[usize], bag: &mut Bag<'_, '_>, spoilt: &mut BTreeSet<usize>, out: &mut Ordered) {
+    for &fix in fixes {
+        let here = &bag.replay.of_fix[fix];
+        if bag.place(fix) {
+            continue;
+        }
+        if here.iter().any(|g| spoilt.contains(g)) {
+            // A failure that an earlier one explains is not told again; one on paths that none of those touches is.
+            out.refused.extend(bag.refused_beside(fix, spoilt).map(|refused| (fix, refused)));
+            spoilt.extend(here);
+        } else if bag.done_already(fix) {
+            out.contained.push((fix, bag.placed.len()));
+        } else {
+            spoilt.extend(here);
+            out.refused.extend(bag.refused(fix).map(|refused| (fix, refused)));
+        }
+    }
 }
 
 /// An order from nothing: whatever applies now is next, by id; what does not is tried again later.
@@ -187,80 +210,80 @@ struct Now {
     state: StateId,
     /// Placed, known to apply, and not replayed yet.
     behind: Vec<usize>,
-    /// What was placed, where that is remembered.
+    /// What was placed, where that is remembered; without the last of those behind.
     key: Option<Key>,
+    /// How many of those behind the key has.
+    keyed: usize,
 }
 
 impl<'a, 'r> Bag<'a, 'r> {
     fn new(replay: &'a Replay<'r>) -> Self {
         let key = |g| replay.marks.as_ref().and_then(|m| m.start(g));
-        let now = (0..replay.groups.len()).map(|g| Now { state: 0, behind: Vec::new(), key: key(g) }).collect();
+        let now =
+            (0..replay.groups.len()).map(|g| Now { state: 0, behind: Vec::new(), key: key(g), keyed: 0 }).collect();
         Self { replay, placed: Vec::new(), there: vec![false; replay.of_fix.len()], now }
+    }
+
+    /// The key of a group with everything that was placed.
+    fn key(&mut self, g: usize) -> Option<Key> {
+        let now = &mut self.now[g];
+        let marks = self.replay.marks.as_ref()?;
+        now.key = now.behind[now.keyed..].iter().fold(now.key, |key, fix| Some(marks.step(*fix, &[key?])));
+        now.keyed = now.behind.len();
+        now.key
     }
 
     /// The state of a group, replayed as far as it has to be.
     fn state(&mut self, g: usize) -> StateId {
+        self.key(g);
         let now = &mut self.now[g];
         let behind = std::mem::take(&mut now.behind);
+        now.keyed = 0;
         // Where a content cannot be read, nothing that is answered counts.
         now.state = self.replay.walk(g, now.state, behind).unwrap_or(now.state);
         now.state
     }
 
-    /// Whether a fix applies to what a group has now, and the key of the group after it.
-    fn applies(&mut self, g: usize, fix: usize) -> (bool, Option<Key>) {
-        let marked = self.replay.marks.as_ref().zip(self.now[g].key).map(|(m, key)| (m, m.step(fix, &[key])));
-        if let Some((yes, key)) = marked.and_then(|(m, key)| Some((m.applies(key)?, key))) {
-            return (yes, Some(key));
+    /// Whether a fix applies to what a group has now.
+    fn applies(&mut self, g: usize, fix: usize) -> bool {
+        let marked = self.replay.marks.as_ref().zip(self.key(g)).map(|(m, key)| (m, m.step(fix, &[key])));
+        if let Some(yes) = marked.and_then(|(m, key)| m.applies(key)) {
+            return yes;
         }
         let state = self.state(g);
         let yes = self.replay.step(g, state, fix).is_ok();
         if let Some((marks, key)) = marked {
             marks.note_applies(key, yes);
         }
-        (yes, marked.map(|(_, key)| key))
+        yes
     }
 
     /// Places a fix if it applies now; whether it did.
     fn place(&mut self, fix: usize) -> bool {
         let replay = self.replay;
         let here = &replay.of_fix[fix];
-        let keys: Option<Vec<Key>> = here.iter().map(|g| self.now[*g].key).collect();
+        let keys: Option<Vec<Key>> = here.iter().map(|g| self.key(*g)).collect();
         let all = replay.marks.as_ref().zip(keys).map(|(m, keys)| (m, m.step(fix, &keys)));
-        let next = match all.and_then(|(m, key)| Some((m, m.applies(key)?))) {
-            Some((_, false)) => return false,
-            Some((marks, true)) => here.iter().map(|g| (*g, self.now[*g].key.map(|k| marks.step(fix, &[k])))).collect(),
-            None => {
-                let next = self.try_to_place(fix);
-                if let Some((marks, key)) = all.filter(|_| here.len() > 1) {
-                    marks.note_applies(key, next.is_some());
-                }
-                match next {
-                    Some(next) => next,
-                    None => return false,
-                }
+        let yes = all.and_then(|(m, key)| m.applies(key)).unwrap_or_else(|| {
+            let yes = here.iter().all(|g| self.applies(*g, fix));
+            if let Some((marks, key)) = all.filter(|_| here.len() > 1) {
+                marks.note_applies(key, yes);
             }
-        };
-        for (g, key) in next {
-            self.now[g].behind.push(fix);
-            self.now[g].key = key;
+            yes
+        });
+        if yes {
+            self.put(fix);
+        }
+        yes
+    }
+
+    /// Places a fix that is known to apply.
+    fn put(&mut self, fix: usize) {
+        for g in &self.replay.of_fix[fix] {
+            self.now[*g].behind.push(fix);
         }
         self.placed.push(fix);
         self.there[fix] = true;
-        true
-    }
-
-    /// The key of every group that a fix touches after it, if it applies now.
-    fn try_to_place(&mut self, fix: usize) -> Option<Vec<(usize, Option<Key>)>> {
-        let mut next = Vec::with_capacity(self.replay.of_fix[fix].len());
-        for g in &self.replay.of_fix[fix] {
-            let (yes, key) = self.applies(*g, fix);
-            if !yes {
-                return None;
-            }
-            next.push((*g, key));
-        }
-        Some(next)
     }
 
     /// Why a fix does not apply now.
