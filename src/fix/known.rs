@@ -15,10 +15,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
+/// What is remembered of a fix, if anything is.
+pub(super) type Kept<'b> = Option<Cow<'b, [u8]>>;
+
 /// The records of the last run, and what this one needs to make its own.
 pub(super) struct Known<'b> {
     /// By id: the whole record, and what stands behind the id.
     records: HashMap<&'b str, (&'b [u8], &'b [u8])>,
+    /// What was remembered is a list without faults.
+    whole: bool,
     now: SystemTime,
     /// Set where a patch that was not read again turns out to be another one.
     pub(super) changed: Arc<AtomicBool>,
@@ -40,12 +45,19 @@ impl<'b> Known<'b> {
     pub(super) fn new(before: &'b [u8]) -> Self {
         let mut records = HashMap::new();
         let mut rest = Reader(before);
+        let mut whole = true;
         while let Some(record) = rest.bytes() {
             let mut behind = Reader(record);
             let Some(id) = behind.text() else { break };
-            records.insert(id, (record, behind.0));
+            whole &= records.insert(id, (record, behind.0)).is_none();
         }
-        Self { records, now: SystemTime::now(), changed: Arc::default() }
+        whole &= rest.0.is_empty();
+        Self { records, whole, now: SystemTime::now(), changed: Arc::default() }
+    }
+
+    /// Whether these are the records of all that was remembered, and of these fixes.
+    pub(super) fn are(&self, records: &[Kept<'_>]) -> bool {
+        self.whole && records.len() == self.records.len() && records.iter().all(|r| matches!(r, Some(Cow::Borrowed(_))))
     }
 
     /// What a fix follows from that lies in these patch files and this metadata file; none where one cannot be looked at.

@@ -1,7 +1,7 @@
 //! Reads a folder of fixes: what stands where, which id it has, in which order.
 
 use super::judge::strangers;
-use super::known::{self, Known};
+use super::known::{self, Kept, Known};
 use super::one::{Found, Read, read_again};
 use super::realised::realised;
 use super::resolutions::{Resolution, read_resolutions};
@@ -10,7 +10,6 @@ use super::types::{Fix, FixId};
 use crate::report::{Code, Error, ErrorCode, Finding, Result};
 use crate::tree::Store;
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,13 +57,13 @@ pub fn read_fixes(dir: &Path) -> Result<FixSet> {
 pub fn read_fixes_again(dir: &Path, before: &[u8]) -> Result<(FixSet, Option<Vec<u8>>)> {
     let known = Known::new(before);
     let (set, records) = read(dir, Some(&known))?;
+    if known.are(&records) {
+        return Ok((set, None));
+    }
     let records = set.fixes.iter().zip(records).filter_map(|(fix, record)| Some((&fix.id, record?))).collect();
     let list = known::list(before, records);
     Ok((set, list))
 }
-
-/// What is remembered of a fix, if anything is.
-type Kept<'b> = Option<Cow<'b, [u8]>>;
 
 /// All fixes, each with what is remembered of it.
 fn read<'b>(dir: &Path, known: Option<&Known<'b>>) -> Result<(FixSet, Vec<Kept<'b>>)> {

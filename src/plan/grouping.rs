@@ -2,7 +2,7 @@
 
 use super::chains::Marks;
 use super::paths::{self, Grouped};
-use super::replay::{Group, Parts, Replay, Step, Steps};
+use super::replay::{Group, Parts, Replay, Step, Steps, Which};
 use super::types::{Candidate, PlanInput};
 use crate::fix::{Change, Payload};
 use crate::tree::{Entry, Tree, TreePath};
@@ -25,12 +25,16 @@ impl<'a> Replay<'a> {
         for (i, ((fix, mine), parts)) in fixes.iter().zip(&of_fix).zip(&parts).enumerate() {
             match fix.payload {
                 Payload::Patch(files) if mine.len() == 1 => {
-                    groups[mine[0]].steps.push(i, Step::Patch(Parts::new(files, None)));
+                    groups[mine[0]].steps.push(i, Step::Patch(Parts::new(files, Which::All)));
                 }
                 Payload::Patch(files) => {
                     for g in mine {
-                        let which = (0..parts.len()).filter(|k| parts[*k] == Some(*g)).collect();
-                        groups[*g].steps.push(i, Step::Patch(Parts::new(files, Some(which))));
+                        let mut here = (0..parts.len()).filter(|k| parts[*k] == Some(*g));
+                        let which = match (here.next(), here.next()) {
+                            (Some(one), None) => Which::One(one),
+                            (one, two) => Which::Some(one.into_iter().chain(two).chain(here).collect()),
+                        };
+                        groups[*g].steps.push(i, Step::Patch(Parts::new(files, which)));
                     }
                 }
                 Payload::Overlay(changes) => {

@@ -157,7 +157,7 @@ const FEWER: usize = 8;
 /// Bytes before an answer: its key and its length.
 const BEFORE: usize = 20;
 /// Beginnings of keys that are told apart: keys are digests, so few have the same.
-const BEGINNINGS: usize = 1 << 16;
+const BEGINNINGS: usize = 1 << 12;
 
 fn entries(bytes: &[u8]) -> Option<Vec<Known>> {
     let mut out: Vec<Known> = Vec::new();
@@ -185,14 +185,18 @@ impl Key {
     pub(super) fn of(what: &str, on: impl Hash) -> Self {
         let mut into = Into { few: [0; FEW], length: 0, more: None };
         (what, on).hash(&mut into);
-        let digest = into.digest();
+        Self::of_digest(&into.digest())
+    }
+
+    /// What is a digest already stands for what went into that.
+    pub(super) fn of_digest(digest: &Digest) -> Self {
         let mut out = [0; 16];
         out.copy_from_slice(&digest.0[..16]);
         Self(out)
     }
 
     fn beginning(&self) -> usize {
-        usize::from(u16::from_be_bytes([self.0[0], self.0[1]]))
+        usize::from(u16::from_be_bytes([self.0[0], self.0[1]]) >> 4)
     }
 
     pub(super) fn begins<const N: usize>(&self) -> [u8; N] {

@@ -29,18 +29,28 @@ pub(super) enum Step<'a> {
 /// The parts of a patch in one group, side by side once they are replayed: what is remembered is not.
 pub(super) struct Parts<'a> {
     pub(super) of: &'a Files,
-    /// None where all are.
-    pub(super) which: Option<Vec<usize>>,
+    pub(super) which: Which,
     together: OnceLock<Vec<FilePatch>>,
 }
 
+/// Which parts of a patch are meant; most often one file is a group.
+pub(super) enum Which {
+    All,
+    One(usize),
+    Some(Vec<usize>),
+}
+
 impl<'a> Parts<'a> {
-    pub(super) fn new(of: &'a Files, which: Option<Vec<usize>>) -> Self {
+    pub(super) fn new(of: &'a Files, which: Which) -> Self {
         Self { of, which, together: OnceLock::new() }
     }
 
     pub(super) fn files(&self) -> &[FilePatch] {
-        let Some(which) = &self.which else { return self.of };
+        let which = match &self.which {
+            Which::All => return self.of,
+            Which::One(k) => return self.of.get(*k).map_or(&[], std::slice::from_ref),
+            Which::Some(which) => which,
+        };
         self.together.get_or_init(|| which.iter().filter_map(|k| self.of.get(*k)).cloned().collect())
     }
 }

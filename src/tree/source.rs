@@ -1,7 +1,7 @@
 //! Reads a folder or an archive into a tree and its contents.
 
 use super::listing::{Kind, list};
-use super::{Digest, Entry, Hasher, Stamp, Store, Tree, TreePath, archive, seen};
+use super::{Digest, Entry, Hasher, Stamp, Store, Tree, archive, seen};
 use crate::report::{Error, ErrorCode, Result};
 use rayon::prelude::*;
 use std::fs;
@@ -71,39 +71,44 @@ fn read_folder(root: &Path, before: &[u8]) -> Result<(Source, Option<Vec<u8>>)> 
     let now = SystemTime::now();
     let found = list(root)?;
     let mut known = seen::known(before).peekable();
-    let known: Vec<Option<seen::Known<'_>>> = found
+    // By place: what is known of a file that nobody touched.
+    let unread: Vec<Option<Digest>> = found
         .iter()
         .map(|f| {
             while known.next_if(|k| k.path < f.path.as_str()).is_some() {}
-            known.next_if(|k| k.path == f.path.as_str())
+            let known = known.next_if(|k| k.path == f.path.as_str())?;
+            if let Kind::File { stamp, .. } = &f.kind { known.digest(stamp) } else { None }
         })
         .collect();
-    let read = found.into_par_iter().zip(known).map(|(f, known)| {
-        let (entry, stamp) = match f.kind {
-            Kind::Done(entry) => (entry, None),
-            Kind::File { exec, stamp } => {
-                let unread = known.and_then(|k| k.digest(&stamp));
-                let digest = unread.map_or_else(|| hash_file(&f.path.under(root), &stamp), Ok)?;
-                let lasting = (unread.is_some() || stamp.settled(now)).then_some(stamp);
-                (Entry::File { digest, size: stamp.size, exec }, lasting)
-            }
-        };
-        Ok((f.path, entry, stamp))
-    });
-    let read: Vec<Result<(TreePath, Entry, Option<Stamp>)>> = read.collect();
-    let mut store = Store::with_room_for(read.len());
-    let mut list = Vec::with_capacity(before.len());
-    let root: Arc<Path> = root.into();
+    let stamp = |k: usize| if let Kind::File { stamp, .. } = &found[k].kind { Some(stamp) } else { None };
+    let to_read: Vec<(usize, &Stamp)> =
+        (0..found.len()).filter(|k| unread[*k].is_none()).filter_map(|k| Some((k, stamp(k)?))).collect();
+    let read = to_read.par_iter().map(|(k, stamp)| hash_file(&found[*k].path.under(root), stamp));
+    let read: Vec<Result<Digest>> = read.collect();
+    let to_read: Vec<usize> = to_read.iter().map(|(k, _)| *k).collect();
+    let mut digests = unread;
     // One after the other, so that of several faults the same one is told each time.
-    let entries = read.into_iter().map(|read| {
-        let (path, entry, stamp) = read?;
-        if let Entry::File { digest, size, .. } = entry {
-            store.put_file(digest, &root, &path, size);
-            if let Some(stamp) = stamp {
-                seen::note(&mut list, path.as_str(), stamp, &digest);
+    for (k, digest) in to_read.iter().zip(read) {
+        digests[*k] = Some(digest?);
+    }
+    let mut store = Store::with_room_for(found.len());
+    let mut list = Vec::with_capacity(before.len());
+    let mut to_read = to_read.into_iter().peekable();
+    let root: Arc<Path> = root.into();
+    let entries = found.into_iter().zip(digests).enumerate().map(|(k, (f, digest))| {
+        let was_read = to_read.next_if_eq(&k).is_some();
+        let entry = match (f.kind, digest) {
+            (Kind::Done(entry), _) => entry,
+            (Kind::File { exec, stamp }, Some(digest)) => {
+                store.put_file(digest, &root, &f.path, stamp.size);
+                if !was_read || stamp.settled(now) {
+                    seen::note(&mut list, f.path.as_str(), stamp, &digest);
+                }
+                Entry::File { digest, size: stamp.size, exec }
             }
-        }
-        Ok((path, entry))
+            (Kind::File { .. }, None) => return Err(Error::new(ErrorCode::Internal, &f.path, "it was not read")),
+        };
+        Ok((f.path, entry))
     });
     let tree = Tree { entries: entries.collect::<Result<_>>()? };
     Ok((Source { tree, store }, (list != before).then_some(list)))
