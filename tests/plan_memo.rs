@@ -78,10 +78,12 @@ fn a_plan_with_what_is_remembered_is_the_plan_without_after_any_edit() {
     let mut planned = 0;
     for seed in 0..40 {
         let mut numbers = Numbers(seed);
-        let mut s = series(&mut numbers, 14);
+        // What is remembered of a whole stretch of a series needs several of those.
+        let count = if seed % 20 == 1 { 28 } else { 14 };
+        let mut s = series(&mut numbers, count);
         let ordered = seed % 4 != 0;
         let mut memo = Vec::new();
-        let spare = s.fixes.split_off(11);
+        let spare = s.fixes.split_off(count - 3);
         same(&s, ordered, &mut memo, "at first");
         for edit in 0..12 {
             let n = s.fixes.len();

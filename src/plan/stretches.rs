@@ -6,7 +6,7 @@ use super::remembered::Key;
 use super::replay::Replay;
 
 /// Places of one stretch. What is behind the last whole one is asked for place by place.
-pub(super) const LENGTH: usize = 64;
+pub(super) const LENGTH: usize = 8;
 
 /// The keys of the stretches of an order, one after the other.
 pub(super) struct Stretches<'m> {
@@ -91,7 +91,7 @@ mod tests {
         let lists = vec![vec![], vec![0, 3], vec![4]];
         let bytes = written(&lists).unwrap();
         assert_eq!(read(&bytes, 4, 3), Some(lists));
-        assert_eq!(read(&bytes, 3, 3), None, "a place that does not come before");
+        assert_eq!(read(&bytes, 2, 3), None, "a place that does not come before");
         assert_eq!(read(&bytes, 4, 2), None, "more than was asked for");
         (0..bytes.len()).for_each(|cut| assert_eq!(read(&bytes[..cut], 4, 3), None, "cut at {cut}"));
         assert_eq!(read(&written(&[vec![3, 0]]).unwrap(), 4, 1), None, "not ascending");
