@@ -121,7 +121,7 @@ impl<'a> Marks<'a> {
 /// The key of what a fix does: of what it was read from, where that is known.
 pub(super) fn does(payload: &Payload) -> Key {
     match payload {
-        Payload::Patch(files) => files.mark().map_or_else(|| Key::of("fix", payload), |mark| Key::of_digest(mark)),
+        Payload::Patch(files) => files.mark().map_or_else(|| Key::of("fix", payload), Key::of_digest),
         Payload::Overlay(_) => Key::of("fix", payload),
     }
 }

@@ -38,14 +38,15 @@ pub(super) fn needs(along: &Along<'_, '_>, declared: &[Vec<usize>]) -> Needs {
     let must: Vec<Vec<usize>> = order.par_iter().enumerate().map(must).collect();
     let mut stretches = Stretches::new("stretch of needs", replay);
     for (from, fixes) in (0..n).step_by(stretches::LENGTH).zip(order.chunks(stretches::LENGTH)) {
+        let must = &must[from..from + fixes.len()];
         let whole = stretches.as_mut().filter(|_| fixes.len() == stretches::LENGTH);
-        let key = whole.and_then(|s| s.next(replay, fixes, |k| &must[from + k]));
+        let key = whole.and_then(|s| s.next(replay, fixes, |k| &must[k]));
         let asked = replay.marks.as_ref().zip(key);
         let known = asked.and_then(|(m, key)| stretches::read(&m.bytes(key)?, from, fixes.len()));
         let new = known.is_none();
         let mut known = known.into_iter().flatten();
-        for j in from..from + fixes.len() {
-            let direct = known.next().unwrap_or_else(|| out.next(along, j, &must[j]));
+        for (j, must) in (from..).zip(must) {
+            let direct = known.next().unwrap_or_else(|| out.next(along, j, must));
             out.push(along, direct);
         }
         if let Some((marks, key)) = asked.filter(|_| new)
