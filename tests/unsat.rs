@@ -207,7 +207,7 @@ impl Case {
     /// The members without what a repair takes away.
     fn mended(&self, core: &Core, repair: &Repair) -> Vec<Member> {
         let stays = |m: &Member| match (repair, m) {
-            (Repair::LeaveOut { fixes }, Member::Wanted { fix }) => !fixes.contains(fix),
+            (Repair::LeaveOut { fixes, .. }, Member::Wanted { fix }) => !fixes.contains(fix),
             (Repair::Add { fix }, Member::Requires { needs, there: false, .. }) => needs != fix,
             (Repair::Select { fix }, Member::LeftOut { fix: out }) => out != fix,
             (Repair::Order { first, then }, Member::Series { first: f, then: t }) => (f, t) != (then, first),

@@ -45,7 +45,7 @@ struct Said {
 }
 
 /// What keeps a withdrawn fix from coming back, and the bundle that had it from being taken for the new one.
-fn next(pull: &Pull, rebuilt: Option<&Rebuilt>, config: Option<&Config>) -> Vec<String> {
+fn next(bundle: &Path, pull: &Pull, rebuilt: Option<&Rebuilt>, config: Option<&Config>) -> Vec<String> {
     let mut out = Vec::new();
     let holds = config.map_or(&[][..], |c| &c.hold);
     if !holds.iter().any(|h| h.id == pull.fix) {
@@ -72,9 +72,9 @@ fn next(pull: &Pull, rebuilt: Option<&Rebuilt>, config: Option<&Config>) -> Vec<
     }
     if config.is_none_or(|c| c.bases.iter().all(|b| b.version != pull.version)) {
         out.push(format!(
-            "where the withdrawn bundle is installed already, the new one has to start from it: cumulate base add {} --from \
-             the withdrawn bundle",
-            pull.version
+            "where the withdrawn bundle is installed already, the new one has to start from it: cumulate base add {} --from {}",
+            pull.version,
+            safe(&bundle.display().to_string())
         ));
     }
     out
@@ -90,7 +90,7 @@ pub fn pull(bundle: &Path, fix: &str, rebuild: Option<BuildArgs>, out: Out) -> R
         None => None,
     };
     let denied = built.as_ref().is_some_and(Built::denied);
-    let next = next(&pull, rebuilt.as_ref(), config.as_ref());
+    let next = next(bundle, &pull, rebuilt.as_ref(), config.as_ref());
     out.result("pull", &Said { pull, rebuilt, built, next }, text)?;
     Ok(u8::from(denied))
 }

@@ -68,7 +68,7 @@ fn repairs(core: &Core, absent: &BTreeMap<FixId, Absent>) -> Vec<RepairView> {
     let mut out = Vec::new();
     for r in &core.repairs {
         out.push(repair(r, core, absent));
-        if let Repair::LeaveOut { fixes } = r
+        if let Repair::LeaveOut { fixes, .. } = r
             && let [fix] = fixes.as_slice()
             && let Some(about @ Absent::Elsewhere { track, .. }) = absent.get(fix)
         {
@@ -161,11 +161,12 @@ pub fn member(m: &Member) -> String {
 
 fn repair(r: &Repair, core: &Core, absent: &BTreeMap<FixId, Absent>) -> RepairView {
     let (kind, fixes, text) = match r {
-        Repair::LeaveOut { fixes } => {
-            let text = match fixes.as_slice() {
-                [one] => format!("leave out {one}"),
-                [one, more @ ..] => format!("leave out {one}, and with it what requires it: {}", list(more, ", ")),
-                [] => String::new(),
+        Repair::LeaveOut { fixes, twins } => {
+            let (same, users) = fixes.split_at(fixes.len().min(twins + 1));
+            let (those, it) = (list(same, " and "), if *twins == 0 { "it" } else { "them" });
+            let text = match users {
+                [] => format!("leave out {those}"),
+                more => format!("leave out {those}, and with {it} what requires {it}: {}", list(more, ", ")),
             };
             ("leave-out", fixes.clone(), text)
         }

@@ -167,7 +167,10 @@ fn link(l: &Link) -> LinkView {
 fn trial(t: &Trial, first: &FixId, then: &FixId) -> String {
     match t {
         Trial::Refused { fix, refused } => format!("{first} before {then}: {fix} does not apply: {}", reject(refused)),
-        Trial::Differs { path } => format!("{first} before {then}: both apply, and '{path}' gets other bytes"),
+        Trial::Differs { path, mode_only } => {
+            let what = if *mode_only { "another mode" } else { "other bytes" };
+            format!("{first} before {then}: both apply, and '{path}' gets {what}")
+        }
         Trial::WithoutOthers => {
             format!(
                 "{first} before {then}: both apply, which they do in the plan's order only with others between them"

@@ -1,6 +1,7 @@
 //! What fixes are to each other by their content: the same, a part, the reverse; and what a newer one leaves out of an older.
 
 use super::replay::{Cells, Replay, Step};
+use super::twins::undone_by;
 use super::types::{DropCause, Proof};
 use super::units::{Unit, units};
 use super::work::Work;
@@ -10,7 +11,7 @@ use crate::report::{Code, Finding};
 use crate::tree::TreePath;
 use rayon::prelude::*;
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What more fixes do is too common to mean anything.
 const MOST: usize = 64;
@@ -126,7 +127,7 @@ impl<'a> Work<'a, '_> {
         classes.retain_mut(|c| {
             let (Class::Duplicate, Some(other)) = (c.class, &c.other) else { return true };
             let (Some(a), Some(b)) = (place(&c.fix), place(other)) else { return true };
-            if undone_between(replay, order, a.min(b), a.max(b)) {
+            if undone_by(replay, order, a.min(b), a.max(b)).is_some() {
                 c.class = Class::Reapplied;
                 return a > b;
             }
@@ -166,12 +167,17 @@ impl<'a> Work<'a, '_> {
                 Class::Reverted if classes.iter().any(|again| back(&again)) => {}
                 Class::Reverted => {
                     let what = format!("'{other}' takes back all that it does{so}");
-                    out.push(
-                        Finding::new(Code::Reverted, &c.fix, what)
-                            .next(format!(
-                                "leave both out; or take '{other}' out where the fix is still wanted, with what was made on top of it"
-                            )),
-                    );
+                    let wanted = "where the fix is still wanted, with what was made on top of it";
+                    let (more, next) = match self.does_more(&c.fix, other) {
+                        None => (String::new(), format!("leave both out; or take '{other}' out {wanted}")),
+                        Some(at) => (
+                            format!("; '{other}' does more than that{at}"),
+                            format!(
+                                "leave this one out and cut '{other}' down to what else it does; or take '{other}' out {wanted}"
+                            ),
+                        ),
+                    };
+                    out.push(Finding::new(Code::Reverted, &c.fix, what + &more).next(next));
                 }
                 Class::Superseded => {
                     let Some(first) = c.lost.first() else { continue };
@@ -191,6 +197,20 @@ impl<'a> Work<'a, '_> {
             }
         }
         out
+    }
+
+    /// Where a fix does something beside taking back another, in words; none where it does nothing else.
+    fn does_more(&self, fix: &FixId, back: &FixId) -> Option<String> {
+        let (fix, back) = (self.number(fix)?, self.number(back)?);
+        let mut more = units(self.fixes[back].payload);
+        for (unit, n) in units(self.fixes[fix].payload) {
+            more.entry(unit.back()).and_modify(|m| *m = m.saturating_sub(n));
+        }
+        more.retain(|_, n| *n > 0);
+        let paths: BTreeSet<&TreePath> = more.keys().flat_map(Unit::paths).collect();
+        let shown: Vec<String> = paths.iter().take(SHOWN).map(|p| format!("'{p}'")).collect();
+        let rest = if paths.len() > SHOWN { format!(" and {} more", paths.len() - SHOWN) } else { String::new() };
+        (!more.is_empty()).then(|| format!(", at {}{rest}", shown.join(", ")))
     }
 
     /// Empty ones, and pairs of which one does what the other does, or its reverse.
@@ -264,17 +284,6 @@ impl<'a> Work<'a, '_> {
         out.truncate(SHOWN);
         out
     }
-}
-
-/// Whether what the fix at one place of an order does is taken back before another place.
-fn undone_between(replay: &Replay<'_>, order: &[usize], from: usize, to: usize) -> bool {
-    replay.of_fix[order[from]].iter().any(|g| {
-        let Ok(mut state) = replay.walk(*g, 0, order[..=from].iter().copied()) else { return false };
-        order[from + 1..to].iter().any(|fix| {
-            state = replay.walk(*g, state, [*fix]).unwrap_or(state);
-            !replay.done_already(*g, state, order[from])
-        })
-    })
 }
 
 /// Parts of a fix that the start tree has, where it has not all of them.

@@ -45,8 +45,8 @@ pub enum Member {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Repair {
-    /// Leave the first out, and with it the others, which require it.
-    LeaveOut { fixes: Vec<FixId> },
+    /// Leave the first out, with it its twins, which have the same content, and the others, which require one of them.
+    LeaveOut { fixes: Vec<FixId>, twins: usize },
     /// Put a fix into the release that is not there.
     Add { fix: FixId },
     /// Take the fix into the selection, or its hold away.

@@ -93,7 +93,11 @@ impl Work<'_, '_> {
         let gone = self.covered.iter().filter(|(i, c)| !wanted(i) && apart(c)).map(|(i, _)| *i);
         let causes: BTreeMap<FixId, DropCause> = gone.map(|i| (self.id(i), self.left_because(i))).collect();
         let mut told: BTreeSet<FixId> = BTreeSet::new();
-        for d in self.dropped.iter_mut().filter(|d| matches!(d.cause, DropCause::Covered { .. })) {
+        for d in self
+            .dropped
+            .iter_mut()
+            .filter(|d| matches!(d.cause, DropCause::Covered { .. } | DropCause::Duplicate { .. }))
+        {
             if let Some(cause) = causes.get(&d.fix) {
                 d.cause = cause.clone();
                 told.insert(d.fix.clone());

@@ -44,6 +44,7 @@ mod shrink;
 mod standing;
 mod stretches;
 mod stuck;
+mod twins;
 mod types;
 mod units;
 mod vocabulary;

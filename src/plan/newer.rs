@@ -4,6 +4,7 @@ use super::chosen::{plan_chosen, plan_rest};
 use super::least_plan::plan_least;
 use super::remembered::Remembered;
 use super::resolve::{Proving, plan_once};
+use super::twins::tell_twins;
 use super::types::{DropCause, Dropped, Plan, PlanInput, Refusal};
 use crate::fix::FixId;
 use crate::report::Code;
@@ -17,9 +18,9 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
     if input.remembered.is_none() && selects(input) {
         // More than one plan may be made on the way: what one finds out, the next need not.
         let remembered = Remembered::of_one_run();
-        return plan_it(&PlanInput { remembered: Some(&remembered), ..input.clone() });
+        return plan(&PlanInput { remembered: Some(&remembered), ..input.clone() });
     }
-    plan_it(input)
+    plan_it(input).map(|plan| tell_twins(input, plan))
 }
 
 fn plan_it(input: &PlanInput<'_>) -> Result<Plan, Refusal> {

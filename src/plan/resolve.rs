@@ -4,7 +4,7 @@ use super::along::Along;
 use super::blame::blockers;
 use super::hints::{hints, left_behind, words_of};
 use super::needs::needs;
-use super::order::{Before, Ordered, cycles, from_nothing, from_series};
+use super::order::{Before, Ordered, cycles};
 use super::parts::idle_overlays;
 use super::replay::Replay;
 use super::select::{Choice, select};
@@ -98,15 +98,13 @@ impl<'a> Work<'a, '_> {
                 proofs.sort_by_key(|p| format!("{p:?}"));
                 return self.refuse(replay, proofs);
             }
-            let ordered = self.beside_marks(replay, || match self.input.series {
-                Some(series) => from_series(&self.fixes, &self.alive, series, &before, replay),
-                None => Ok(from_nothing(&self.alive, &before, replay)),
-            });
+            let ordered = self.beside_marks(replay, || self.ordered(replay, &before));
             let ordered = match ordered {
                 Ok(ordered) => ordered,
                 Err(proofs) => return self.refuse(replay, proofs),
             };
             if ordered.refused.is_empty() {
+                let (ordered, before) = self.fold_twins(replay, ordered, before);
                 let ordered = idle_overlays(&self.fixes, replay, self.deciding(replay, ordered, &before));
                 self.settle_dropped(replay, &ordered);
                 return Ok(ordered);
@@ -178,6 +176,7 @@ impl<'a> Work<'a, '_> {
             return self.refuse(replay, vec![lost]);
         }
         self.forget_covered(&kept);
+        self.tell_brought(replay, order, &kept);
         let yielded = self.yield_findings(replay, order, &kept);
         self.findings.extend(yielded);
         self.kept = Some(kept);

@@ -1,6 +1,5 @@
 //! What is left out of an order and why, and what is odd about what stays.
 
-use super::content::Content;
 use super::covered::Covered;
 use super::order::Ordered;
 use super::replay::Replay;
@@ -8,7 +7,6 @@ use super::types::DropCause;
 use super::work::Work;
 use crate::fix::FixId;
 use crate::report::{Code, Finding};
-use std::collections::HashMap;
 
 impl<'a> Work<'a, '_> {
     /// Says what is left out of the order and why, and what is odd about what stays.
@@ -18,12 +16,8 @@ impl<'a> Work<'a, '_> {
             let message = format!("left out: '{}' supersedes it", self.fixes[new].id);
             self.findings.push(Finding::new(Code::Superseded, self.fixes[old].id, message));
         }
-        let (mut causes, mut twins) = (Vec::new(), Vec::new());
-        // By mark: the first fix of each content that has it.
-        let mut seen: HashMap<u64, Vec<usize>> = HashMap::with_capacity(ordered.order.len());
-        let marks: Vec<u64> = self.marks(replay).iter().map(|marks| marks.whole).collect();
-        let content = |i: usize| Content(self.fixes[i].payload);
-        let alike = |with: &[usize], i: usize| with.iter().copied().find(|other| content(*other) == content(i));
+        let mut causes = Vec::new();
+        let twins = self.twins_in(replay, &ordered.order);
         let mut findings = Vec::new();
         for &i in &ordered.order {
             if replay.of_fix[i].is_empty() {
@@ -31,16 +25,10 @@ impl<'a> Work<'a, '_> {
                     Finding::new(Code::EmptyFix, self.fixes[i].id, "it changes nothing")
                         .next("restore the patch if it was cut off, or take the fix out"),
                 );
-                continue;
-            }
-            let with = seen.entry(marks[i]).or_default();
-            match alike(with, i) {
-                Some(other) => twins.push((other, i)),
-                None => with.push(i),
             }
         }
         for &(i, at) in &ordered.contained {
-            let twin = seen.get(&marks[i]).and_then(|with| alike(with, i));
+            let twin = self.twin(replay, &twins, i);
             let covered = Covered::find(replay, &ordered.order, i, at, twin);
             let finding = |code, message| Finding::new(code, self.fixes[i].id, message);
             let cause = match (&covered, twin) {
@@ -75,7 +63,7 @@ impl<'a> Work<'a, '_> {
             causes.push((i, covered, twin, cause));
         }
         self.findings.extend(findings);
-        self.twins = twins;
+        self.twins = twins.pairs;
         for (i, covered, twin, cause) in causes {
             if let (Some(covered), twin) = (covered, twin) {
                 self.covered.insert(i, covered);

@@ -201,7 +201,7 @@ impl Work<'_, '_> {
         for m in members {
             let order = |first: &FixId, then: &FixId| Repair::Order { first: first.clone(), then: then.clone() };
             match m {
-                Member::Wanted { fix } => out.push(Repair::LeaveOut { fixes: self.with_users(fix, &users) }),
+                Member::Wanted { fix } => out.push(self.leave_out(fix, &users)),
                 Member::Requires { needs, there: false, .. } => {
                     out.push(Repair::Add { fix: needs.clone() });
                     out.push(Repair::Unsay { member: m.clone() });
@@ -231,15 +231,19 @@ impl Work<'_, '_> {
         out
     }
 
-    fn with_users(&self, fix: &FixId, users: &BTreeMap<usize, Vec<usize>>) -> Vec<FixId> {
+    /// What has the same content would stand in its place.
+    fn leave_out(&self, fix: &FixId, users: &BTreeMap<usize, Vec<usize>>) -> Repair {
         let first = self.number(fix);
-        let mut seen: BTreeSet<usize> = first.into_iter().collect();
-        let mut todo: VecDeque<usize> = first.into_iter().collect();
+        let twins = first.map(|i| self.twins_of(i)).unwrap_or_default();
+        let roots: Vec<usize> = first.into_iter().chain(twins.iter().copied()).collect();
+        let mut seen: BTreeSet<usize> = roots.iter().copied().collect();
+        let mut todo: VecDeque<usize> = roots.iter().copied().collect();
         while let Some(i) = todo.pop_front() {
             todo.extend(users.get(&i).into_iter().flatten().copied().filter(|u| seen.insert(*u)));
         }
-        seen.retain(|i| Some(*i) != first);
-        [fix.clone()].into_iter().chain(seen.into_iter().map(|i| self.id(i))).collect()
+        seen.retain(|i| !roots.contains(i));
+        let fixes = [fix.clone()].into_iter().chain(twins.iter().copied().chain(seen).map(|i| self.id(i))).collect();
+        Repair::LeaveOut { fixes, twins: twins.len() }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Where a selection leaves out what brings the changes of another fix that is wanted, that one takes their place.
 
 use super::replay::Replay;
+use super::twins::brought;
 use super::types::{DropCause, Plan, PlanInput, Proof, Refusal};
 use super::work::Work;
 use crate::fix::FixId;
-use crate::report::{Code, Finding};
+use crate::report::Finding;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fixes that are left out, why, and the fix that takes the place of each.
@@ -42,7 +43,7 @@ pub(super) fn stand_in(
 
 impl Work<'_, '_> {
     /// Whether a fix that takes the place of another does all that it does, as it stands in the order.
-    fn brings(&self, replay: &Replay<'_>, order: &[usize], by: usize, fix: usize) -> bool {
+    pub(super) fn brings(&self, replay: &Replay<'_>, order: &[usize], by: usize, fix: usize) -> bool {
         let Some(at) = order.iter().position(|i| *i == by) else { return false };
         let before = || order[..=at].iter().copied();
         let done = |g: &usize| replay.walk(*g, 0, before()).is_ok_and(|state| replay.done_already(*g, state, fix));
@@ -67,10 +68,7 @@ impl Work<'_, '_> {
         let told = self.yielded.iter().filter(|(_, by, cause)| kept.contains(by) && *cause != DropCause::NotSelected);
         told.map(|(gone, by, _)| {
             let part = if self.brings(replay, order, *by, *gone) { "what it does" } else { "a part of what it does" };
-            let by = self.fixes[*by].id;
-            let next = format!("leave '{by}' out too where that must not go out");
-            Finding::new(Code::Duplicate, self.fixes[*gone].id, format!("left out, but '{by}' brings {part}"))
-                .next(next)
+            brought(self.fixes[*gone].id, &[self.id(*by)], part)
         })
         .collect()
     }

@@ -46,6 +46,16 @@ impl<'a> Unit<'a> {
         }
     }
 
+    /// The paths that it is about.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &'a TreePath> + use<'a> {
+        let (old, new): (Option<&'a TreePath>, Option<&'a TreePath>) = match self {
+            Self::Lines { path, .. } => (Some(path), None),
+            Self::Path { paths, .. } => *paths,
+            Self::Whole(change) => (change.paths().first().copied(), None),
+        };
+        old.into_iter().chain(new)
+    }
+
     fn of_file(file: &'a FilePatch) -> impl Iterator<Item = Self> {
         let data = match &file.body {
             Body::Binary(b) => (b.backward.as_ref(), Some(&b.forward)),

@@ -5,8 +5,8 @@ use super::footing::{How, Spot, follow};
 use super::replay::{Replay, StateId};
 use super::types::{Candidate, DropCause, Edge, OrderPair, Plan, PlanInput, Reason, Refused};
 use crate::fix::FixId;
-use crate::patch::{Body, FilePatch, LineKind};
-use crate::tree::TreePath;
+use crate::patch::{Body, FilePatch, LineKind, Mode};
+use crate::tree::{Digest, TreePath};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What there is between two fixes of a plan.
@@ -77,7 +77,7 @@ pub enum Trial {
     /// This fix does not apply there.
     Refused { fix: FixId, refused: Refused },
     /// Both apply, and the bytes are others.
-    Differs { path: TreePath },
+    Differs { path: TreePath, mode_only: bool },
     /// Both apply, which they do in the plan's order only with others between them.
     WithoutOthers,
     /// Both apply, and the bytes are the same.
@@ -264,21 +264,22 @@ impl<'r> Explained<'r, '_> {
             }
         }
         match differs {
-            Some(path) => Trial::Differs { path },
+            Some((path, mode_only)) => Trial::Differs { path, mode_only },
             None if others => Trial::WithoutOthers,
             None => Trial::Same,
         }
     }
 
-    /// The first path at which two states of a group differ.
-    fn differing(&self, g: usize, one: StateId, two: StateId) -> TreePath {
+    /// The first path at which two states of a group differ, and whether only its mode does.
+    fn differing(&self, g: usize, one: StateId, two: StateId) -> (TreePath, bool) {
         let digest = |state| {
             let cells = self.replay.cells(g, state);
             cells.iter().map(|c| c.as_ref().map(|c| (c.mode, c.digest))).collect::<Vec<_>>()
         };
         let (one, two) = (digest(one), digest(two));
         let at = (0..one.len()).find(|i| one[*i] != two[*i]).unwrap_or(0);
-        self.replay.groups[g].paths[at].clone()
+        let bytes = |cell: &Option<(Mode, Digest)>| cell.map(|(_, digest)| digest);
+        (self.replay.groups[g].paths[at].clone(), bytes(&one[at]) == bytes(&two[at]))
     }
 }
 
@@ -301,8 +302,10 @@ fn whole_part(file: &FilePatch, path: &TreePath) -> Part {
         (_, None) => "deletes the file".to_owned(),
         (Some(old), Some(new)) if file.rename => format!("renames {old} to {new}"),
         (Some(old), Some(new)) if file.copy => format!("copies {old} to {new}"),
-        _ if file.new_mode != file.old_mode => "changes the mode".to_owned(),
-        _ => "binary change".to_owned(),
+        // Where the mode stays, only the line with the digests has it.
+        _ if file.new_mode.is_none() || file.new_mode == file.old_mode => "binary change".to_owned(),
+        _ if matches!(file.body, Body::Binary(_)) => "binary change, and changes the mode".to_owned(),
+        _ => "changes the mode".to_owned(),
     };
     Part { path: path.clone(), line: file.line, what, lines: Vec::new() }
 }

@@ -1,0 +1,216 @@
+//! What a fresh user was told wrongly about fixes that do the same, and about what takes them back.
+
+mod common;
+
+use common::{cumulate, diff};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+fn write(dir: &Path, path: &str, text: &str) {
+    let file = dir.join(path);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, text).unwrap();
+}
+
+/// Forty lines with some of them changed.
+fn with(changes: &[(u32, &str)]) -> String {
+    let line = |i: u32| changes.iter().find(|(k, _)| *k == i).map_or_else(|| format!("line {i}"), |c| c.1.to_owned());
+    (1..=40).map(|i| line(i) + "\n").collect()
+}
+
+const CONFIG: &str =
+    "[component]\nname = \"c\"\n[release]\nversion = \"2\"\n[[base]]\nversion = \"1\"\nsource = \"base\"\n";
+
+/// A release of a base with the files `a` and `b`, of 40 lines each.
+fn release(dir: &Path) {
+    write(dir, "base/a", &with(&[]));
+    write(dir, "base/b", &with(&[]));
+    write(dir, "cumulate.toml", CONFIG);
+}
+
+fn plan(dir: &Path, args: &[&str], exit: i32) -> Value {
+    cumulate(dir, &[&["plan", "--format", "json"], args].concat()).expect(exit).json()
+}
+
+fn text(dir: &Path, args: &[&str], exit: i32) -> String {
+    cumulate(dir, &[&["plan"], args].concat()).expect(exit).stdout
+}
+
+/// Subject, sentence and advice of the findings with a code.
+fn told(said: &Value, code: &str) -> Vec<[String; 3]> {
+    let all = said["findings"].as_array().unwrap().iter().filter(|f| f["code"] == code);
+    all.map(|f| ["subject", "message", "next"].map(|k| f[k].as_str().unwrap_or_default().to_owned())).collect()
+}
+
+/// A and R, which takes A back; `more` is what R does beside that.
+fn reverted(dir: &Path, more: &str) {
+    release(dir);
+    let ten = with(&[(10, "ten")]);
+    write(dir, "fixes/A.patch", &diff("a", &with(&[]), &ten));
+    write(dir, "fixes/R.patch", &(diff("a", &ten, &with(&[])) + more));
+}
+
+#[test]
+fn what_is_left_out_and_goes_out_under_another_id_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    let ten = with(&[(10, "ten")]);
+    for id in ["A", "Z"] {
+        write(dir, &format!("fixes/{id}.patch"), &diff("a", &with(&[]), &ten));
+    }
+    write(dir, "fixes/B.patch", &diff("a", &ten, &with(&[(10, "ten"), (11, "eleven")])));
+    for (gone, stays) in [("A", "Z"), ("Z", "A")] {
+        let said = plan(dir, &["--without", gone], 0);
+        let brings = format!("left out, but '{stays}' brings what it does");
+        let next = format!("leave '{stays}' out too where that must not go out");
+        assert_eq!(told(&said, "duplicate"), [[gone.to_owned(), brings, next]], "{said}");
+        assert_eq!(said["dropped"][gone], "left out by the selection", "{said}");
+    }
+    let hold = "hold = [{ id = \"A\", reason = \"crashes\", owner = \"d\", until = 2027-01-31 }]\n";
+    write(dir, "cumulate.toml", &(hold.to_owned() + CONFIG));
+    for args in [&[][..], &["--without", "Z"]] {
+        let said = plan(dir, args, 0);
+        let brought = told(&said, "duplicate");
+        assert_eq!(brought.len(), usize::from(args.is_empty()), "{said}");
+        assert!(brought.iter().all(|t| t[0] == "A" && t[1].contains("but 'Z' brings")), "{said}");
+        assert!(said["dropped"]["A"].as_str().unwrap().contains("crashes"), "{said}");
+    }
+    write(dir, "cumulate.toml", CONFIG);
+    // Also where all together have no plan.
+    write(dir, "fixes/X.patch", &diff("b", &with(&[(3, "no")]), &with(&[(3, "three")])));
+    let said = plan(dir, &["--without", "A", "X"], 0);
+    assert_eq!(told(&said, "duplicate").len(), 1, "{said}");
+}
+
+#[test]
+fn an_older_fix_that_is_left_out_is_told_where_the_newer_one_has_all_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    write(dir, "fixes/O.patch", &diff("a", &with(&[]), &with(&[(10, "ten")])));
+    write(dir, "fixes/N.patch", &diff("a", &with(&[]), &with(&[(10, "ten"), (20, "twenty")])));
+    write(dir, "fixes/N.toml", "supersedes = [\"O\"]\n");
+    let said = plan(dir, &["--without", "O"], 0);
+    assert_eq!(said["order"], json!(["N"]));
+    let brought = told(&said, "duplicate");
+    assert!(brought.len() == 1 && brought[0][1] == "left out, but 'N' brings what it does", "{said}");
+    assert!(told(&plan(dir, &[], 0), "duplicate").is_empty());
+    // Another way to mend the same is not what it does.
+    write(dir, "fixes/N.patch", &diff("a", &with(&[]), &with(&[(10, "TEN")])));
+    assert!(told(&plan(dir, &["--without", "O"], 0), "duplicate").is_empty());
+}
+
+#[test]
+fn a_twin_does_not_bring_back_what_was_taken_back_unless_somebody_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    reverted(dir, "");
+    fs::copy(dir.join("fixes/A.patch"), dir.join("fixes/A2.patch")).unwrap();
+    fs::copy(dir.join("fixes/A.patch"), dir.join("fixes/Z.patch")).unwrap();
+    let said = plan(dir, &[], 0);
+    assert_eq!(said["order"], json!(["A", "R"]), "{said}");
+    let twins: Vec<String> = told(&said, "duplicate").into_iter().map(|[s, m, _]| s + ": " + &m).collect();
+    assert_eq!(twins, ["A2", "Z"].map(|id| format!("{id}: left out: it has the same content as 'A'")), "{said}");
+    fs::remove_file(dir.join("fixes/Z.patch")).unwrap();
+    write(dir, "fixes/series", "A.patch\nR.patch\nA2.patch\n");
+    assert_eq!(plan(dir, &[], 0)["order"], json!(["A", "R", "A2"]));
+    fs::remove_file(dir.join("fixes/series")).unwrap();
+    write(dir, "fixes/A2.toml", "after = [\"R\"]\n");
+    assert_eq!(plan(dir, &[], 0)["order"], json!(["A", "R", "A2"]));
+}
+
+#[test]
+fn leaving_both_out_is_advised_where_the_revert_does_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    reverted(dir, "");
+    let said = plan(dir, &[], 0);
+    assert!(told(&said, "reverted")[0][2].starts_with("leave both out; or take 'R' out"), "{said}");
+    reverted(dir, &diff("b", &with(&[]), &with(&[(20, "twenty")])));
+    let said = plan(dir, &[], 0);
+    let [_, what, next] = &told(&said, "reverted")[0];
+    assert_eq!(what, "'R' takes back all that it does; 'R' does more than that, at 'b'", "{said}");
+    assert!(!next.contains("both") && next.contains("cut 'R' down"), "{said}");
+}
+
+#[test]
+fn a_repair_that_leaves_a_fix_out_names_its_twins_and_mends() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    for id in ["A", "A2"] {
+        write(dir, &format!("fixes/{id}.patch"), &diff("a", &with(&[]), &with(&[(10, "ten")])));
+    }
+    write(dir, "fixes/B.patch", &diff("a", &with(&[]), &with(&[(10, "x")])));
+    write(dir, "fixes/C.patch", &diff("b", &with(&[]), &with(&[(10, "x")])));
+    write(dir, "fixes/C.toml", "requires = [\"A2\"]\n");
+    let text = text(dir, &[], 1);
+    assert!(text.contains("leave out A and A2, and with them what requires them: C"), "{text}");
+    assert!(text.contains("leave out B\n"), "{text}");
+    assert_eq!(plan(dir, &["--without", "A", "A2"], 0)["order"], json!(["B"]));
+}
+
+#[test]
+fn a_twin_that_is_not_selected_is_no_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    for id in ["A", "A2"] {
+        write(dir, &format!("fixes/{id}.patch"), &diff("a", &with(&[]), &with(&[(10, "ten")])));
+    }
+    write(dir, "fixes/B.patch", &diff("b", &with(&[]), &with(&[(10, "x")])));
+    let said = plan(dir, &["--only", "B"], 0);
+    assert!(told(&said, "duplicate").is_empty(), "{said}");
+    for id in ["A", "A2"] {
+        assert_eq!(said["dropped"][id], "not selected, and nothing selected needs it", "{said}");
+    }
+    assert_eq!(plan(dir, &["--only", "A2"], 0)["order"], json!(["A2"]));
+}
+
+/// `x\0z` and `x\0y`, as git writes them.
+const ONE: &str = "Kcmb<mr~&{1<pA>l";
+const TWO: &str = "Kcmb<ms0083<N)#j";
+
+#[test]
+fn an_explanation_tells_bytes_from_modes() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    for (id, old, mode) in [("M", 644, 755), ("N", 755, 644)] {
+        let patch = format!("diff --git a/a b/a\nold mode 100{old}\nnew mode 100{mode}\n");
+        write(dir, &format!("fixes/{id}.patch"), &patch);
+    }
+    write(dir, "fixes/series", "M.patch\nN.patch\n");
+    write(dir, "fixes/series", "M.patch\nN.patch\n");
+    let said = cumulate(dir, &["plan", "--explain", "M", "N"]).expect(0).stdout;
+    assert!(said.contains("'a' gets another mode") && said.contains("changes the mode"), "{said}");
+    // Two whole contents of one file, one on top of the other, as git writes them.
+    let from = ["d5d0b8b4c4c9e936890870f6799cfbb5ba984470", "4a270318359d8c2a960136495bceeae9eee22424"];
+    write(dir, "base/f", "x\0y");
+    let binary = |old: &str, new: &str, to: &str, back: &str| {
+        format!(
+            "diff --git a/f b/f\nindex {old}..{new} 100644\nGIT binary patch\nliteral 3\n{to}\n\nliteral 3\n{back}\n\n"
+        )
+    };
+    fs::remove_file(dir.join("fixes/M.patch")).unwrap();
+    fs::remove_file(dir.join("fixes/N.patch")).unwrap();
+    write(dir, "fixes/series", "P.patch\nQ.patch\n");
+    write(dir, "fixes/P.patch", &binary(from[0], from[1], ONE, TWO));
+    write(dir, "fixes/Q.patch", &binary(from[1], from[0], TWO, ONE));
+    let said = cumulate(dir, &["plan", "--explain", "P", "Q"]).expect(0).stdout;
+    assert!(said.contains("binary change") && !said.contains("the mode"), "{said}");
+}
+
+#[test]
+fn a_pull_names_the_bundle_that_installations_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    reverted(dir, "");
+    fs::remove_file(dir.join("fixes/R.patch")).unwrap();
+    cumulate(dir, &["keygen", "--out", "k"]).expect(0);
+    cumulate(dir, &["build", "-o", "x.cup", "--key", "k.key"]).expect(0);
+    let said = cumulate(dir, &["pull", "A", "x.cup", "--format", "json"]).json();
+    assert!(said["next"].to_string().contains("base add 2 --from x.cup"), "{said}");
+}
