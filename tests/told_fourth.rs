@@ -214,3 +214,30 @@ fn a_pull_names_the_bundle_that_installations_have() {
     let said = cumulate(dir, &["pull", "A", "x.cup", "--format", "json"]).json();
     assert!(said["next"].to_string().contains("base add 2 --from x.cup"), "{said}");
 }
+
+#[test]
+fn a_twin_that_others_need_after_the_revert_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    reverted(dir, "");
+    fs::copy(dir.join("fixes/A.patch"), dir.join("fixes/A2.patch")).unwrap();
+    let (ten, eleven) = (with(&[(10, "ten")]), with(&[(10, "ten"), (11, "eleven")]));
+    write(dir, "fixes/B.patch", &diff("a", &ten, &eleven));
+    write(dir, "fixes/B.toml", "after = [\"R\"]\n");
+    let said = plan(dir, &[], 0);
+    assert_eq!(said["order"], json!(["A", "R", "A2", "B"]), "{said}");
+    let told = told(&said, "duplicate");
+    assert!(told.len() == 1 && told[0][0] == "A2" && told[0][1].contains("brings back what 'R' takes back"), "{said}");
+}
+
+#[test]
+fn a_revert_that_is_there_twice_is_one_and_either_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    reverted(dir, "");
+    fs::copy(dir.join("fixes/R.patch"), dir.join("fixes/R2.patch")).unwrap();
+    let said = plan(dir, &[], 0);
+    assert_eq!(said["order"], json!(["A", "R"]), "{said}");
+    assert_eq!(told(&said, "duplicate")[0][1], "left out: it has the same content as 'R'", "{said}");
+    assert_eq!(plan(dir, &["--without", "R"], 0)["order"], json!(["A", "R2"]));
+}

@@ -20,7 +20,7 @@ pub(super) struct Covered {
 }
 
 impl Covered {
-    /// None where the start tree itself has all of it; `twin` has the same content.
+    /// None where the start tree itself has all of it; `twin` of the order, which does something then, has the same content.
     pub(super) fn find(
         replay: &Replay<'_>,
         order: &[usize],
@@ -29,11 +29,11 @@ impl Covered {
         twin: Option<usize>,
     ) -> Option<Self> {
         let here = &replay.of_fix[fix];
-        if here.iter().all(|g| replay.done_already(*g, 0, fix)) {
-            return None;
-        }
         if let Some(twin) = twin {
             return Some(Self { by: vec![twin], at });
+        }
+        if here.iter().all(|g| replay.done_already(*g, 0, fix)) {
+            return None;
         }
         let mut by: Vec<usize> = here.iter().flat_map(|g| bringers(replay, *g, &order[..at], fix)).collect();
         by.sort_unstable();

@@ -66,7 +66,8 @@ impl<'a> Work<'a, '_> {
             let stood = self.stands_for.insert(again, first);
             let wait = self.before();
             match self.ordered(replay, &wait) {
-                Ok(next) if next.refused.is_empty() && next.order.contains(&first) => {
+                // Without what takes it back in the order, nothing would be won.
+                Ok(next) if next.refused.is_empty() && [first, back].iter().all(|i| next.order.contains(i)) => {
                     folded.push((again, first));
                     (ordered, before) = (next, wait);
                 }
