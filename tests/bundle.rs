@@ -29,7 +29,7 @@ fn write(dir: &Path, name: &str) -> PathBuf {
 fn sign(path: &Path, key: &SecretKey, role: &str) -> bool {
     let statement = bundle::open(path).unwrap().claimed().statement(role);
     let envelope = Envelope::sign(statement.to_payload(), key).to_json();
-    bundle::add_envelope(path, envelope, &Disk::real()).unwrap()
+    bundle::add_envelope(path, envelope, &Disk::real()).unwrap().is_some()
 }
 
 fn policy(keys: &[&SecretKey]) -> Policy {
@@ -179,7 +179,7 @@ fn a_signature_fits_one_root_manifest_only() {
     bundle::write_file(&other, &blobs, &Disk::real(), &borrowed).unwrap();
     let statement = bundle::open(&path).unwrap().claimed().statement("release");
     let envelope = Envelope::sign(statement.to_payload(), &key).to_json();
-    assert!(bundle::add_envelope(&borrowed, envelope, &Disk::real()).unwrap());
+    assert!(bundle::add_envelope(&borrowed, envelope, &Disk::real()).unwrap().is_some());
     let e = bundle::open(&borrowed).unwrap().verify(&policy(&[&key]), NOW).unwrap_err();
     assert_eq!(e.code, ErrorCode::Untrusted);
     assert!(e.message.contains("another root manifest"), "{e}");

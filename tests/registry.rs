@@ -132,7 +132,7 @@ fn a_bundle_goes_to_a_registry_and_back_whole_and_base_by_base() {
     // A copy that came back can be signed again, and a signed copy can go to the registry again.
     let second = SecretKey::generate().unwrap();
     let envelope = Envelope::sign(whole.package().statement("vetter").to_payload(), &second).to_json();
-    assert!(bundle::add_envelope(&back, envelope, &Disk::real()).unwrap());
+    assert!(bundle::add_envelope(&back, envelope, &Disk::real()).unwrap().is_some());
     skopeo(&["copy", "--all", "--dest-tls-verify=false", &oci(&back), &registry.name(":vetted")]);
     let again = dir.path().join("again");
     skopeo(&["copy", "--all", "--src-tls-verify=false", &registry.name(":vetted"), &oci(&again)]);

@@ -6,7 +6,7 @@ mod common;
 use common::{Run, command, copy, cumulate, listing};
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -362,4 +362,59 @@ fn a_declared_mix_is_built_although_no_other_state_has_its_content() {
     let done = json(&apply(dir.path(), "c.cup", "i", &["--format", "json"]).expect(0));
     assert_eq!(done["bases"][0], "1-hotfix");
     assert_eq!(fs::read_to_string(dir.path().join("i/f")).unwrap(), text(&[5, 30, 50]));
+}
+
+/// Whoever could write in the installation before may have left a link that an installer with more rights would follow.
+#[test]
+fn a_link_in_the_place_of_a_folder_of_ours_is_refused_before_anything_is_written() {
+    let dir = web();
+    for (n, name) in ["backup", "releases", "pristine", "stage", "backup/000001", "pristine/000001"].iter().enumerate()
+    {
+        let (at, target) = (lay(dir.path(), "1", &format!("i{n}")), dir.path().join(format!("target{n}")));
+        fs::create_dir(&target).unwrap();
+        let link = at.join(".cumulate").join(name);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(&target, &link).unwrap();
+        let before = listing(&at);
+        let run = apply(dir.path(), "2.cup", &format!("i{n}"), &[]).expect(5);
+        assert!(run.stderr.contains("blocked") && run.stderr.contains(name), "{name}: {}", run.stderr);
+        assert!(listing(&at) == before && fs::read_dir(&target).unwrap().next().is_none(), "{name}");
+        fs::remove_file(&link).unwrap();
+        apply(dir.path(), "2.cup", &format!("i{n}"), &[]).expect(0);
+    }
+}
+
+#[test]
+fn signing_at_the_same_time_loses_no_signature_and_keeps_the_mode_and_what_a_link_leads_to() {
+    let dir = web();
+    let file = dir.path().join("2.cup");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("2.cup", dir.path().join("link.cup")).unwrap();
+    for n in 0..6 {
+        cumulate(dir.path(), &["keygen", "--out", &format!("k{n}")]).expect(0);
+    }
+    let signing = |n: usize| {
+        let key = format!("k{n}.key");
+        let name = if n % 2 == 0 { "2.cup" } else { "link.cup" };
+        command(dir.path()).args(["sign", name, "--key", &key]).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let all: Vec<_> = (0..6).map(signing).collect();
+    for mut signed in all {
+        assert!(signed.wait().unwrap().success());
+    }
+    let said = json(&cumulate(dir.path(), &["inspect", "2.cup", "--format", "json"]).expect(0));
+    assert_eq!(said["signatures"].as_array().unwrap().len(), 6);
+    assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
+    assert!(dir.path().join("link.cup").is_symlink());
+}
+
+#[test]
+fn where_only_the_report_cannot_be_written_that_is_what_is_said() {
+    let dir = web();
+    lay(dir.path(), "1", "i");
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let run = command(dir.path()).args(["apply", "2.cup", "i", "--allow-unsigned"]).stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.code() == Some(6) && said.contains("only the report is missing"), "{said}");
+    assert_eq!(fs::read_to_string(dir.path().join("i/app")).unwrap(), "two\n");
 }

@@ -6,7 +6,9 @@ use super::{BlobRef, Blobs, oci, open, tar};
 use crate::disk::{self, Disk};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
+use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// Where the bytes of large blobs come from.
@@ -29,11 +31,11 @@ impl Origin<'_> {
 /// # Errors
 /// `io`, `no-space`; `source-changed` if a blob's file is no longer what it was.
 pub fn write_file(package: &Package, blobs: &Blobs, disk: &Disk, path: &Path) -> Result<()> {
-    file(&package.lay()?, &Origin::Blobs(blobs), disk, path)
+    file(&package.lay()?, &Origin::Blobs(blobs), disk, path, 0o644)
 }
 
-fn file(laid: &Laid, origin: &Origin<'_>, disk: &Disk, path: &Path) -> Result<()> {
-    let mut writer = disk.atomic(path, 0o644)?;
+fn file(laid: &Laid, origin: &Origin<'_>, disk: &Disk, path: &Path, mode: u32) -> Result<()> {
+    let mut writer = disk.atomic(path, mode)?;
     {
         let fail = |e: std::io::Error| disk::error(path, &e);
         let mut out = BufWriter::with_capacity(1 << 18, &mut writer);
@@ -99,20 +101,24 @@ fn layout_blob(laid: &Laid, origin: &Origin<'_>, blob: &BlobRef, disk: &Disk, di
 
 /// Adds a signature's envelope to the bundle at `path`. The root manifest, the base manifests and
 /// every other content stay what they are; index and OCI manifests are written anew. A bundle is
-/// replaced whole or not at all. `false` if the same envelope is there already.
+/// replaced whole or not at all, with the mode that it has; where `path` is a link, what it leads to is. Who signs the same
+/// bundle meanwhile is waited for. Returns how many envelopes it has now; none if the same one was there already.
 ///
 /// # Errors
 /// As [`open`]; `limit` with too many signatures; `io`, `no-space`.
-pub fn add_envelope(path: &Path, envelope: Vec<u8>, disk: &Disk) -> Result<bool> {
+pub fn add_envelope(path: &Path, envelope: Vec<u8>, disk: &Disk) -> Result<Option<usize>> {
+    let path = &std::fs::canonicalize(path).map_err(|e| Error::io(path.display(), &e))?;
+    let (_held, mode) = hold(path)?;
     let (container, mut package) = open(path)?.parts();
     let before = package.lay()?;
     if !package.add_envelope(envelope)? {
-        return Ok(false);
+        return Ok(None);
     }
+    let envelopes = package.envelopes().count();
     let laid = package.lay()?;
     let Some(dir) = container.folder() else {
-        file(&laid, &Origin::Container(&container), disk, path)?;
-        return Ok(true);
+        file(&laid, &Origin::Container(&container), disk, path, mode)?;
+        return Ok(Some(envelopes));
     };
     // New blobs first, then the index that names them, then what no index names any more.
     for (digest, bytes) in laid.small.iter().filter(|(d, _)| !before.small.contains_key(d)) {
@@ -126,5 +132,20 @@ pub fn add_envelope(path: &Path, envelope: Vec<u8>, disk: &Disk) -> Result<bool>
             disk.unlink(&path)?;
         }
     }
-    Ok(true)
+    Ok(Some(envelopes))
+}
+
+/// Waits until nobody else changes a bundle, and keeps them out; with the bits of its mode.
+fn hold(path: &Path) -> Result<(File, u32)> {
+    let io = |e: std::io::Error| Error::io(path.display(), &e);
+    loop {
+        let file = File::open(path).map_err(io)?;
+        // Where a file system has no locks, signing in turn is up to the caller.
+        let locked = file.lock().is_ok();
+        let (held, now) = (file.metadata().map_err(io)?, std::fs::metadata(path).map_err(io)?);
+        // Whoever had it before may have put another file in its place.
+        if !locked || (held.dev(), held.ino()) == (now.dev(), now.ino()) {
+            return Ok((file, now.mode() & 0o777));
+        }
+    }
 }

@@ -52,8 +52,9 @@ pub fn ahead<T>(release: &Release<'_>, jobs: &[Job<'_>], write: impl FnOnce(&mut
     let needs = &jobs.iter().map(|job| need(release, job)).collect::<Result<Vec<u64>>>()?;
     let line = &Line::of(needs.iter().copied().max().unwrap_or(0).saturating_add(SPARE));
     std::thread::scope(|scope| {
-        for _ in 0..rayon::current_num_threads().min(MAKERS).min(jobs.len()) {
-            scope.spawn(move || {
+        let _closed = ClosedBy(line);
+        for n in 0..rayon::current_num_threads().min(MAKERS).min(jobs.len()) {
+            let started = std::thread::Builder::new().spawn_scoped(scope, move || {
                 let _closed = ClosedBy(line);
                 while let Some((place, job)) = line.admit(needs).and_then(|n| Some((n, jobs.get(n)?))) {
                     if !make_one(release, job, (place, needs[place]), line) {
@@ -61,8 +62,11 @@ pub fn ahead<T>(release: &Release<'_>, jobs: &[Job<'_>], write: impl FnOnce(&mut
                     }
                 }
             });
+            // Fewer are enough; without any nothing would ever come.
+            if let (Err(e), 0) = (started, n) {
+                return Err(no_thread(&e));
+            }
         }
-        let _closed = ClosedBy(line);
         let mut place = 0;
         let done = write(&mut |job, each| {
             if jobs.get(place).is_none_or(|next| next.n != job.n) {
@@ -74,6 +78,12 @@ pub fn ahead<T>(release: &Release<'_>, jobs: &[Job<'_>], write: impl FnOnce(&mut
         line.close();
         done
     })
+}
+
+/// A limit of processes or of memory does not let a thread start.
+pub(super) fn no_thread(e: &std::io::Error) -> Error {
+    Error::new(ErrorCode::Io, "thread", format!("it cannot be started: {e}"))
+        .next("allow the command more processes or memory ('ulimit -u', 'ulimit -v'), then run it again")
 }
 
 /// Makes one content, for which there is room; `false` if nobody wants more.

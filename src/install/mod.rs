@@ -40,6 +40,7 @@ mod known;
 mod mend;
 mod names;
 mod order;
+mod own;
 mod owners;
 mod planning;
 mod preflight;

@@ -1,7 +1,7 @@
 //! New contents are made and checked in the staging folder, and old ones get a second name in the
 //! backup folder, before anything of the installation changes.
 
-use super::ahead::{Job, Next, ahead};
+use super::ahead::{Job, Next, ahead, no_thread};
 use super::config::read;
 use super::preflight;
 use super::read_back::read_back;
@@ -19,6 +19,7 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Builder;
 
 /// Where the `n`-th operation's file lies in a folder of ours.
 pub fn slot(folder: &Path, n: usize) -> PathBuf {
@@ -91,7 +92,10 @@ fn put(
     let many = work.makings.len() >= MANY;
     std::thread::scope(|scope| {
         let (written, waiting) = sync_channel(TOGETHER);
-        let synced = (!many).then(|| scope.spawn(move || sync(&waiting)));
+        let synced = match many {
+            true => None,
+            false => Some(Builder::new().spawn_scoped(scope, move || sync(&waiting)).map_err(|e| no_thread(&e))?),
+        };
         let done = write(disk, state, work, ops, mtime, next, &mut |new, size| {
             if many {
                 return true;
@@ -103,8 +107,11 @@ fn put(
             written.send((new, size)).is_ok()
         });
         drop(written);
-        let all = || scope.spawn(|| disk.sync_file_system(folder));
-        let synced = synced.or_else(|| (many && done.is_ok()).then(all));
+        let all = || Builder::new().spawn_scoped(scope, || disk.sync_file_system(folder)).map_err(|e| no_thread(&e));
+        let synced = match synced {
+            None if many && done.is_ok() => Some(all()?),
+            synced => synced,
+        };
         let done = done.and_then(|findings| {
             let (read, done) = rayon::join(|| read_back(state, release, work, ops), || (around.beside)());
             let read = read?;

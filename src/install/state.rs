@@ -1,5 +1,6 @@
 //! The files in `DIR/.cumulate`, and nothing else of the installation. See the room's documentation.
 
+use super::own::all_own;
 use super::scan::gone;
 use super::steps::Op;
 use crate::bundle::{FixState, Hook};
@@ -156,22 +157,10 @@ pub struct State {
 
 impl State {
     /// # Errors
-    /// `blocked` if something else stands there.
+    /// `blocked` if something else stands there, or in the place of a folder in it.
     pub fn of(dir: &Path) -> Result<Self> {
         let root = dir.join(STATE_DIR);
-        match fs::symlink_metadata(&root) {
-            Ok(meta) if meta.is_dir() => {}
-            Err(e) if gone(&e) => {}
-            Ok(_) => {
-                return Err(Error::new(
-                    ErrorCode::Blocked,
-                    root.display(),
-                    "this is not a folder of cumulate's making",
-                )
-                .next("move it away, then run the command again"));
-            }
-            Err(e) => return Err(Error::io(root.display(), &e)),
-        }
+        all_own(&root)?;
         Ok(Self { dir: dir.to_path_buf(), root })
     }
 

@@ -95,5 +95,5 @@ pub fn add_envelope(bundle: &Path, file: &Path) -> Result<(Digest, bool)> {
     }
     // Spelt anew, so that white space makes no second envelope of one.
     let bytes = envelope.to_json();
-    Ok((Digest::of(&bytes), bundle::add_envelope(bundle, bytes, &Disk::real())?))
+    Ok((Digest::of(&bytes), bundle::add_envelope(bundle, bytes, &Disk::real())?.is_some()))
 }

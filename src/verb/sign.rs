@@ -83,7 +83,7 @@ pub(super) fn check_role(role: &str) -> Result<()> {
 fn finish(path: &Path, bundle: &Bundle, statement: Statement, envelope: &Envelope, key_id: KeyId) -> Result<Signed> {
     let envelope = envelope.to_json();
     let digest = Digest::of(&envelope);
-    let added = bundle::add_envelope(path, envelope, &Disk::real())?;
+    let now = bundle::add_envelope(path, envelope, &Disk::real())?;
     Ok(Signed {
         schema: "cumulate.sign/1",
         component: statement.claim.component,
@@ -92,7 +92,7 @@ fn finish(path: &Path, bundle: &Bundle, statement: Statement, envelope: &Envelop
         role: statement.claim.role,
         key_id,
         envelope: digest,
-        added,
-        signatures: bundle.envelopes().len() + usize::from(added),
+        added: now.is_some(),
+        signatures: now.unwrap_or(bundle.envelopes().len()),
     })
 }

@@ -142,7 +142,9 @@ pub fn carry(file: &Path, from: &Path) -> Result<Vec<Digest>> {
         let Some(Ok(Said::Vetting(vetting))) = Envelope::from_json(bytes).ok().map(|e| Said::read(&e.payload)) else {
             continue;
         };
-        if vetting.bindings().any(|b| mine.contains(&b)) && bundle::add_envelope(file, bytes.to_vec(), &Disk::real())? {
+        if vetting.bindings().any(|b| mine.contains(&b))
+            && bundle::add_envelope(file, bytes.to_vec(), &Disk::real())?.is_some()
+        {
             added.push(Digest::of(bytes));
         }
     }
@@ -235,7 +237,7 @@ fn finish(
             vetted.files.push(copy);
         }
         // What did not pass is evidence for its vetter, and nothing that a bundle should carry.
-        if result == TestResult::Passed && bundle::add_envelope(file, envelope, &disk)? {
+        if result == TestResult::Passed && bundle::add_envelope(file, envelope, &disk)?.is_some() {
             vetted.added.push(digest);
         }
     }
