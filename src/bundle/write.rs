@@ -6,6 +6,7 @@ use super::{BlobRef, Blobs, oci, open, tar};
 use crate::disk::{self, Disk};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
+use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::MetadataExt as _;
@@ -141,7 +142,7 @@ fn hold(path: &Path) -> Result<(File, u32)> {
     loop {
         let file = File::open(path).map_err(io)?;
         // Where a file system has no locks, signing in turn is up to the caller.
-        let locked = file.lock().is_ok();
+        let locked = flock(&file, FlockOperation::LockExclusive).is_ok();
         let (held, now) = (file.metadata().map_err(io)?, std::fs::metadata(path).map_err(io)?);
         // Whoever had it before may have put another file in its place.
         if !locked || (held.dev(), held.ino()) == (now.dev(), now.ino()) {
