@@ -395,7 +395,7 @@ fn signing_at_the_same_time_loses_no_signature_and_keeps_the_mode_and_what_a_lin
     }
     let signing = |n: usize| {
         let key = format!("k{n}.key");
-        let name = if n % 2 == 0 { "2.cup" } else { "link.cup" };
+        let name = if n.is_multiple_of(2) { "2.cup" } else { "link.cup" };
         command(dir.path()).args(["sign", name, "--key", &key]).stdout(Stdio::null()).spawn().unwrap()
     };
     let all: Vec<_> = (0..6).map(signing).collect();

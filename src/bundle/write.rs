@@ -6,8 +6,6 @@ use super::{BlobRef, Blobs, oci, open, tar};
 use crate::disk::{self, Disk};
 use crate::report::{Error, ErrorCode, Result};
 use crate::tree::Digest;
-use rustix::fs::{FlockOperation, flock};
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -109,7 +107,8 @@ fn layout_blob(laid: &Laid, origin: &Origin<'_>, blob: &BlobRef, disk: &Disk, di
 /// As [`open`]; `limit` with too many signatures; `io`, `no-space`.
 pub fn add_envelope(path: &Path, envelope: Vec<u8>, disk: &Disk) -> Result<Option<usize>> {
     let path = &std::fs::canonicalize(path).map_err(|e| Error::io(path.display(), &e))?;
-    let (_held, mode) = hold(path)?;
+    let _lock = disk.lock_in_turn(path)?;
+    let mode = std::fs::metadata(path).map_err(|e| Error::io(path.display(), &e))?.mode() & 0o777;
     let (container, mut package) = open(path)?.parts();
     let before = package.lay()?;
     if !package.add_envelope(envelope)? {
@@ -134,19 +133,4 @@ pub fn add_envelope(path: &Path, envelope: Vec<u8>, disk: &Disk) -> Result<Optio
         }
     }
     Ok(Some(envelopes))
-}
-
-/// Waits until nobody else changes a bundle, and keeps them out; with the bits of its mode.
-fn hold(path: &Path) -> Result<(File, u32)> {
-    let io = |e: std::io::Error| Error::io(path.display(), &e);
-    loop {
-        let file = File::open(path).map_err(io)?;
-        // Where a file system has no locks, signing in turn is up to the caller.
-        let locked = flock(&file, FlockOperation::LockExclusive).is_ok();
-        let (held, now) = (file.metadata().map_err(io)?, std::fs::metadata(path).map_err(io)?);
-        // Whoever had it before may have put another file in its place.
-        if !locked || (held.dev(), held.ino()) == (now.dev(), now.ino()) {
-            return Ok((file, now.mode() & 0o777));
-        }
-    }
 }

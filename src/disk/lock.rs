@@ -5,6 +5,7 @@ use crate::report::{Error, ErrorCode, Result};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{FdFlags, fcntl_setfd};
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// An advisory lock (`flock`), held until it is dropped; when the process dies, the kernel drops it.
@@ -39,6 +40,26 @@ impl Disk {
     /// `locked` if a writer holds it.
     pub fn lock_shared(&self, path: &Path) -> Result<Lock> {
         self.flock(path, FlockOperation::NonBlockingLockShared)
+    }
+
+    /// As [`Disk::lock`], but waits until nobody else has the file of this name, and commands do not inherit it: for what is
+    /// replaced by a new file each time. None where the file system has no locks.
+    ///
+    /// # Errors
+    /// As opening the file gives.
+    pub fn lock_in_turn(&self, path: &Path) -> Result<Option<Lock>> {
+        loop {
+            let file = File::open(path).map_err(|e| error(path, &e))?;
+            if flock(&file, FlockOperation::LockExclusive).is_err() {
+                return Ok(None);
+            }
+            let lock = Lock { file };
+            let held = lock.file.metadata().map_err(|e| error(path, &e))?;
+            let now = std::fs::metadata(path).map_err(|e| error(path, &e))?;
+            if (held.dev(), held.ino()) == (now.dev(), now.ino()) {
+                return Ok(Some(lock));
+            }
+        }
     }
 
     fn flock(&self, path: &Path, how: FlockOperation) -> Result<Lock> {
