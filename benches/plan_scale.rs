@@ -1,7 +1,8 @@
 //! `cargo bench --bench plan_scale -- [--text] [FIXES…]`: what planning large releases costs: from nothing, again, and
 //! with one fix more than the last time.
 //!
-//! Each release has four files a fix. Times are medians; needs GNU time (Debian's package `time`).
+//! Each release has four files a fix. Times are medians; needs GNU time (Debian's package `time`). Behind the whole command
+//! stand its two halves, measured in one process: reading the release, and planning it.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -11,10 +12,17 @@ mod cost;
 mod generated;
 
 use cost::{Cost, cost};
+use cumulate::disk::Disk;
+use cumulate::route::Memo;
+use cumulate::verb::{Selection, planned, release_for_plan};
 use generated::generated;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// As `cumulate` itself has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How often each is measured.
 const TIMES: usize = 7;
@@ -28,9 +36,10 @@ fn main() {
     let sizes = if sizes.is_empty() { vec![500, 1_000, 2_000, 5_000, 10_000] } else { sizes };
     println!("`cumulate plan --format {format}`, medians of {TIMES}; wall and CPU seconds, peak MiB\n");
     println!(
-        "| fixes | files | hunks | edges | cold | CPU | MiB | again | CPU | +1 fix | CPU | wall +1/cold | CPU +1/cold |"
+        "| fixes | files | hunks | edges | cold | CPU | MiB | again | CPU | +1 fix | CPU | wall +1/cold | CPU +1/cold | \
+         read cold, +1 | plan cold, +1 | plan +1/cold |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for fixes in sizes {
         bench(fixes, fixes * 4, format);
     }
@@ -66,9 +75,22 @@ fn bench(fixes: usize, files: usize, format: &str) {
             plan()
         })
         .collect();
+    let halves = |cached: bool| {
+        let all = (0..TIMES).map(|_| {
+            remove(&cache);
+            if cached {
+                common::copy(&before, &cache);
+            }
+            read_and_plan(&dir, &cache)
+        });
+        let (mut read, mut plan): (Vec<f64>, Vec<f64>) = all.unzip();
+        (middle(&mut read), middle(&mut plan))
+    };
+    let ((read, plan), (read_more, plan_more)) = (halves(false), halves(true));
     let (cold, again, more) = (median(cold), median(again), median(more));
     println!(
-        "| {fixes} | {files} | {hunks} | {edges} | {:.3} | {:.2} | {} | {:.3} | {:.2} | {:.3} | {:.2} | {:.3} | {:.3} |",
+        "| {fixes} | {files} | {hunks} | {edges} | {:.3} | {:.2} | {} | {:.3} | {:.2} | {:.3} | {:.2} | {:.3} | {:.3} | \
+         {read:.3}, {read_more:.3} | {plan:.3}, {plan_more:.3} | {:.3} |",
         cold.wall,
         cold.cpu,
         cold.kib / 1024,
@@ -77,8 +99,22 @@ fn bench(fixes: usize, files: usize, format: &str) {
         more.wall,
         more.cpu,
         more.wall / cold.wall,
-        more.cpu / cold.cpu
+        more.cpu / cold.cpu,
+        plan_more / plan
     );
+}
+
+/// Wall seconds of reading a release and of planning it, with what is remembered in this folder.
+fn read_and_plan(dir: &Path, cache: &Path) -> (f64, f64) {
+    let memo = Memo { dir: cache.to_path_buf(), disk: &Disk::scratch() };
+    let begun = Instant::now();
+    let release = release_for_plan(dir, Some(&memo)).unwrap();
+    let read = begun.elapsed().as_secs_f64();
+    let begun = Instant::now();
+    let tracks = planned(&release, &Selection::default(), Some(&memo)).unwrap();
+    let plan = begun.elapsed().as_secs_f64();
+    assert!(tracks.iter().all(|t| t.outcome.is_ok()));
+    (read, plan)
 }
 
 fn remove(dir: &Path) {
@@ -89,11 +125,12 @@ fn remove(dir: &Path) {
 
 /// The middle of each figure on its own.
 fn median(costs: Vec<Cost>) -> Cost {
-    let middle = |of: fn(&Cost) -> f64| {
-        let mut all: Vec<f64> = costs.iter().map(of).collect();
-        all.sort_by(f64::total_cmp);
-        all[all.len() / 2]
-    };
+    let middle = |of: fn(&Cost) -> f64| middle(&mut costs.iter().map(of).collect::<Vec<f64>>());
     let kib = costs.iter().map(|c| c.kib).max().unwrap_or(0);
     Cost { wall: middle(|c| c.wall), cpu: middle(|c| c.cpu), kib }
+}
+
+fn middle(all: &mut [f64]) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all[all.len() / 2]
 }
