@@ -241,3 +241,21 @@ fn a_revert_that_is_there_twice_is_one_and_either_does() {
     assert_eq!(told(&said, "duplicate")[0][1], "left out: it has the same content as 'R'", "{said}");
     assert_eq!(plan(dir, &["--without", "R"], 0)["order"], json!(["A", "R2"]));
 }
+
+/// B was made on top of A, and R takes A back: no order has all three, and R before A is none, for there it does nothing.
+#[test]
+fn a_revert_is_not_left_out_because_the_base_is_as_it_leaves_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    reverted(dir, "");
+    let (ten, both) = (with(&[(10, "ten")]), with(&[(10, "ten"), (11, "eleven")]));
+    write(dir, "fixes/B.patch", &diff("a", &ten, &both));
+    let said = plan(dir, &[], 1);
+    let core = said["cores"][0]["because"].as_array().unwrap();
+    assert_eq!(core.iter().map(|m| m["text"].as_str().unwrap()).collect::<Vec<_>>(), ["R is wanted", "B is wanted"]);
+    assert_eq!(plan(dir, &["--without", "R"], 0)["order"], json!(["A", "B"]));
+    assert_eq!(plan(dir, &["--without", "B"], 0)["order"], json!(["A", "R"]));
+    // Who lists it first wants nothing of it.
+    write(dir, "fixes/series", "R.patch\nA.patch\nB.patch\n");
+    assert_eq!(plan(dir, &[], 0)["order"], json!(["A", "B"]));
+}

@@ -113,7 +113,8 @@ impl Case {
         s
     }
 
-    fn step(&self, k: usize, now: &Texts) -> Option<Texts> {
+    /// The texts after a fix, and whether it did something.
+    fn step(&self, k: usize, now: &Texts) -> Option<(Texts, bool)> {
         let Payload::Patch(files) = &self.fixes[k].2 else { panic!() };
         let apply = |files: &[FilePatch]| {
             let read = |p: &TreePath| {
@@ -127,14 +128,14 @@ impl Case {
             let mut back = files.to_vec();
             back.reverse();
             back.iter_mut().for_each(|f| f.reverse().unwrap());
-            return apply(&back).map(|_| now.clone());
+            return apply(&back).map(|_| (now.clone(), false));
         };
         let mut next = now.clone();
         for (path, state) in applied.changes {
             let at = FILES.iter().position(|f| *f == path.as_str()).unwrap();
             next[at] = String::from_utf8(state.unwrap().content.to_vec()).unwrap();
         }
-        Some(next)
+        Some((next, true))
     }
 
     /// Whether any set of fixes with all that are wanted, in any order, keeps to everything that is said.
@@ -144,27 +145,34 @@ impl Case {
             return false;
         }
         let mut seen = HashSet::new();
-        let mut todo = vec![(BTreeSet::new(), self.base.clone())];
-        while let Some((placed, now)) = todo.pop() {
+        let in_base = |k: usize| self.step(k, &self.base).is_some_and(|(_, did)| !did);
+        let mut todo = vec![(BTreeSet::new(), BTreeSet::new(), self.base.clone())];
+        while let Some((placed, passed, now)) = todo.pop() {
             if said.wanted.is_subset(&placed) {
                 return true;
             }
-            if !seen.insert((placed.clone(), now.clone())) {
+            if !seen.insert((placed.clone(), passed.clone(), now.clone())) {
                 continue;
             }
-            for k in (0..self.fixes.len()).filter(|k| !placed.contains(k)) {
-                let barred = said.lacking.contains(&k)
+            let barred = |k: usize, placed: &BTreeSet<usize>| {
+                let there = |f: &usize| placed.contains(f);
+                said.lacking.contains(&k)
                     || said.left_out.contains(&k)
-                    || said.requires.iter().any(|(a, b)| *a == k && !placed.contains(b))
-                    || said.requires.iter().chain(&said.after).any(|(a, b)| *b == k && placed.contains(a))
-                    || said
-                        .excludes
-                        .iter()
-                        .any(|(a, b)| *a == k && placed.contains(b) || *b == k && placed.contains(a));
-                if let Some(next) = (!barred).then(|| self.step(k, &now)).flatten() {
-                    let mut with = placed.clone();
-                    with.insert(k);
-                    todo.push((with, next));
+                    || said.requires.iter().any(|(a, b)| *a == k && !there(b))
+                    || said.requires.iter().chain(&said.after).any(|(a, b)| *b == k && there(a))
+                    || said.excludes.iter().any(|(a, b)| *a == k && there(b) || *b == k && there(a))
+            };
+            for k in (0..self.fixes.len()).filter(|k| !placed.contains(k) && !barred(*k, &placed)) {
+                let Some((next, did)) = self.step(k, &now) else { continue };
+                let (mut with, mut passed) = (placed.clone(), passed.clone());
+                with.insert(k);
+                if !did && in_base(k) {
+                    passed.insert(k);
+                }
+                // What the base has is passed over; where it would do something later, that would be lost.
+                let lost = |p: &usize| !barred(*p, &with) && self.step(*p, &next).is_some_and(|(_, did)| did);
+                if !did || !passed.iter().any(lost) {
+                    todo.push((with, passed, next));
                 }
             }
         }

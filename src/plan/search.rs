@@ -87,27 +87,33 @@ pub(super) fn satisfiable(replay: &Replay<'_>, all: &BTreeSet<usize>, wishes: &W
         })
         .collect();
     let (wanted, helpers): (Vec<&Move>, Vec<&Move>) = moves.iter().partition(|m| goal >> m.bit & 1 == 1);
-    let mut seen: HashSet<(u64, Vec<StateId>)> = HashSet::new();
-    let mut todo = vec![(0u64, vec![0; groups.len()], Vec::new())];
-    while let Some((placed, states, way)) = todo.pop() {
+    let mut seen: HashSet<(u64, u64, Vec<StateId>)> = HashSet::new();
+    let mut todo = vec![(0u64, 0u64, vec![0; groups.len()], Vec::new())];
+    while let Some((placed, passed, states, way)) = todo.pop() {
         if placed & goal == goal {
             return Answer::Yes(way);
         }
-        if !seen.insert((placed, states.clone())) {
+        if !seen.insert((placed, passed, states.clone())) {
             continue;
         }
         // The last that is pushed is tried first: what is wanted.
         for m in helpers.iter().chain(&wanted) {
-            let free = placed >> m.bit & 1 == 0 && m.needs & !placed == 0 && m.shuns & placed == 0;
-            if !free {
+            if placed >> m.bit & 1 == 1 || !m.may_follow(placed) {
                 continue;
             }
             // A try may patch a whole file anew, so tries are what is counted.
             let Some(left) = budget.checked_sub(1) else { return Answer::Unknown };
             *budget = left;
-            if let Some(next) = m.after(replay, &groups, &states) {
+            let Some((next, there)) = m.after(replay, &groups, &states) else { continue };
+            let placed = placed | 1 << m.bit;
+            let passed = if there && m.is_in_start(replay) { passed | 1 << m.bit } else { passed };
+            // What was passed over because the start has it, and would do something now, would be lost: a revert stands
+            // behind what it takes back.
+            let lost =
+                |p: &&Move| passed >> p.bit & 1 == 1 && p.may_follow(placed) && p.applies(replay, &groups, &next);
+            if passed == 0 || there || !moves.iter().any(|p| lost(&p)) {
                 let way = way.iter().copied().chain([m.fix]).collect();
-                todo.push((placed | 1 << m.bit, next, way));
+                todo.push((placed, passed, next, way));
             }
         }
     }
@@ -122,8 +128,22 @@ struct Move {
 }
 
 impl Move {
-    /// The states after this fix, the same ones where they have its changes already; `None` where it does not apply.
-    fn after(&self, replay: &Replay<'_>, groups: &[usize], states: &[StateId]) -> Option<Vec<StateId>> {
+    /// Whether nothing that is said keeps it from coming after these.
+    fn may_follow(&self, placed: u64) -> bool {
+        self.needs & !placed == 0 && self.shuns & placed == 0
+    }
+
+    fn is_in_start(&self, replay: &Replay<'_>) -> bool {
+        replay.of_fix[self.fix].iter().all(|g| replay.done_already(*g, 0, self.fix))
+    }
+
+    /// Whether it does something there.
+    fn applies(&self, replay: &Replay<'_>, groups: &[usize], states: &[StateId]) -> bool {
+        self.after(replay, groups, states).is_some_and(|(_, there)| !there)
+    }
+
+    /// The states after this fix, and whether they had its changes already and are the same; `None` where it does not apply.
+    fn after(&self, replay: &Replay<'_>, groups: &[usize], states: &[StateId]) -> Option<(Vec<StateId>, bool)> {
         let mut next = states.to_vec();
         let mine = &replay.of_fix[self.fix];
         let place = |g: &usize| groups.binary_search(g).ok();
@@ -133,11 +153,11 @@ impl Move {
                 Ok(state) => next[k] = state,
                 Err(_) => {
                     let there = |g: &usize| place(g).is_some_and(|k| replay.done_already(*g, states[k], self.fix));
-                    return mine.iter().all(there).then(|| states.to_vec());
+                    return mine.iter().all(there).then(|| (states.to_vec(), true));
                 }
             }
         }
-        Some(next)
+        Some((next, false))
     }
 }
 
