@@ -55,7 +55,7 @@ pub fn print(text: &str) -> Result<()> {
 fn write(stdout: &mut impl std::io::Write, text: &str) -> Result<()> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("standard output", &e)
-            .next("only the report is missing: what the command does was done before; 'cumulate status DIR' shows it")),
+            .next("only the report is missing: what the command does was done before; ask for the status before it is run again")),
         _ => Ok(()),
     }
 }
