@@ -1,18 +1,15 @@
 //! What a fresh user ran into while planning: what cannot be read is told or refused, and the advice is the right one.
 
+#[path = "common/asking.rs"]
+mod asking;
 mod common;
 
+use asking::{plan, told, write};
 use common::{cumulate, diff};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-
-fn write(dir: &Path, path: &str, text: &str) {
-    let file = dir.join(path);
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(file, text).unwrap();
-}
 
 fn lines() -> String {
     (1..=20).map(|i| format!("line {i}\n")).collect()
@@ -28,16 +25,6 @@ fn release(dir: &Path, a: &str, b: &str) {
         write(dir, &format!("fixes/{id}.patch"), &diff("f", &lines(), &lines().replace(line, &format!("{id}\n"))));
         write(dir, &format!("fixes/{id}.toml"), meta);
     }
-}
-
-fn plan(dir: &Path, args: &[&str], exit: i32) -> Value {
-    cumulate(dir, &[&["plan", "--format", "json"], args].concat()).expect(exit).json()
-}
-
-/// Subject, sentence and advice of the findings with a code.
-fn told(said: &Value, code: &str) -> Vec<[String; 3]> {
-    let all = said["findings"].as_array().unwrap().iter().filter(|f| f["code"] == code);
-    all.map(|f| ["subject", "message", "next"].map(|k| f[k].as_str().unwrap_or_default().to_owned())).collect()
 }
 
 #[test]

@@ -1,51 +1,14 @@
 //! What a fresh user was told wrongly about plans: the reason is the true one, and the advice can be taken.
 
+#[path = "common/asking.rs"]
+mod asking;
 mod common;
 
+use asking::{plan, release, text, told, with, write};
 use common::{cumulate, diff, narrow_diff};
 use serde_json::{Value, json};
-use std::fs;
 use std::path::Path;
 use std::process::Command;
-
-fn write(dir: &Path, path: &str, text: &str) {
-    let file = dir.join(path);
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(file, text).unwrap();
-}
-
-fn lines() -> String {
-    (1..=40).map(|i| format!("line {i}\n")).collect()
-}
-
-/// The lines with some of them changed.
-fn with(changes: &[(u32, &str)]) -> String {
-    let line = |i: u32| changes.iter().find(|(k, _)| *k == i).map_or_else(|| format!("line {i}"), |c| c.1.to_owned());
-    (1..=40).map(|i| line(i) + "\n").collect()
-}
-
-/// A release of a base with the files `a` and `b`, of 40 lines each.
-fn release(dir: &Path) {
-    write(dir, "base/a", &lines());
-    write(dir, "base/b", &lines());
-    let config =
-        "[component]\nname = \"c\"\n[release]\nversion = \"2\"\n[[base]]\nversion = \"1\"\nsource = \"base\"\n";
-    write(dir, "cumulate.toml", config);
-}
-
-fn plan(dir: &Path, args: &[&str], exit: i32) -> Value {
-    cumulate(dir, &[&["plan", "--format", "json"], args].concat()).expect(exit).json()
-}
-
-fn text(dir: &Path, args: &[&str], exit: i32) -> String {
-    cumulate(dir, &[&["plan"], args].concat()).expect(exit).stdout
-}
-
-/// Subject, sentence and advice of the findings with a code.
-fn told(said: &Value, code: &str) -> Vec<[String; 3]> {
-    let all = said["findings"].as_array().unwrap().iter().filter(|f| f["code"] == code);
-    all.map(|f| ["subject", "message", "next"].map(|k| f[k].as_str().unwrap_or_default().to_owned())).collect()
-}
 
 /// Writes the resolution that a refusal prints, with a result.
 fn settle(dir: &Path, said: &Value, result: &str) {
@@ -64,8 +27,8 @@ fn settle(dir: &Path, said: &Value, result: &str) {
 fn a_base_with_everything_in_one_folder_is_told_and_mended_as_the_refusal_says() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    write(dir, "src/app/a", &lines());
-    write(dir, "src/app/lib/b", &lines());
+    write(dir, "src/app/a", &with(&[]));
+    write(dir, "src/app/lib/b", &with(&[]));
     let tar = Command::new("tar").args(["-cf", "app.tar", "-C", "src", "app"]).current_dir(dir).status();
     assert!(tar.unwrap().success());
     write(dir, "cumulate.toml", "[component]\nname = \"c\"\n[release]\nversion = \"2\"\n");
@@ -74,8 +37,8 @@ fn a_base_with_everything_in_one_folder_is_told_and_mended_as_the_refusal_says()
     let added = cumulate(dir, &[&add[..], &["--format", "json"]].concat()).expect(0).json();
     let warned = told(&added, "one-folder");
     assert!(warned.len() == 1 && warned[0][1].contains("below 'app'") && warned[0][2].contains("strip = 1"), "{added}");
-    write(dir, "fixes/A.patch", &diff("a", &lines(), &with(&[(3, "three")])));
-    write(dir, "fixes/B.patch", &diff("lib/b", &lines(), &with(&[(3, "three")])));
+    write(dir, "fixes/A.patch", &diff("a", &with(&[]), &with(&[(3, "three")])));
+    write(dir, "fixes/B.patch", &diff("lib/b", &with(&[]), &with(&[(3, "three")])));
     let said = plan(dir, &[], 1);
     let why = told(&said, "does-not-apply");
     assert_eq!(why.len(), 1, "{said}");
@@ -97,13 +60,13 @@ fn what_a_decision_makes_is_not_told_as_binary_and_the_series_alone_is_advised()
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     release(dir);
-    write(dir, "fixes/A.patch", &diff("a", &lines(), &with(&[(10, "ten by A")])));
-    write(dir, "fixes/B.patch", &diff("a", &lines(), &with(&[(10, "ten by B")])));
+    write(dir, "fixes/A.patch", &diff("a", &with(&[]), &with(&[(10, "ten by A")])));
+    write(dir, "fixes/B.patch", &diff("a", &with(&[]), &with(&[(10, "ten by B")])));
     write(dir, "fixes/series", "B.patch\nA.patch\n");
     let said = plan(dir, &[], 1);
     settle(dir, &said, &with(&[(10, "ten by A and B")]));
     plan(dir, &[], 0);
-    write(dir, "fixes/C.patch", &diff("a", &lines(), &with(&[(20, "twenty")])));
+    write(dir, "fixes/C.patch", &diff("a", &with(&[]), &with(&[(20, "twenty")])));
     write(dir, "fixes/series", "B.patch\nC.patch\nA.patch\n");
     let said = plan(dir, &[], 1);
     let text = text(dir, &[], 1);
@@ -119,7 +82,7 @@ fn changes_that_are_apart_are_shown_and_not_told_as_binary() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     release(dir);
-    let wide = |changes| narrow_diff("a", &lines(), &with(changes), 12);
+    let wide = |changes| narrow_diff("a", &with(&[]), &with(changes), 12);
     write(dir, "fixes/A.patch", &wide(&[(10, "ten")]));
     write(dir, "fixes/B.patch", &wide(&[(18, "eighteen")]));
     let text = text(dir, &[], 1);
@@ -132,8 +95,8 @@ fn a_decision_that_no_longer_fits_says_in_what() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     release(dir);
-    write(dir, "fixes/A.patch", &diff("a", &lines(), &with(&[(10, "ten by A")])));
-    write(dir, "fixes/B.patch", &diff("a", &lines(), &with(&[(10, "ten by B")])));
+    write(dir, "fixes/A.patch", &diff("a", &with(&[]), &with(&[(10, "ten by A")])));
+    write(dir, "fixes/B.patch", &diff("a", &with(&[]), &with(&[(10, "ten by B")])));
     settle(dir, &plan(dir, &[], 1), &with(&[(10, "both")]));
     plan(dir, &[], 0);
     write(dir, "base/a", &with(&[(30, "thirty")]));
@@ -151,7 +114,7 @@ fn all_that_does_not_apply_for_reasons_of_its_own_is_told_at_once() {
     // Made on another base: A at one path; B at another, and it waits for A nowhere; C only where A failed before.
     let wrong = |file: &str, line: u32| diff(file, &with(&[(line, "other")]), &with(&[(line, "mended")]));
     write(dir, "fixes/A.patch", &wrong("a", 5));
-    write(dir, "fixes/B.patch", &(diff("a", &lines(), &with(&[(30, "thirty")])) + &wrong("b", 10)));
+    write(dir, "fixes/B.patch", &(diff("a", &with(&[]), &with(&[(30, "thirty")])) + &wrong("b", 10)));
     write(dir, "fixes/C.patch", &wrong("a", 20));
     write(dir, "fixes/series", "A.patch\nB.patch\nC.patch\n");
     let said = plan(dir, &[], 1);
@@ -185,10 +148,10 @@ fn a_refusal_that_is_not_cut_down_says_so_and_lists_nothing_empty() {
 fn rolled(dir: &Path) {
     release(dir);
     let five = with(&[(5, "five"), (6, "six")]);
-    let p = diff("a", &lines(), &five) + &diff("b", &lines(), &with(&[(9, "nine")]));
+    let p = diff("a", &with(&[]), &five) + &diff("b", &with(&[]), &with(&[(9, "nine")]));
     write(dir, "fixes/P.patch", &p);
     write(dir, "fixes/A.patch", &diff("a", &five, &with(&[(5, "5ive"), (6, "six")])));
-    write(dir, "fixes/ROLL.patch", &diff("a", &lines(), &with(&[(5, "5ive"), (6, "six")])));
+    write(dir, "fixes/ROLL.patch", &diff("a", &with(&[]), &with(&[(5, "5ive"), (6, "six")])));
 }
 
 #[test]
@@ -203,7 +166,7 @@ fn what_takes_the_place_of_a_fix_is_said_to_bring_no_more_than_it_does() {
     let wanted = [("A".to_owned(), brings("what it does")), ("P".to_owned(), brings("a part of what it does"))];
     assert_eq!(told, wanted, "{said}");
     // What requires the whole of it goes with it.
-    write(dir, "fixes/Z.patch", &diff("b", &lines(), &with(&[(30, "thirty")])));
+    write(dir, "fixes/Z.patch", &diff("b", &with(&[]), &with(&[(30, "thirty")])));
     write(dir, "fixes/Z.toml", "requires = [\"P\"]\n");
     let said = plan(dir, &["--without", "P"], 0);
     assert_eq!(said["dropped"]["Z"], "needs what was left out: Z needs P", "{said}");
@@ -248,16 +211,16 @@ fn a_repair_that_is_left_out_is_missed_also_where_it_needs_what_it_repairs() {
         )
     };
     let (broken, repair) = ("1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222");
-    write(dir, "fixes/ONE.patch", &mail(broken, "speed up (#12955)", "", diff("a", &lines(), &one)));
+    write(dir, "fixes/ONE.patch", &mail(broken, "speed up (#12955)", "", diff("a", &with(&[]), &one)));
     let named = "Fixes: 1111111111111 (\"speed up\")\n";
     write(dir, "fixes/TWO.patch", &mail(repair, "mend", named, diff("a", &one, &with(&[(5, "FIVE")]))));
     let third = "Fix crash introduced by #12955 (#13001)";
-    write(dir, "fixes/THREE.patch", &mail(&"3".repeat(40), third, "", diff("b", &lines(), &one)));
+    write(dir, "fixes/THREE.patch", &mail(&"3".repeat(40), third, "", diff("b", &with(&[]), &one)));
     // Another number, and one that only begins alike.
     write(
         dir,
         "fixes/X.patch",
-        &mail(&"4".repeat(40), "Fix crash introduced by #129 (#1)", "", diff("b", &lines(), &with(&[(30, "x")]))),
+        &mail(&"4".repeat(40), "Fix crash introduced by #129 (#1)", "", diff("b", &with(&[]), &with(&[(30, "x")]))),
     );
     for args in [&["--only", "ONE"][..], &["--without", "TWO", "THREE"]] {
         let said = plan(dir, args, 0);
@@ -275,9 +238,9 @@ fn a_group_gives_way_to_what_is_left_out_and_an_id_does_not() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     release(dir);
-    write(dir, "fixes/A.patch", &diff("a", &lines(), &with(&[(10, "ten")])));
-    write(dir, "fixes/B.patch", &diff("b", &lines(), &with(&[(10, "ten")])));
-    write(dir, "fixes/C.patch", &diff("b", &lines(), &with(&[(30, "thirty")])));
+    write(dir, "fixes/A.patch", &diff("a", &with(&[]), &with(&[(10, "ten")])));
+    write(dir, "fixes/B.patch", &diff("b", &with(&[]), &with(&[(10, "ten")])));
+    write(dir, "fixes/C.patch", &diff("b", &with(&[]), &with(&[(30, "thirty")])));
     assert_eq!(plan(dir, &["--only", "path:b", "--without", "C"], 0)["order"], json!(["B"]));
     assert_eq!(plan(dir, &["--only", "path:*", "--without", "path:b"], 0)["order"], json!(["A"]));
     plan(dir, &["--only", "C", "--without", "path:b"], 1);
@@ -288,13 +251,13 @@ fn an_overlay_that_the_base_has_is_contained_also_without_what_it_is_built_on() 
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     release(dir);
-    write(dir, "fixes/O/tree/a", &lines());
+    write(dir, "fixes/O/tree/a", &with(&[]));
     write(dir, "fixes/N/tree/b", &with(&[(3, "three")]));
     let said = plan(dir, &[], 0);
     assert_eq!(said["order"], json!(["N"]), "{said}");
     assert_eq!(told(&said, "contained")[0][0], "O", "{said}");
     // What puts back what another fix changed is none of that.
-    write(dir, "fixes/M.patch", &diff("a", &lines(), &with(&[(3, "three")])));
+    write(dir, "fixes/M.patch", &diff("a", &with(&[]), &with(&[(3, "three")])));
     write(dir, "fixes/O/fix.toml", "after = [\"M\"]\n");
     assert_eq!(plan(dir, &[], 0)["order"], json!(["M", "N", "O"]));
 }
@@ -303,7 +266,7 @@ fn an_overlay_that_the_base_has_is_contained_also_without_what_it_is_built_on() 
 fn a_fix_that_applies_on_one_track_alone_may_have_a_form_of_its_own_or_an_excuse() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    write(dir, "new/a", &lines());
+    write(dir, "new/a", &with(&[]));
     write(dir, "old/a", &with(&[(10, "another")]));
     let track = |n: &str| {
         format!(
@@ -312,7 +275,7 @@ fn a_fix_that_applies_on_one_track_alone_may_have_a_form_of_its_own_or_an_excuse
     };
     let config = "[component]\nname = \"c\"\n[release]\nversion = \"2\"\n".to_owned() + &track("new") + &track("old");
     write(dir, "cumulate.toml", &config);
-    write(dir, "fixes/F.patch", &diff("a", &lines(), &with(&[(10, "ten")])));
+    write(dir, "fixes/F.patch", &diff("a", &with(&[]), &with(&[(10, "ten")])));
     let text = text(dir, &[], 1);
     assert!(text.contains("* add F@old.patch, made for this one"), "{text}");
     assert!(text.contains("* say that it is not for t/old: [[not_for]] fix = \"F\", branch = \"old\""), "{text}");
@@ -325,8 +288,8 @@ fn ids_that_differ_in_case_only_are_refused_when_they_are_imported() {
     let dir = dir.path();
     release(dir);
     write(dir, "next/a", &with(&[(3, "three")]));
-    write(dir, "next/b", &lines());
-    write(dir, "fixes/P@old.patch", &diff("a", &lines(), &with(&[(10, "ten")])));
+    write(dir, "next/b", &with(&[]));
+    write(dir, "fixes/P@old.patch", &diff("a", &with(&[]), &with(&[(10, "ten")])));
     cumulate(dir, &["import", "dir", "base", "next", "--id", "O3"]).expect(0);
     for id in ["o3", "p"] {
         let said = cumulate(dir, &["import", "dir", "base", "next", "--id", id, "--format", "json"]).json();

@@ -5,7 +5,7 @@ use super::out::{Out, heading};
 use super::plan_args::{Cache, Pull as PullArgs, Selection};
 use super::render::{safe, table};
 use crate::release::Config;
-use crate::report::Result;
+use crate::report::{Result, quoted};
 use crate::verb::{self, Built, Pull, Rebuilt};
 use serde::Serialize;
 use std::path::Path;
@@ -74,7 +74,7 @@ fn next(bundle: &Path, pull: &Pull, rebuilt: Option<&Rebuilt>, config: Option<&C
         out.push(format!(
             "where the withdrawn bundle is installed already, the new one has to start from it: cumulate base add {} --from {}",
             pull.version,
-            safe(&bundle.display().to_string())
+            quoted(bundle)
         ));
     }
     out

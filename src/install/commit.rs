@@ -144,10 +144,13 @@ fn restore(disk: &Disk, state: &State, was: &FolderWas) -> Result<()> {
 /// Makes the names in all touched folders durable; none waits for another.
 fn sync(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
     let folders: BTreeSet<Option<TreePath>> = generation.ops.iter().map(|op| op.path.parent()).collect();
-    folders.into_par_iter().try_for_each(|folder| {
+    let synced = folders.into_par_iter().map(|folder| {
         let full = folder.map_or_else(|| state.dir.clone(), |f| f.under(&state.dir));
         if is_folder(&full)? { disk.sync_folder(&full) } else { Ok(()) }
-    })
+    });
+    // All of them, and the first error in their order: the same error whichever thread is the faster.
+    let synced: Vec<Result<()>> = synced.collect();
+    synced.into_iter().collect()
 }
 
 fn there(full: &Path) -> Result<bool> {

@@ -43,8 +43,14 @@ pub fn apply(disk: &Disk, file: &Path, dir: &Path, belief: &Belief, options: Opt
     let files = install::Files::at(dir, steps)?;
     // Looking through all processes takes as long as reading a large file, and neither waits for the other.
     let (applied, open) = std::thread::scope(|scope| {
-        let open = scope.spawn(|| files.in_use());
-        (install::apply(disk, dir, &release, &options), open.join().unwrap_or_default())
+        match std::thread::Builder::new().spawn_scoped(scope, || files.in_use()) {
+            Ok(open) => (install::apply(disk, dir, &release, &options), open.join().unwrap_or_default()),
+            // Where no thread starts, what is open is looked for first: afterwards nothing has the old files' names.
+            Err(_) => {
+                let open = files.in_use();
+                (install::apply(disk, dir, &release, &options), open)
+            }
+        }
     });
     let mut applied = applied?;
     let changed: BTreeSet<&TreePath> = applied.steps.iter().map(|s| &s.path).collect();
