@@ -8,6 +8,7 @@ mod common;
 use common::{Run, assert_same, copy, cumulate};
 use cumulate::disk::Disk;
 use cumulate::install::{Applied, Options, Outcome, Status, apply, memory, rollback, status};
+use cumulate::report::ErrorCode;
 use installing::*;
 use std::fs;
 use std::path::Path;
@@ -44,6 +45,59 @@ fn a_downgrade_onto_files_that_are_there_already_is_recorded_as_the_older_releas
         rollback(&Disk::real(), dir).unwrap();
         assert_eq!(look(dir), ("2.1".into(), Some(8)), "{version}");
         assert_eq!(listing(dir), files, "{version}");
+    }
+}
+
+#[test]
+fn status_promises_no_rollback_for_which_an_old_version_is_lost() {
+    let worlds = [world(&["a = 1", "b = b"]), world(&["a = 22", "b = b"]), world(&["a = 333", "b = b"])];
+    let dir = scratch();
+    let dir = dir.path();
+    lay(dir, &worlds[0]);
+    for (n, version) in [(1, "2"), (2, "3")] {
+        let made = Made::new(version, &[("1", &worlds[n - 1])], &worlds[n], &[]);
+        apply(&Disk::real(), dir, &made.release(), &Options::default()).unwrap();
+    }
+    let look = || {
+        let now: Status = status(&Disk::real(), dir).unwrap();
+        (now.rollback.len(), now.lost.map(|p| p.to_string()))
+    };
+    assert_eq!(look(), (2, None));
+    let kept = |generation: u32| dir.join(format!(".cumulate/backup/{generation:06}/00000000"));
+    fs::write(kept(1), "longer than it was").unwrap();
+    assert_eq!(look(), (1, Some("a".into())));
+    rollback(&Disk::real(), dir).unwrap();
+    assert_eq!(look(), (0, Some("a".into())));
+    assert!(rollback(&Disk::real(), dir).is_err());
+    let text = cumulate(dir, &["status", "."]).expect(0).stdout;
+    assert!(text.contains("one cannot roll back: the kept old version of a is missing"), "{text}");
+    fs::remove_file(kept(1)).unwrap();
+    assert_eq!(look(), (0, Some("a".into())));
+}
+
+#[test]
+fn a_damaged_list_of_files_is_no_obstacle_to_going_back_as_status_says() {
+    let (base, target) = (world(&["a = 1", "b = b"]), world(&["a = 2", "b = b"]));
+    let dir = scratch();
+    let dir = dir.path();
+    lay(dir, &base);
+    let before = listing(dir);
+    apply(&Disk::real(), dir, &Made::new("2", &[("1", &base)], &target, &[]).release(), &Options::default()).unwrap();
+    fs::write(dir.join(".cumulate/releases/000001.listing"), "damaged").unwrap();
+    let error = status(&Disk::real(), dir).unwrap_err();
+    assert!(error.next.contains("go back: 'rollback' does without it"), "{error:?}");
+    rollback(&Disk::real(), dir).unwrap();
+    assert_eq!(listing(dir), before);
+}
+
+/// The README has every code of an error in the row of its exit code.
+#[test]
+fn the_table_of_exit_codes_has_every_code_of_an_error() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    for code in ErrorCode::ALL {
+        let row = format!("| {} | ", code.exit());
+        let row = readme.lines().find(|l| l.starts_with(&row)).unwrap_or_else(|| panic!("{row}"));
+        assert!(row.contains(&format!("`{}`", code.as_str())), "{row}");
     }
 }
 

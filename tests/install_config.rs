@@ -278,6 +278,7 @@ fn an_edited_config_file_that_the_release_drops_is_put_back_as_it_was_and_an_une
         fs::write(&conf, "mine").unwrap();
         let before = listing(dir.path());
         go(dir.path(), "2", &old, &new);
+        assert_eq!(status(&Disk::real(), dir.path()).unwrap().left, [path("etc/a.conf")]);
         let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(&conf).unwrap());
         if edited.is_some() {
             fs::write(&conf, later).unwrap();

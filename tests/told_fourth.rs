@@ -5,7 +5,7 @@ mod asking;
 mod common;
 
 use asking::{CONFIG, plan, release, text, told, with, write};
-use common::{cumulate, diff};
+use common::{cumulate, diff, narrow_diff};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -183,6 +183,27 @@ fn a_pull_names_the_bundle_that_installations_have() {
 }
 
 #[test]
+fn a_pull_of_a_twin_names_the_one_that_went_out_in_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    let ten = with(&[(10, "ten")]);
+    for id in ["A", "Z"] {
+        write(dir, &format!("fixes/{id}.patch"), &diff("a", &with(&[]), &ten));
+    }
+    cumulate(dir, &["keygen", "--out", "k"]).expect(0);
+    cumulate(dir, &["build", "-o", "x.cup", "--key", "k.key"]).expect(0);
+    let dropped = plan(dir, &[], 0)["dropped"].clone();
+    let (gone, there) = if dropped.get("A").is_some() { ("A", "Z") } else { ("Z", "A") };
+    let error = &cumulate(dir, &["pull", gone, "x.cup", "--format", "json"]).expect(2).json()["error"];
+    assert!(error["message"].as_str().unwrap().contains(&format!("'{there}' stands for it")), "{error}");
+    assert!(error["next"].as_str().unwrap().contains(&format!("pull {there} x.cup")), "{error}");
+    // The other one would go out in its place.
+    let said = cumulate(dir, &["pull", there, "x.cup", "--format", "json"]).expect(0).json();
+    assert!(said["next"][1].as_str().unwrap().ends_with(&format!("takes its place: {gone}")), "{said}");
+}
+
+#[test]
 fn a_twin_that_others_need_after_the_revert_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
@@ -225,4 +246,110 @@ fn a_revert_is_not_left_out_because_the_base_is_as_it_leaves_it() {
     // Who lists it first wants nothing of it.
     write(dir, "fixes/series", "R.patch\nA.patch\nB.patch\n");
     assert_eq!(plan(dir, &[], 0)["order"], json!(["A", "B"]));
+}
+
+#[test]
+fn a_selection_in_a_bag_is_judged_without_what_nobody_wants() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    let tw = with(&[(20, "tw")]);
+    write(dir, "fixes/K.patch", &diff("a", &with(&[]), &tw));
+    write(dir, "fixes/J.patch", &diff("a", &tw, &with(&[(10, "J"), (20, "tw"), (21, "J")])));
+    write(dir, "fixes/F.patch", &diff("a", &with(&[]), &with(&[(10, "F")])));
+    plan(dir, &[], 1);
+    let said = plan(dir, &["--only", "J"], 0);
+    assert_eq!((&said["order"], &said["came_along"]), (&json!(["K", "J"]), &json!({"K": ["J", "K"]})), "{said}");
+    assert_eq!(said["dropped"], json!({"F": "not selected, and nothing selected needs it"}), "{said}");
+    assert_eq!(plan(dir, &["--only", "F"], 0)["order"], json!(["F"]));
+    assert_eq!(plan(dir, &["--only", "K"], 0)["order"], json!(["K"]));
+    // What is named stays in the way of what is named.
+    plan(dir, &["--only", "J", "F"], 1);
+    // And what is left out by name helps nobody.
+    plan(dir, &["--only", "J", "--without", "K"], 1);
+}
+
+#[test]
+fn an_order_that_other_fixes_force_is_not_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    // N fits neither before E nor right after it: F and C both have to put back a line that it stands on.
+    let e = with(&[(10, "ten"), (14, "fourteen")]);
+    write(dir, "fixes/E.patch", &diff("a", &with(&[]), &e));
+    write(dir, "fixes/F.patch", &diff("a", &e, &with(&[(14, "fourteen")])));
+    write(dir, "fixes/C.patch", &narrow_diff("a", &e, &with(&[(10, "ten")]), 1));
+    write(dir, "fixes/N.patch", &diff("a", &with(&[]), &with(&[(12, "N")])));
+    let said = plan(dir, &[], 0);
+    assert_eq!(said["order"].as_array().unwrap().last(), Some(&json!("N")), "{said}");
+    let pairs = said["order_pairs"].as_array().unwrap();
+    assert!(!pairs.is_empty() && pairs.iter().all(|p| p["then"] == "N" && p["settled"] == "others"), "{said}");
+    // Without one of the two that mend it there is a choice no more: nothing applies.
+    fs::remove_file(dir.join("fixes/C.patch")).unwrap();
+    plan(dir, &[], 1);
+}
+
+#[test]
+fn an_explanation_of_two_needs_no_plan_of_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    let ten = with(&[(10, "ten")]);
+    write(dir, "fixes/A.patch", &diff("a", &with(&[]), &ten));
+    write(dir, "fixes/B.patch", &diff("a", &ten, &with(&[(10, "ten"), (11, "eleven")])));
+    write(dir, "fixes/X.patch", &diff("b", &with(&[]), &with(&[(3, "x")])));
+    write(dir, "fixes/Y.patch", &diff("b", &with(&[]), &with(&[(3, "y")])));
+    plan(dir, &[], 1);
+    let said = plan(dir, &["--explain", "A", "B"], 0);
+    let track = &said["tracks"][0];
+    assert_eq!((&track["relation"], &track["in_part"]), (&json!("needs"), &json!(true)), "{said}");
+    assert!(text(dir, &["--explain", "A", "B"], 0).starts_with("all together have no plan; of these two"));
+    let error = &plan(dir, &["--explain", "X", "Y"], 1)["error"];
+    assert!(error["next"].as_str().unwrap().ends_with("cumulate plan --only X Y"), "{error}");
+    assert!(text(dir, &["--only", "X", "Y"], 1).contains("-line 3"));
+}
+
+#[test]
+fn what_a_refusal_takes_back_is_what_the_metadata_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    write(dir, "fixes/S.patch", &diff("a", &with(&[]), &with(&[(10, "s")])));
+    write(dir, "fixes/N.patch", &diff("a", &with(&[]), &with(&[(10, "n")])));
+    write(dir, "fixes/X.patch", &diff("b", &with(&[]), &with(&[(3, "x")])));
+    write(dir, "fixes/N.toml", "supersedes = [\"S\"]\nafter = [\"X\"]\n");
+    for (word, repair) in [("after", "take S out of the 'after' of X"), ("requires", "take S out of what X requires")] {
+        write(dir, "fixes/X.toml", &format!("{word} = [\"S\"]\n"));
+        let said = plan(dir, &[], 1);
+        let core = &said["cores"][0];
+        let texts = |list: &str| core[list].as_array().unwrap().iter().map(|r| r["text"].clone()).collect::<Vec<_>>();
+        assert!(texts("repairs").contains(&json!(repair)), "{said}");
+        assert!(texts("because").iter().any(|b| b.as_str().unwrap().ends_with("S, for which N stands")), "{said}");
+    }
+}
+
+#[test]
+fn a_selection_that_meets_a_hold_says_what_mends_it_also_where_the_rest_is_planned_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    let n = with(&[(10, "n")]);
+    write(dir, "fixes/S.patch", &diff("a", &with(&[]), &with(&[(10, "s")])));
+    write(dir, "fixes/N.patch", &diff("a", &with(&[]), &n));
+    write(dir, "fixes/N.toml", "supersedes = [\"S\"]\n");
+    write(dir, "fixes/X.patch", &diff("a", &n, &with(&[(10, "n"), (11, "x")])));
+    write(dir, "fixes/X.toml", "requires = [\"N\"]\n");
+    let hold = "hold = [{ id = \"N\", reason = \"crashes\", owner = \"d\", until = 2027-01-31 }]\n";
+    for (config, args) in [(String::new(), &["--only", "X", "--without", "N"][..]), (hold.to_owned(), &["--only", "X"])]
+    {
+        write(dir, "cumulate.toml", &(config + CONFIG));
+        let said = plan(dir, args, 1);
+        let core = &said["cores"][0];
+        let repairs: Vec<&str> =
+            core["repairs"].as_array().unwrap().iter().map(|r| r["text"].as_str().unwrap()).collect();
+        assert!(
+            repairs.contains(&"leave out X") && repairs.iter().any(|r| r.starts_with("do not leave N out")),
+            "{said}"
+        );
+    }
 }

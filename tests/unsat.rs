@@ -102,7 +102,7 @@ impl Case {
                 Member::Wanted { fix } => drop(s.wanted.insert(self.number(fix))),
                 Member::Requires { fix, there: false, .. } => drop(s.lacking.insert(self.number(fix))),
                 Member::Requires { fix, needs, .. } => s.requires.push((self.number(fix), self.number(needs))),
-                Member::After { fix, first } => s.after.push((self.number(fix), self.number(first))),
+                Member::After { fix, first, .. } => s.after.push((self.number(fix), self.number(first))),
                 Member::Series { first, then } => s.after.push((self.number(then), self.number(first))),
                 Member::Excludes { fix, other } => s.excludes.push((self.number(fix), self.number(other))),
                 Member::LeftOut { fix } => drop(s.left_out.insert(self.number(fix))),

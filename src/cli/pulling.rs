@@ -59,6 +59,14 @@ fn next(bundle: &Path, pull: &Pull, rebuilt: Option<&Rebuilt>, config: Option<&C
             }
         });
     }
+    let free: Vec<&str> =
+        pull.superseded.iter().map(String::as_str).filter(|s| !holds.iter().any(|h| h.id == *s)).collect();
+    if !free.is_empty() {
+        out.push(format!(
+            "hold back too what it stood for where that does the same, since it takes its place: {}",
+            free.join(", ")
+        ));
+    }
     let higher = rebuilt.is_some_and(|r| r.sequence.is_some() && r.sequence > pull.sequence);
     if !higher {
         let (had, wanted) = match pull.sequence {

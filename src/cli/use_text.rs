@@ -321,6 +321,9 @@ pub(super) fn status_text(s: &Status, dir: &Path) -> String {
         let gone = if p.under(dir).symlink_metadata().is_ok() { "edited here" } else { "deleted here" };
         text += &format!("{gone}, and kept so: {}\n", safe(p.as_str()));
     }
+    for p in &s.left {
+        text += &format!("edited here, and left although the release has it no more: {}\n", safe(p.as_str()));
+    }
     for p in &s.beside {
         text += &format!("waits beside your edit, not in effect until you merge it: {}\n", safe(p.as_str()));
     }
@@ -332,6 +335,10 @@ pub(super) fn status_text(s: &Status, dir: &Path) -> String {
     }
     if !s.rollback.is_empty() {
         text += &format!("one can roll back {}\n", count(s.rollback.len(), "time", "times"));
+    }
+    if let Some(path) = &s.lost {
+        let no = if s.rollback.is_empty() { "one cannot roll back" } else { "one cannot go back any further" };
+        text += &format!("{no}: the kept old version of {} is missing or is not what it was\n", safe(path.as_str()));
     }
     text
 }

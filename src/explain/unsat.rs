@@ -83,7 +83,7 @@ fn repairs(core: &Core, absent: &BTreeMap<FixId, Absent>) -> Vec<RepairView> {
 /// Whose requirement of this fix the core has in it.
 fn needing<'c>(core: &'c Core, absent: &FixId) -> Option<&'c FixId> {
     core.members.iter().find_map(|m| match m {
-        Member::Requires { fix, needs, there: false } if needs == absent => Some(fix),
+        Member::Requires { fix, needs, there: false, .. } if needs == absent => Some(fix),
         _ => None,
     })
 }
@@ -115,7 +115,7 @@ fn because(m: &Member, refusal: &Refusal, about: &Proof, payloads: &BTreeMap<&Fi
             ("wanted", vec![fix])
         }
         Member::Requires { fix, needs, .. } => ("requires", vec![fix, needs]),
-        Member::After { fix, first } => ("after", vec![fix, first]),
+        Member::After { fix, first, .. } => ("after", vec![fix, first]),
         Member::Supersedes { fix, old } => ("supersedes", vec![fix, old]),
         Member::Excludes { fix, other } => ("excludes", vec![fix, other]),
         Member::Series { first, then } => ("series", vec![first, then]),
@@ -128,7 +128,7 @@ fn because(m: &Member, refusal: &Refusal, about: &Proof, payloads: &BTreeMap<&Fi
         }
     };
     let text = match m {
-        Member::Requires { fix, needs, there: false } => {
+        Member::Requires { fix, needs, there: false, .. } => {
             format!("{fix} requires {needs}, {}", not_there(needs, &refusal.absent))
         }
         m => member(m),
@@ -146,9 +146,9 @@ fn line(payload: &Payload, path: &TreePath) -> u32 {
 pub fn member(m: &Member) -> String {
     match m {
         Member::Wanted { fix } => format!("{fix} is wanted"),
-        Member::Requires { fix, needs, there: true } => format!("{fix} requires {needs}"),
-        Member::Requires { fix, needs, there: false } => format!("{fix} requires {needs}, which is not there"),
-        Member::After { fix, first } => format!("{fix} says that it comes after {first}"),
+        Member::Requires { fix, needs, named, there: true } => format!("{fix} requires {}", stands(named, needs)),
+        Member::Requires { fix, needs, there: false, .. } => format!("{fix} requires {needs}, which is not there"),
+        Member::After { fix, first, named } => format!("{fix} says that it comes after {}", stands(named, first)),
         Member::Supersedes { fix, old } => format!("{fix} says that it supersedes {old}"),
         Member::Excludes { fix, other } => format!("{fix} and {other} exclude each other"),
         Member::Series { first, then } => format!("the series puts {first} before {then}"),
@@ -157,6 +157,11 @@ pub fn member(m: &Member) -> String {
             format!("nothing says which of {first} and {then} comes first: {} ('{path}')", open_pair(*kind))
         }
     }
+}
+
+/// What metadata names, with the fix that stands for it where that is another one.
+fn stands(named: &FixId, by: &FixId) -> String {
+    if named == by { named.to_string() } else { format!("{named}, for which {by} stands") }
 }
 
 fn repair(r: &Repair, core: &Core, absent: &BTreeMap<FixId, Absent>) -> RepairView {
@@ -188,11 +193,11 @@ fn repair(r: &Repair, core: &Core, absent: &BTreeMap<FixId, Absent>) -> RepairVi
         }
         Repair::Unsay { member: m } => {
             let (fixes, text) = match m {
-                Member::Requires { fix, needs, .. } => {
-                    ([fix, needs], format!("take {needs} out of what {fix} requires"))
+                Member::Requires { fix, named, .. } => {
+                    ([fix, named], format!("take {named} out of what {fix} requires"))
                 }
                 Member::Supersedes { fix, old } => ([fix, old], format!("take {old} out of the 'supersedes' of {fix}")),
-                Member::After { fix, first } => ([fix, first], format!("take {first} out of the 'after' of {fix}")),
+                Member::After { fix, named, .. } => ([fix, named], format!("take {named} out of the 'after' of {fix}")),
                 Member::Excludes { fix, other } => {
                     ([fix, other], format!("take back that {fix} and {other} exclude each other"))
                 }

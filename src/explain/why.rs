@@ -19,6 +19,9 @@ const AROUND: usize = 4;
 #[derive(Debug, Clone, Serialize)]
 pub struct WhyView {
     pub track: String,
+    /// All together have no plan: this is said of one of these two and of what they need.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub in_part: bool,
     /// `needs`, `needed-by`, `pair`, `decided`, `apart` or `not-in-order`.
     pub relation: &'static str,
     /// The answer in one sentence.
@@ -89,6 +92,7 @@ impl WhyView {
         let between = |h: &&Hint| [&h.fix, &h.on] == [fix, needed] || [&h.fix, &h.on] == [needed, fix];
         let mut view = Self {
             track: track.to_owned(),
+            in_part: false,
             relation: "needs",
             text: String::new(),
             path: Vec::new(),
@@ -205,6 +209,9 @@ fn touch(t: &Touch) -> TouchView {
 
 /// The answer as people read it.
 pub fn why_text(view: &WhyView, out: &mut String) {
+    if view.in_part {
+        let _ = writeln!(out, "all together have no plan; of these two and what they need:");
+    }
     let _ = writeln!(out, "{}", safe(&view.text));
     for h in &view.hints {
         let _ = writeln!(out, "hint ({}): {} perhaps needs {}: {}", h.kind, safe(&h.fix), safe(&h.on), safe(&h.text));

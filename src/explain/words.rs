@@ -246,7 +246,9 @@ pub fn proof(p: &Proof, absent: &BTreeMap<FixId, Absent>) -> (String, String, St
         Proof::SeriesContradicts { fix, needs } => (
             own(fix),
             format!("the series has it before {needs}, which it needs or comes after"),
-            format!("move {needs} before {fix} in the series"),
+            format!(
+                "move {needs} before {fix} in the series, or take back that {fix} needs it if it is the other way round"
+            ),
             Code::Cycle,
         ),
         Proof::Excluded { fix, other } => (

@@ -1,6 +1,7 @@
 //! Metadata from what stands above a patch: mail headers, git trailers, DEP-3 fields, CVE ids.
 
 use super::date::rfc3339;
+use super::severity::WORDS;
 use super::types::{FixId, Meta, Severity};
 use base64::Engine as _;
 use std::collections::BTreeSet;
@@ -231,13 +232,18 @@ fn is_id(word: &str) -> bool {
     !word.is_empty() && !word.contains('/')
 }
 
-/// `CVSS:3.1/…` or a word.
+/// `CVSS:3.1/…` or a word; more may stand behind the word, as in OpenSSL's `Severity: Moderate, CVE-…`.
 pub fn severity(value: &str) -> Severity {
     if value.starts_with("CVSS:") {
-        Severity { vector: value.to_owned(), word: String::new() }
-    } else {
-        Severity { vector: String::new(), word: value.to_ascii_lowercase() }
+        return Severity { vector: value.to_owned(), word: String::new() };
     }
+    let all = value.to_ascii_lowercase();
+    let word = match all.split([',', ';', '(']).next().map(str::trim) {
+        Some("moderate") => "medium",
+        Some(word) if WORDS.contains(&word) => word,
+        _ => &all,
+    };
+    Severity { vector: String::new(), word: word.to_owned() }
 }
 
 fn link(meta: &mut Meta, value: &str) {
@@ -359,5 +365,20 @@ mod tests {
         assert_eq!(m.description, "Long text\n\nmore");
         assert_eq!(m.date, "2020-02-23");
         assert_eq!(m.links, ["https://bugs.debian.org/1"]);
+    }
+
+    #[test]
+    fn a_severity_is_its_word_whatever_stands_behind_it() {
+        for (text, word) in [
+            ("Low, CVE-2023-12345", "low"),
+            ("Moderate", "medium"),
+            ("high (remote)", "high"),
+            ("Critical", "critical"),
+            ("none of ours, perhaps", "none of ours, perhaps"),
+            ("lowest", "lowest"),
+            ("very low", "very low"),
+        ] {
+            assert_eq!(severity(text).word, word, "{text}");
+        }
     }
 }

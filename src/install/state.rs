@@ -213,7 +213,11 @@ impl State {
 
     pub fn listing(&self, generation: u64) -> Result<Tree> {
         let path = self.listing_file(generation);
-        read(&path)?.ok_or_else(|| damaged(&path, "it is missing"))
+        let read = read(&path).and_then(|listing| listing.ok_or_else(|| damaged(&path, "it is missing")));
+        read.map_err(|e| match e.code {
+            ErrorCode::BadState => e.next("restore the file from a backup, or go back: 'rollback' does without it"),
+            _ => e,
+        })
     }
 
     /// Makes the folders. This is the first write below an installation; its own folder keeps its time. They are durable

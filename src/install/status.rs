@@ -3,13 +3,14 @@
 use super::apply::real;
 use super::recognise::{Difference, same};
 use super::rollback::Release;
-use super::scan::scan;
-use super::state::{Doing, Memory, State};
-use super::steps::What;
+use super::scan::{Stamp, scan, stamp};
+use super::stage::{keeps_old, slot};
+use super::state::{Doing, Generation, Memory, State};
+use super::steps::{What, is_reversed};
 use crate::bundle::FixState;
 use crate::disk::Disk;
 use crate::report::{ErrorCode, Result};
-use crate::tree::{Digest, TreePath};
+use crate::tree::{Digest, Entry, TreePath};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -60,10 +61,16 @@ pub struct Status {
     pub drift: Vec<Difference>,
     /// Config files with local edits.
     pub config: Vec<TreePath>,
+    /// Config files with local edits that the release removes, and that stayed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<TreePath>,
     /// New versions of config files that wait beside them.
     pub beside: Vec<TreePath>,
     /// What one can roll back to: the releases undone on the way, newest first.
     pub rollback: Vec<Release>,
+    /// The kept old version without which one cannot go back any further: it is missing, or not as long as it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<TreePath>,
     /// Highest sequence seen, by component.
     pub sequences: BTreeMap<String, u64>,
     /// Whether a policy is remembered that bundles must satisfy.
@@ -107,8 +114,10 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
         fixes: Vec::new(),
         drift: Vec::new(),
         config: Vec::new(),
+        left: Vec::new(),
         beside: Vec::new(),
         rollback: Vec::new(),
+        lost: None,
         sequences: BTreeMap::new(),
         trusted: false,
     };
@@ -124,7 +133,15 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
     status.sequences = installed.memory.sequences.clone();
     status.trusted = installed.memory.trust.is_some();
     for n in (1..=installed.generation).rev() {
-        status.rollback.push(Release::of(&state.generation(n)?));
+        let generation = state.generation(n)?;
+        // Who is at work right now takes kept versions back, or away.
+        if status.state != Condition::Busy {
+            status.lost = lost(&state, &generation)?;
+        }
+        if status.lost.is_some() {
+            break;
+        }
+        status.rollback.push(Release::of(&generation));
     }
     if let Some(current) = state.current(&installed)? {
         if status.state == Condition::None {
@@ -174,6 +191,11 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
                 status.drift.push(Difference { path: path.clone(), found, touched: written.contains(path) });
             }
         }
+        for op in current.ops.iter().filter(|op| op.what == What::Keep && !listing.entries.contains_key(&op.path)) {
+            if stamp(&op.path.under(dir))?.is_some() {
+                status.left.push(op.path.clone());
+            }
+        }
         status.beside = current
             .beside
             .iter()
@@ -182,4 +204,23 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
             .collect();
     }
     Ok(status)
+}
+
+/// The first file whose kept old version is not there as it was, as far as its length tells.
+fn lost(state: &State, generation: &Generation) -> Result<Option<TreePath>> {
+    let folder = state.backup(generation.generation);
+    for (n, op) in generation.ops.iter().enumerate().filter(|(_, op)| keeps_old(op)) {
+        if is_reversed(&generation.reversed, op) {
+            continue;
+        }
+        let there = stamp(&slot(&folder, n))?;
+        let as_it_was = |stamp: Stamp| match op.before {
+            Some(Entry::File { size, .. }) => stamp.size == size,
+            _ => true,
+        };
+        if !there.is_some_and(as_it_was) {
+            return Ok(Some(op.path.clone()));
+        }
+    }
+    Ok(None)
 }

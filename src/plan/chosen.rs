@@ -4,7 +4,9 @@ use super::newer::plan_part;
 use super::replay::Replay;
 use super::resolve::Proving;
 use super::search::{Answer, Wishes, satisfiable};
+use super::standing::Yields;
 use super::types::{Candidate, DropCause, Dropped, Plan, PlanInput, Proof, Refusal};
+use super::work::Work;
 use crate::fix::FixId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +40,11 @@ pub(super) fn plan_chosen(input: &PlanInput<'_>, refusal: Refusal) -> Result<Pla
         };
         let tried = choosing.gone.clone();
         if !choosing.learn(&refused) {
+            if choosing.keep_what_helps()
+                && let Ok(plan) = plan_rest(input, |id| choosing.gone.contains_key(id), Proving::Plain)
+            {
+                return Ok(choosing.finish(plan));
+            }
             return plan_rest(input, |id| tried.contains_key(id), Proving::Cores);
         }
         choosing.agrees()?;
@@ -134,7 +141,11 @@ impl<'a, 'i> Choosing<'a, 'i> {
             Some(DropCause::Held { chain, .. } | DropCause::Without { chain }) => Some(chain.clone()),
             _ => None,
         });
-        torn.map_or(Ok(()), |chain| Err(Refusal::of(vec![Proof::SelectionContradicts { chain }])))
+        let Some(chain) = torn else { return Ok(()) };
+        let refusal = Refusal::of(vec![Proof::SelectionContradicts { chain }]);
+        let cores = Work::new(self.input, true, Proving::Cores, &Yields::new())
+            .map(|work| work.cores(&self.replay, &refusal.proofs));
+        Err(Refusal { cores: cores.unwrap_or_default(), ..refusal })
     }
 
     /// Takes away what stands in the way and is not wanted, and what needs what is left out; whether there was any.
@@ -201,6 +212,42 @@ impl<'a, 'i> Choosing<'a, 'i> {
         let Answer::Yes(order) = satisfiable(&self.replay, &all, &wishes, &mut budget) else { return None };
         let needs = order.into_iter().map(|i| self.fixes[i].id).filter(|id| self.gone.contains_key(*id));
         Some(needs.cloned().collect())
+    }
+
+    /// Takes away all but what is named and what an order of it was found with: the ways before blamed one fix at a time,
+    /// which misses where the order of several matters. Whether there is such an order. A series says the order itself.
+    fn keep_what_helps(&mut self) -> bool {
+        if self.input.only.is_empty() || self.input.series.is_some() {
+            return false;
+        }
+        let mut wishes = self.said();
+        wishes.wanted = self.input.only.iter().filter_map(|id| self.number(id)).collect();
+        let all: BTreeSet<usize> = (0..self.fixes.len()).collect();
+        let Answer::Yes(order) = satisfiable(&self.replay, &all, &wishes, &mut BUDGET.clone()) else { return false };
+        let kept: BTreeSet<&FixId> = order.iter().map(|i| self.fixes[*i].id).collect();
+        self.gone.retain(|id, _| !kept.contains(id));
+        for id in self.fixes.iter().map(|c| c.id).filter(|id| !kept.contains(id)) {
+            self.gone.entry(id.clone()).or_insert(DropCause::NotSelected);
+        }
+        true
+    }
+
+    /// What the fixes say of each other, and what is left out by name.
+    fn said(&self) -> Wishes {
+        let mut said = Wishes::default();
+        for (i, c) in self.fixes.iter().enumerate() {
+            for id in &c.meta.requires {
+                match self.number(id) {
+                    Some(n) => drop(said.requires.insert((i, n))),
+                    None => drop(said.lacking.insert(i)),
+                }
+            }
+            said.after.extend(c.meta.after.iter().filter_map(|id| Some((i, self.number(id)?))));
+            said.excludes.extend(c.meta.conflicts.iter().filter_map(|id| Some((i, self.number(id)?))));
+            let out = self.gone.get(c.id).is_some_and(|cause| *cause != DropCause::NotSelected);
+            said.left_out.extend(out.then_some(i));
+        }
+        said
     }
 
     fn finish(self, mut plan: Plan) -> Plan {

@@ -25,10 +25,10 @@ pub struct Core {
 pub enum Member {
     /// The fix has to be in the plan.
     Wanted { fix: FixId },
-    /// Its metadata says so; `there` is whether the release has the other.
-    Requires { fix: FixId, needs: FixId, there: bool },
-    /// `fix` says that it comes after `first`.
-    After { fix: FixId, first: FixId },
+    /// Its metadata says so of `named`, for which `needs` stands; `there` is whether the release has it.
+    Requires { fix: FixId, needs: FixId, named: FixId, there: bool },
+    /// `fix` says that it comes after `named`, for which `first` stands.
+    After { fix: FixId, first: FixId, named: FixId },
     /// `fix` says that it is the newer form of `old`.
     Supersedes { fix: FixId, old: FixId },
     /// One of the two declares that it excludes the other.

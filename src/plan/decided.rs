@@ -6,10 +6,14 @@ use super::needs::{Needs, needs};
 use super::order::{Before, Ordered, from_nothing, reaches};
 use super::pairs::{Pair, pairs};
 use super::replay::Replay;
+use super::search::{Answer, Wishes, around, satisfiable};
 use super::types::{OrderPair, PairKind, PathMerge, Settled};
 use super::work::Work;
 use crate::fix::{FixId, Resolution};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Tries of a fix that all searches for what the others force may take together.
+const BUDGET: usize = 20_000;
 
 impl Work<'_, '_> {
     /// Order pairs with what decided them, by place.
@@ -49,6 +53,7 @@ impl Work<'_, '_> {
             merged.iter().any(|m| m.resolution.as_ref().is_some_and(between))
         };
         let listed: BTreeSet<&FixId> = self.input.series.into_iter().flatten().collect();
+        let mut budget = BUDGET;
         found
             .iter()
             .map(|p| {
@@ -63,12 +68,26 @@ impl Work<'_, '_> {
                     Settled::Others
                 } else if before[p.then].has(p.first) {
                     Settled::Declared
+                } else if self.only_this_way(along, &declared, p, &mut budget) {
+                    Settled::Others
                 } else {
                     Settled::Open
                 };
                 OrderPair { first, then, kind: p.kind, settled, path: p.path.clone() }
             })
             .collect()
+    }
+
+    /// Whether no order of everything that has to do with a pair has its second fix first: trying every order tells.
+    fn only_this_way(&self, along: &Along<'_, '_>, declared: &Before, p: &Pair, budget: &mut usize) -> bool {
+        let (first, then) = (along.order[p.first], along.order[p.then]);
+        let all: BTreeSet<usize> = along.order.iter().copied().collect();
+        let mut wishes = Wishes { wanted: BTreeSet::from([first, then]), ..Wishes::default() };
+        let (wanted, true) = around(along.replay, &all, &wishes) else { return false };
+        wishes.after = wanted.iter().flat_map(|f| declared[*f].iter().map(|before| (*f, *before))).collect();
+        wishes.after.insert((first, then));
+        wishes.wanted = wanted;
+        satisfiable(along.replay, &all, &wishes, budget) == Answer::No
     }
 
     /// Pairs in whose way, and only there, a decision is that the order does not replay: it decides nothing then.

@@ -202,7 +202,7 @@ fn said_alone(wishes: &Wishes) -> bool {
 }
 
 /// The fixes that can have a say: wanted, required, or on the paths of one that has. Whether those are all.
-fn around(replay: &Replay<'_>, all: &BTreeSet<usize>, wishes: &Wishes) -> (BTreeSet<usize>, bool) {
+pub(super) fn around(replay: &Replay<'_>, all: &BTreeSet<usize>, wishes: &Wishes) -> (BTreeSet<usize>, bool) {
     let may = |f: &usize| all.contains(f) && !wishes.left_out.contains(f) && !wishes.lacking.contains(f);
     let mut out: BTreeSet<usize> = BTreeSet::new();
     let mut seen: BTreeSet<usize> = BTreeSet::new();

@@ -38,7 +38,8 @@ impl Work<'_, '_> {
         match proof {
             Proof::Cycle { fixes } | Proof::LinesCycle { fixes } => vec![self.circle(fixes)],
             Proof::Missing { fix: Some(fix), needs } => {
-                vec![vec![wanted(fix), Member::Requires { fix: fix.clone(), needs: needs.clone(), there: false }]]
+                let (needs, named) = (needs.clone(), needs.clone());
+                vec![vec![wanted(fix), Member::Requires { fix: fix.clone(), needs, named, there: false }]]
             }
             Proof::SeriesContradicts { fix, needs } => {
                 let series = Member::Series { first: fix.clone(), then: needs.clone() };
@@ -102,17 +103,19 @@ impl Work<'_, '_> {
 
     fn requirement(&self, fix: &FixId, needs: &FixId) -> Option<Member> {
         let (i, n) = (self.number(fix)?, self.number(needs)?);
-        let said = self.requires(i).contains(&n);
-        said.then(|| Member::Requires { fix: fix.clone(), needs: needs.clone(), there: true })
+        let standing =
+            |id: &&FixId| self.number(id).is_some_and(|r| (r == i || n != i) && self.standing(r).contains(&n));
+        let named = named(&self.fixes[i].meta.requires, needs, standing)?;
+        Some(Member::Requires { fix: fix.clone(), needs: needs.clone(), named, there: true })
     }
 
     /// What makes one come after the other.
     fn relation(&self, fix: &FixId, first: &FixId) -> Option<Member> {
         self.requirement(fix, first).or_else(|| {
             let (i, n) = (self.number(fix)?, self.number(first)?);
-            let after = self.fixes[i].meta.after.iter().filter_map(|a| self.number(a)).filter_map(|a| self.stands(a));
-            let said = after.into_iter().any(|a| a == n);
-            said.then(|| Member::After { fix: fix.clone(), first: first.clone() })
+            let standing = |id: &&FixId| self.number(id).and_then(|a| self.stands(a)) == Some(n);
+            let named = named(&self.fixes[i].meta.after, first, standing)?;
+            Some(Member::After { fix: fix.clone(), first: first.clone(), named })
         })
     }
 
@@ -177,7 +180,7 @@ impl Work<'_, '_> {
                 Member::Wanted { fix } => wishes.wanted.extend(self.number(fix)),
                 Member::Requires { fix, there: false, .. } => wishes.lacking.extend(self.number(fix)),
                 Member::Requires { fix, needs, .. } => wishes.requires.extend(pair(fix, needs)),
-                Member::After { fix, first } => wishes.after.extend(pair(fix, first)),
+                Member::After { fix, first, .. } => wishes.after.extend(pair(fix, first)),
                 Member::Series { first, then } => wishes.after.extend(pair(then, first)),
                 Member::Excludes { fix, other } => wishes.excludes.extend(pair(fix, other)),
                 Member::LeftOut { fix } => wishes.left_out.extend(self.number(fix)),
@@ -258,6 +261,12 @@ pub(super) fn circles_of_supersedes(proofs: &[Proof]) -> Vec<Core> {
         Some(Core { proof, members, minimal: true, repairs })
     };
     proofs.iter().enumerate().filter_map(core).collect()
+}
+
+/// What metadata has of a fix: the fix itself if it is named, or else the first of those that it stands for.
+fn named(said: &[FixId], of: &FixId, standing: impl Fn(&&FixId) -> bool) -> Option<FixId> {
+    let all = || said.iter().filter(&standing);
+    all().find(|id| *id == of).or_else(|| all().next()).cloned()
 }
 
 fn wanted(fix: &FixId) -> Member {

@@ -261,7 +261,8 @@ pub enum Settled {
     Declared,
     /// The other order does not apply.
     Proved,
-    /// Fixes between them: each needs, or applies only after, the one before it.
+    /// Fixes between them, each of which needs the one before it or applies only after it; or no order of all that have to
+    /// do with them is the other way round.
     Others,
     /// A recorded decision says what both make together.
     Resolution,

@@ -171,7 +171,7 @@ impl<'a, 'i> Work<'a, 'i> {
     }
 
     /// The fixes of the order that bring what this one does.
-    fn standing(&self, i: usize) -> Vec<usize> {
+    pub(super) fn standing(&self, i: usize) -> Vec<usize> {
         match self.covered.get(&i) {
             Some(covered) => covered.by.clone(),
             None => self.stands(i).into_iter().collect(),

@@ -1,7 +1,7 @@
 //! `pull`: what goes with a fix that is withdrawn at the last minute, and what goes back on each base.
 
 use crate::bundle::{self, BaseManifest, Bundle, FixEntry, Graph, NOT_FOR_TRACK, State};
-use crate::report::{Error, ErrorCode, Result};
+use crate::report::{Error, ErrorCode, Result, quoted};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -75,8 +75,7 @@ pub fn pull(path: &Path, fix: &str) -> Result<Pull> {
     // Who pulls what a payload realises pulls the payload.
     let carrier = root.fixes.iter().find(|f| f.id == fix || f.realises.iter().any(|r| r == fix));
     let Some(fix) = carrier.map(|f| f.id.as_str()) else {
-        return Err(Error::new(ErrorCode::Usage, fix, format!("{} has no fix of this id", path.display()))
-            .next("'cumulate inspect' lists the fixes of a bundle"));
+        return Err(absent(root.fixes.iter().find(|f| f.supersedes.iter().any(|s| s == fix)), path, fix));
     };
     let chains = chains(bundle.graph(), fix);
     let gone: Vec<&FixEntry> = root.fixes.iter().filter(|f| chains.contains_key(f.id.as_str())).collect();
@@ -107,6 +106,19 @@ pub fn pull(path: &Path, fix: &str) -> Result<Pull> {
             .collect::<Result<_>>()?,
         missing: bundle.missing().into_iter().map(str::to_owned).collect(),
     })
+}
+
+/// Why a fix cannot be pulled that went out as another one, or not at all.
+fn absent(stands: Option<&FixEntry>, path: &Path, fix: &str) -> Error {
+    match stands.map(|f| &f.id) {
+        Some(id) => {
+            let why = format!("{} has it not under this id: '{id}' stands for it there", path.display());
+            let pull = format!("cumulate pull {id} {}", quoted(path));
+            Error::new(ErrorCode::Usage, fix, why).next(format!("pull that one, and hold both back: {pull}"))
+        }
+        None => Error::new(ErrorCode::Usage, fix, format!("{} has no fix of this id", path.display()))
+            .next("'cumulate inspect' lists the fixes of a bundle"),
+    }
 }
 
 /// Every fix that needs this one, and itself, with a shortest chain of needs to it.

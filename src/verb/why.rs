@@ -3,7 +3,7 @@
 use super::planned::PlannedTrack;
 use crate::explain::{WhyView, refusal_error};
 use crate::fix::FixId;
-use crate::plan::{PlanInput, why};
+use crate::plan::{Plan, PlanInput, Refusal, plan, why};
 use crate::release::Release;
 use crate::report::{Error, ErrorCode, Result};
 use serde::Serialize;
@@ -22,10 +22,17 @@ pub struct Explanation {
     pub tracks: Vec<WhyView>,
 }
 
-/// Explains what `fix` has to do with `needed`.
+/// The plan of two fixes and of what they need, where all together have none.
+fn both(release: &Release, input: PlanInput<'_>, ids: [&FixId; 2]) -> std::result::Result<Plan, Refusal> {
+    let known = |id: &&FixId| input.fixes.iter().any(|c| c.id == *id);
+    let series: Option<Vec<FixId>> = release.fixes.series.as_ref().map(|s| s.iter().filter(known).cloned().collect());
+    plan(&PlanInput { series: series.as_deref(), only: ids.into_iter().cloned().collect(), ..input.clone() })
+}
+
+/// Explains what `fix` has to do with `needed`; where all together have no plan, in a plan of these two.
 ///
 /// # Errors
-/// `plan-refused` where a track has no plan; `usage` for an id that no fix of the release has.
+/// `plan-refused` where these two have no plan on a track; `usage` for an id that no fix of the release has.
 pub fn explanation<'a>(
     release: &'a Release,
     tracks: &[PlannedTrack<'_>],
@@ -49,10 +56,23 @@ pub fn explanation<'a>(
     }
     let mut views = Vec::new();
     for t in tracks {
-        let plan = t.outcome.as_ref().map_err(refusal_error)?;
         let mut input = PlanInput::new(t.candidates.clone(), &t.track.bases[t.track.from].source.tree, &t.store);
         input.resolutions = &release.fixes.resolutions;
-        views.push(WhyView::new(&t.track.name, plan, &why(&input, plan, needed, fix), needed, fix));
+        let of_both;
+        let (plan, in_part) = match &t.outcome {
+            Ok(plan) => (plan, false),
+            Err(_) => {
+                of_both = both(release, input.clone(), [needed, fix]).map_err(|refusal| {
+                    let error = refusal_error(&refusal);
+                    let show = format!("to see both side by side: cumulate plan --only {needed} {fix}");
+                    let next = if error.next.is_empty() { show } else { format!("{}; {show}", error.next) };
+                    error.next(next)
+                })?;
+                (&of_both, true)
+            }
+        };
+        let view = WhyView::new(&t.track.name, plan, &why(&input, plan, needed, fix), needed, fix);
+        views.push(WhyView { in_part, ..view });
     }
     Ok(Explanation {
         component: release.config.component.name.clone(),
