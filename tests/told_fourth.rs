@@ -353,3 +353,136 @@ fn a_selection_that_meets_a_hold_says_what_mends_it_also_where_the_rest_is_plann
         );
     }
 }
+
+#[test]
+fn a_whole_file_that_lacks_what_an_earlier_fix_changed_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    write(dir, "fixes/P.patch", &diff("a", &with(&[]), &with(&[(12, "FIXED")])));
+    write(dir, "fixes/P.toml", "cves = [\"CVE-2026-0002\"]\n");
+    write(dir, "fixes/X/tree/a", &with(&[(30, "X")]));
+    write(dir, "fixes/series", "P\nX\n");
+    let reverted = |said: &serde_json::Value| told(said, "reverted");
+    let all = reverted(&plan(dir, &[], 0));
+    assert!(all.len() == 1 && all[0][0] == "P" && all[0][1].contains("'X' puts the whole of 'a' there"), "{all:?}");
+    assert!(all[0][1].ends_with("so it does not fix CVE-2026-0002") && all[0][2].contains("built_on"), "{all:?}");
+    // One that has it, or that changed the same lines on purpose, takes nothing back; one that says what it was built on
+    // is merged.
+    for (text, toml) in [
+        (with(&[(12, "FIXED"), (30, "X")]), String::new()),
+        (with(&[(12, "FIXED BETTER"), (30, "X")]), String::new()),
+        (with(&[(30, "X")]), format!("[built_on]\na = \"{}\"\n", cumulate::tree::Digest::of(with(&[]).as_bytes()))),
+    ] {
+        write(dir, "fixes/X/tree/a", &text);
+        write(dir, "fixes/X/fix.toml", &toml);
+        assert!(reverted(&plan(dir, &[], 0)).is_empty(), "{toml}");
+    }
+    // Two whole files likewise.
+    fs::remove_file(dir.join("fixes/X/fix.toml")).unwrap();
+    write(dir, "fixes/Y/tree/a", &with(&[(5, "Y")]));
+    write(dir, "fixes/X/tree/a", &with(&[(12, "FIXED"), (30, "X")]));
+    write(dir, "fixes/series", "P\nX\nY\n");
+    let all = reverted(&plan(dir, &[], 0));
+    assert_eq!(all.iter().map(|t| t[0].as_str()).collect::<Vec<_>>(), ["P", "X"], "{all:?}");
+}
+
+#[test]
+fn a_pull_after_which_the_target_is_the_same_is_no_pull() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    let ten = with(&[(10, "ten")]);
+    write(dir, "fixes/A.patch", &diff("a", &with(&[]), &ten));
+    write(dir, "fixes/TW.patch", &narrow_diff("a", &with(&[]), &ten, 2));
+    cumulate(dir, &["keygen", "--out", "k"]).expect(0);
+    cumulate(dir, &["build", "-o", "o.cup", "--key", "k.key"]).expect(0);
+    let gone = plan(dir, &[], 0)["order"][0].as_str().unwrap().to_owned();
+    let args = ["pull", &gone, "o.cup", "--release", ".", "-o", "n.cup", "--key", "k.key", "--format", "json"];
+    let said = cumulate(dir, &args).expect(1).json();
+    let twin = if gone == "A" { "TW" } else { "A" };
+    assert_eq!(said["rebuilt"]["same"], json!(true), "{said}");
+    assert!(said["next"][0].as_str().unwrap().ends_with(&format!("brings the same: {twin}")), "{said}");
+    assert_eq!(said["superseded"], json!([twin]), "{said}");
+}
+
+#[test]
+fn patches_without_lines_around_their_changes_are_refused_for_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    let base = with(&[]);
+    for (name, hunk) in [
+        ("deletion", "@@ -6 +5,0 @@\n-line 6\n"),
+        ("insertion", "@@ -5,0 +6 @@\n+new\n"),
+        ("replacement", "@@ -6 +6 @@\n-line 6\n+new\n"),
+    ] {
+        write(dir, "fixes/A.patch", &format!("--- a/a\n+++ b/a\n{hunk}"));
+        let said = plan(dir, &[], 1);
+        let why = told(&said, "does-not-apply");
+        assert!(why.len() == 1 && why[0][1].contains("no lines around its change (diff -U0)"), "{name}: {said}");
+        assert_eq!(said["classes"].as_array().map_or(0, Vec::len), 0, "{name}: {said}");
+    }
+    // At the end of the file, where it says so, there is one place.
+    write(dir, "fixes/A.patch", "--- a/a\n+++ b/a\n@@ -40,0 +41 @@\n+new\n");
+    plan(dir, &[], 0);
+    cumulate(dir, &["merge", "--out", "m"]).expect(0);
+    assert_eq!(fs::read_to_string(dir.join("m/a")).unwrap(), base.clone() + "new\n");
+    // Above only: the lines are there.
+    write(dir, "fixes/A.patch", "--- a/a\n+++ b/a\n@@ -5,2 +5,3 @@\n line 5\n line 6\n+new\n");
+    let why = told(&plan(dir, &[], 1), "does-not-apply");
+    assert!(why[0][1].contains("it has to end the file"), "{why:?}");
+}
+
+#[test]
+fn an_order_that_changes_nothing_is_not_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    // G needs what Y brings to be gone again, which J sees to; M stands on what stays of Y.
+    let y = with(&[(5, "tmp"), (30, "keep")]);
+    write(dir, "fixes/Y.patch", &diff("a", &with(&[]), &y));
+    write(dir, "fixes/J.patch", &diff("a", &with(&[(5, "tmp")]), &with(&[])));
+    write(dir, "fixes/M.patch", &diff("a", &with(&[(30, "keep")]), &with(&[(30, "keep"), (31, "M")])));
+    write(dir, "fixes/G.patch", &diff("a", &with(&[]), &with(&[(3, "G")])));
+    let said = plan(dir, &[], 0);
+    assert_eq!(said["refused"], json!(false), "{said}");
+    assert!(said["order_pairs"].as_array().unwrap().iter().all(|p| p["settled"] != "open"), "{said}");
+}
+
+#[test]
+fn what_stays_in_a_circle_without_the_newer_fix_is_told_as_a_circle() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    write(dir, "fixes/B.patch", &diff("a", &with(&[]), &with(&[(3, "B")])));
+    write(dir, "fixes/B.toml", "requires = [\"E\"]\n");
+    write(dir, "fixes/E.patch", &diff("a", &with(&[]), &with(&[(20, "E")])));
+    write(dir, "fixes/E.toml", "requires = [\"B\"]\n");
+    write(dir, "fixes/H.patch", &diff("a", &with(&[]), &with(&[(3, "H")])));
+    write(dir, "fixes/H.toml", "supersedes = [\"B\"]\n");
+    plan(dir, &[], 0);
+    let said = plan(dir, &["--without", "H"], 1);
+    assert!(!said.to_string().contains("not there"), "{said}");
+    assert_eq!(told(&said, "cycle").len(), 1, "{said}");
+}
+
+#[test]
+fn a_file_that_nobody_brings_is_the_reason_and_no_circle() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    let (x, y) = (with(&[(10, "x")]), with(&[(10, "y")]));
+    write(dir, "fixes/P.patch", &diff("gone", &x, &y));
+    write(dir, "fixes/Q.patch", &diff("gone", &y, &x));
+    let said = plan(dir, &[], 1);
+    let why = told(&said, "does-not-apply");
+    assert!(why.len() == 2 && why.iter().all(|t| t[1].contains("the file is not there")), "{said}");
+    // Where one brings it, they may wait for each other all the same.
+    write(
+        dir,
+        "fixes/N.patch",
+        "diff --git a/gone b/gone\nnew file mode 100644\n--- /dev/null\n+++ b/gone\n@@ -0,0 +1 @@\n+n\n",
+    );
+    assert_eq!(told(&plan(dir, &[], 1), "cycle").len(), 1);
+}

@@ -208,6 +208,9 @@ pub struct FixState {
 /// How the reason of an `unknown` fix begins where the release excuses it on this track.
 pub const NOT_FOR_TRACK: &str = "not for this track: ";
 
+/// How the reason of a fix begins that others bring; their ids follow, with a comma between.
+pub const CONTAINED_IN: &str = "contained in ";
+
 /// What a base gains by a fix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

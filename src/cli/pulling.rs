@@ -67,6 +67,16 @@ fn next(bundle: &Path, pull: &Pull, rebuilt: Option<&Rebuilt>, config: Option<&C
             free.join(", ")
         ));
     }
+    if let Some(r) = rebuilt.filter(|r| r.same) {
+        let mut ids: Vec<&str> = r.new.iter().map(String::as_str).chain(free.iter().copied()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let ids = if ids.is_empty() { String::new() } else { format!(": {}", ids.join(", ")) };
+        out.insert(
+            0,
+            format!("do not publish the new bundle: its target is the one that the old bundle has; hold back too what brings the same{ids}"),
+        );
+    }
     let higher = rebuilt.is_some_and(|r| r.sequence.is_some() && r.sequence > pull.sequence);
     if !higher {
         let (had, wanted) = match pull.sequence {
@@ -97,7 +107,7 @@ pub fn pull(bundle: &Path, fix: &str, rebuild: Option<BuildArgs>, out: Out) -> R
         Some(new) => Some(verb::pulled(bundle, &pull, new)?),
         None => None,
     };
-    let denied = built.as_ref().is_some_and(Built::denied);
+    let denied = built.as_ref().is_some_and(Built::denied) || rebuilt.as_ref().is_some_and(|r| r.same);
     let next = next(bundle, &pull, rebuilt.as_ref(), config.as_ref());
     out.result("pull", &Said { pull, rebuilt, built, next }, text)?;
     Ok(u8::from(denied))
@@ -139,6 +149,9 @@ fn text(said: &Said) -> String {
                 text += &format!("\n{what} in the new bundle: {}\n", safe(&list.join(", ")));
             }
         }
+    }
+    if said.rebuilt.as_ref().is_some_and(|r| r.same) {
+        text += "\nNothing is withdrawn: the new bundle leads to exactly what the old one leads to.\n";
     }
     if let Some(b) = &said.built {
         text += &format!("\n{}", build_text(b, None));

@@ -297,7 +297,13 @@ pub(super) fn status_text(s: &Status, dir: &Path) -> String {
         let whom = if s.trusted { "whom it trusts is remembered" } else { "it remembers nobody to trust" };
         text += &format!("sequence {sequence}; {whom}\n");
     }
-    if let Some(end) = s.best_before {
+    if s.revoked {
+        text += "it was revoked: get a newer release\n";
+    }
+    if let Some(seen) = s.newer() {
+        text += &format!("a newer release was seen here, of sequence {seen}\n");
+    }
+    if let (Some(end), false, None) = (s.best_before, s.revoked, s.newer()) {
         let (day, past) = (show_time(end), now() > end);
         text += &if past {
             format!("its best-before has passed ({day}): there should be a newer release by now\n")

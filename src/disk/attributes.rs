@@ -103,6 +103,20 @@ impl Disk {
     }
 }
 
+/// The mode that a file or folder keeps where its access control list is lost: what the mode says of the group is then the
+/// list's mask, and the group itself may be allowed less.
+pub fn mode_without_list(path: &Path, mode: u32) -> u32 {
+    let group = value(path, ACCESS).ok().flatten().and_then(|list| of_group(&list));
+    group.map_or(mode, |group| mode & (!0o070 | group << 3))
+}
+
+/// What an access control list itself gives to the group that owns the file.
+fn of_group(list: &[u8]) -> Option<u32> {
+    let mut entries = list.strip_prefix(&2u32.to_le_bytes())?.chunks_exact(8);
+    let entry = entries.find(|entry| u16::from_le_bytes([entry[0], entry[1]]) == 0x04)?;
+    Some(u32::from(u16::from_le_bytes([entry[2], entry[3]])) & 7)
+}
+
 /// The permissions that an access control list leaves to owner, group (its mask) and others, as a mode; `None` for what
 /// is no list of the version that Linux has (`linux/posix_acl_xattr.h`: version 2, then tag, permissions and id each).
 fn permitted(list: &[u8]) -> Option<u32> {

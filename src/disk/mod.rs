@@ -16,7 +16,7 @@ mod ops;
 mod trace;
 mod writer;
 
-pub use attributes::{attributes, is_roots};
+pub use attributes::{attributes, is_roots, mode_without_list};
 pub use fault::{Fault, FaultPlan};
 pub use held::held;
 pub use holes::has_holes;

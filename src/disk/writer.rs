@@ -18,7 +18,13 @@ pub struct NewFile<'a> {
     disk: &'a Disk,
     file: File,
     path: PathBuf,
+    /// Bytes written, and how many of those the system was let begin to write out.
+    written: u64,
+    begun: u64,
 }
+
+/// Bytes of a file after which the system is let begin to write them out, so that less is left when it is synced.
+const PIECE: u64 = 2 << 20;
 
 impl Disk {
     /// Creates a file that must not exist (never through a link), open for writing. `mode` is set
@@ -33,7 +39,7 @@ impl Disk {
             Ok(file)
         })?;
         self.note(|| Trace::Create { path: own(path), mode });
-        Ok(NewFile { disk: self, file, path: path.to_path_buf() })
+        Ok(NewFile { disk: self, file, path: path.to_path_buf(), written: 0, begun: 0 })
     }
 
     /// Creates a whole new file, durable with its name.
@@ -97,12 +103,15 @@ impl NewFile<'_> {
     }
 
     /// Lets the system begin to write the content out, without waiting for it.
-    pub fn begin(&self) {
-        // It is advice: whoever needs to know asks with `sync`.
+    pub fn begin(&mut self) {
+        // It is advice: whoever needs to know asks with `sync`. Only of what is new, since what is written out already
+        // would have to be read from the disk afterwards.
         #[cfg(target_os = "linux")]
         if !self.disk.is_fleeting() {
-            let _ = rustix::fs::fadvise(&self.file, 0, None, rustix::fs::Advice::DontNeed);
+            let length = std::num::NonZeroU64::new(self.written - self.begun);
+            let _ = rustix::fs::fadvise(&self.file, self.begun, length, rustix::fs::Advice::DontNeed);
         }
+        self.begun = self.written;
     }
 
     /// Makes the content durable (the name is durable after [`Disk::sync_folder`]).
@@ -132,6 +141,10 @@ impl Write for NewFile<'_> {
         let file = &mut self.file;
         let n = self.disk.io(|| file.write(&bytes[..n]))?;
         self.disk.note(|| Trace::Write { path: own(&self.path), bytes: bytes[..n].to_vec() });
+        self.written += n as u64;
+        if self.written - self.begun >= PIECE {
+            self.begin();
+        }
         Ok(n)
     }
 

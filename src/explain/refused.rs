@@ -41,7 +41,7 @@ fn core(out: &mut String, core: &CoreView) {
     rest(out, core.because.len());
     out.push_str("</ul>\n");
     if !core.repairs.is_empty() {
-        let head = if core.repairs.len() == 1 { "This mends it" } else { "Any one of these mends it" };
+        let head = if core.repairs.len() == 1 { "This takes that away" } else { "Any one of these takes that away" };
         let _ = write!(out, "<h3>{head}</h3>\n<ul>\n");
         for r in core.repairs.iter().take(MOST_SHOWN) {
             let _ = writeln!(out, "<li>{}</li>", escape(&r.text));

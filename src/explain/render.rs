@@ -145,7 +145,7 @@ fn core(core: &CoreView, out: &mut String) {
         }
     }
     rest(core.because.len(), out, "    ");
-    let one = if core.repairs.len() == 1 { "this mends it" } else { "any one of these mends it" };
+    let one = if core.repairs.len() == 1 { "this takes that away" } else { "any one of these takes that away" };
     let _ = writeln!(out, "  {one}:");
     for r in core.repairs.iter().take(MOST_PRINTED) {
         let _ = writeln!(out, "    * {}", safe(&r.text));

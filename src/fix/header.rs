@@ -113,6 +113,7 @@ fn fields(text: &str) -> (Vec<(String, String)>, String) {
     let mut fields: Vec<(String, String)> = Vec::new();
     let mut prose = String::new();
     let mut open = false;
+    let said = Said::of(text);
     for (i, line) in text.lines().enumerate() {
         if line.trim_end() == "---" {
             break; // the diffstat follows
@@ -130,7 +131,7 @@ fn fields(text: &str) -> (Vec<(String, String)>, String) {
         }
         open = false;
         match line.split_once(':') {
-            Some((name, value)) if is_known(name) => {
+            Some((name, value)) if is_known(name) && (!relates(name) || said.at(i)) => {
                 fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
                 open = true;
             }
@@ -141,6 +142,44 @@ fn fields(text: &str) -> (Vec<(String, String)>, String) {
         }
     }
     (fields, prose)
+}
+
+/// Fields that name other fixes: a sentence that begins like one must not hold up a release.
+fn relates(name: &str) -> bool {
+    ["requires", "supersedes", "conflicts", "after"].iter().any(|r| name.eq_ignore_ascii_case(r))
+}
+
+/// Where fields are that name other fixes: in the header at the top, or among the trailers, which are the last paragraph.
+struct Said {
+    /// The first line behind the header.
+    header: usize,
+    /// The first line of the trailers.
+    trailers: usize,
+}
+
+impl Said {
+    fn of(text: &str) -> Self {
+        let lines: Vec<&str> = text.lines().map(str::trim_end).take_while(|line| *line != "---").collect();
+        let is_field = |line: &str| {
+            line.starts_with([' ', '\t', '('])
+                || line.starts_with("From ")
+                || line.split_once(':').is_some_and(|(name, _)| !name.is_empty() && !name.contains(char::is_whitespace))
+                || ["Closes #", "Fixes #", "Refs #"].iter().any(|begin| line.starts_with(begin))
+        };
+        let blank = |from: usize| lines[from..].iter().position(|l| l.is_empty()).map_or(lines.len(), |at| from + at);
+        let top = lines.iter().position(|l| !l.is_empty()).unwrap_or(0);
+        let header = if lines[top.min(lines.len())..blank(top)].iter().all(|l| is_field(l)) { blank(top) } else { 0 };
+        let end = lines.iter().rposition(|l| !l.is_empty()).map_or(0, |at| at + 1);
+        let last = lines[..end].iter().rposition(|l| l.is_empty()).map_or(0, |at| at + 1);
+        // As in git, a line between them that is none does no harm.
+        let named = lines[last..end].iter().filter(|l| is_field(l)).count();
+        let trailers = if named * 2 > end - last { last } else { lines.len() };
+        Self { header, trailers }
+    }
+
+    fn at(&self, line: usize) -> bool {
+        line < self.header || line >= self.trailers
+    }
 }
 
 /// Names of fields that are read; anything else with a colon is prose.
@@ -380,5 +419,21 @@ mod tests {
         ] {
             assert_eq!(severity(text).word, word, "{text}");
         }
+    }
+
+    #[test]
+    fn sentences_name_no_fixes() {
+        let read = |text: &str| {
+            let meta = read_header(format!("{text}\n---\n a | 1 +\n\ndiff --git a/a b/a\n").as_bytes(), "x.patch");
+            [meta.requires, meta.after, meta.supersedes].concat().iter().map(|id| id.0.clone()).collect::<Vec<_>>()
+        };
+        let mail = "From: a <a@b>\nSubject: [PATCH] t\n\n";
+        assert_eq!(read(&format!("{mail}Words.\n\nRequires: A\nAfter: B\nSigned-off-by: c <c@d>")), ["A", "B"]);
+        assert_eq!(read(&format!("{mail}Words.\n\nSupersedes: A\n(cherry picked from commit 1)\nCloses #1")), ["A"]);
+        assert_eq!(read("Description: t\nRequires: A, B\n\nWords."), ["A", "B"]);
+        let none: [&str; 0] = [];
+        assert_eq!(read(&format!("{mail}Before: `curl 8.11`\nAfter: `curl 8.12`\n\nCloses #1")), none);
+        assert_eq!(read(&format!("{mail}Words.\nRequires: OpenSSL 3.0 or newer.\nMore words.")), none);
+        assert_eq!(read(&format!("{mail}It is so.\nAfter: the fall.")), none);
     }
 }

@@ -243,7 +243,10 @@ fn apply_on(
     if work.ops.is_empty() && !later {
         // A newer policy is remembered although no file changes: a key that it revokes must not come back.
         let memory = memory(release, &installed, options);
-        if current.is_some() && !options.dry_run && memory != installed.memory {
+        if !options.dry_run && memory != installed.memory {
+            // Also where nothing was installed by us: an older release must not come after this one.
+            state.prepare(disk)?;
+            state.settle(disk)?;
             state.write_installed(disk, &Installed { memory, ..installed })?;
         }
         return Ok(applied);

@@ -69,5 +69,5 @@ pub use release::{Decode, Release, Route};
 pub use resume::Resumed;
 pub use rollback::{Release as ReleaseName, RollbackOptions, RolledBack, Undone, rollback, rollback_with};
 pub use state::{Doing, Memory};
-pub use status::{Condition, Status, memory, status};
+pub use status::{Condition, Status, memory, status, under_way};
 pub use steps::EditedConfig;

@@ -82,6 +82,15 @@ pub fn check(disk: &Disk, dir: &Path, ops: &[Op], space: u64) -> Result<()> {
 /// Attributes of old files that only root may give to the new ones, where this user is not root.
 pub fn lost_attributes(dir: &Path, work: &Work) -> Result<Vec<Finding>> {
     let mut out = Vec::new();
+    for op in work.ops.iter().filter(|op| op.what == What::Unfolder) {
+        let full = op.path.under(dir);
+        let names = if full.is_dir() { disk::attributes(&full)? } else { Vec::new() };
+        if !names.is_empty() {
+            let what = format!("the folder goes, and a rollback does not bring back its {}", names.join(", "));
+            let next = "keep them with 'getfacl -R' or 'getfattr -Rd -m -' where they are needed after a rollback";
+            out.push(Finding::new(Code::AttributesLost, &op.path, what).next(next));
+        }
+    }
     if rustix::process::geteuid().is_root() {
         return Ok(out);
     }

@@ -5,7 +5,7 @@ use super::release::{Release, Route};
 use super::state::{FolderWas, Generation, Installed, Memory, State};
 use super::steps::{Op, What, Work};
 use crate::bundle::Class;
-use crate::disk::Disk;
+use crate::disk::{self, Disk};
 use crate::report::Result;
 use crate::tree::{Digest, TreePath};
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,9 +66,12 @@ fn folders(dir: &Path, ops: &[Op]) -> Result<Vec<FolderWas>> {
         // What is not there yet is removed when rolling back.
         let Ok(meta) = fs::symlink_metadata(&full) else { continue };
         if meta.is_dir() {
+            let goes = ops.iter().any(|op| op.what == What::Unfolder && path.as_ref() == Some(&op.path));
+            // Its list is not kept, and must not come back as more than it allowed.
+            let mode = if goes { disk::mode_without_list(&full, meta.mode()) } else { meta.mode() };
             out.push(FolderWas {
                 path,
-                mode: meta.mode() & 0o7777,
+                mode: mode & 0o7777,
                 uid: meta.uid(),
                 gid: meta.gid(),
                 mtime: meta.mtime(),

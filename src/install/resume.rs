@@ -3,10 +3,11 @@
 use super::commit::{Expect, backward, forward, strangers, strangers_but};
 use super::hooks;
 use super::owners;
-use super::recognise::list;
+use super::recognise::{Difference, list};
 use super::scan;
+use super::stage::{keeps_old, slot};
 use super::state::{Doing, Generation, Installed, Journal, State};
-use super::steps::Op;
+use super::steps::{Op, What, is_reversed};
 use crate::bundle::When;
 use crate::disk::Disk;
 use crate::report::{Code, Error, ErrorCode, Finding, PROGRAM, Result, quoted};
@@ -105,7 +106,8 @@ pub fn taken_back(
             accept.join(" ")
         ));
     }
-    match undo_with(disk, state, |_, _| Ok(hooks::told_back(earlier))) {
+    let refuse = |_: &Generation, found: Vec<Difference>| refuse(state, &found);
+    match undo_with(disk, state, refuse, |_, _| Ok(hooks::told_back(earlier))) {
         Ok(undone) => {
             e.findings.extend(undone.into_iter().flat_map(|(_, findings)| findings));
             if e.code == ErrorCode::HookFailed {
@@ -124,12 +126,22 @@ pub fn taken_back(
 
 /// Brings an interrupted run to the end that `rollback` wants: the state before it.
 pub fn undo(disk: &Disk, state: &State) -> Result<Option<(Resumed, Vec<Finding>)>> {
-    undo_with(disk, state, |generation, doing| Ok(hooks::told_back(&hooks::left(state, generation, doing)?)))
+    undo_aside(disk, state, |_, found| refuse(state, &found))
+}
+
+/// The same, where `aside` is told what changed since, and makes way for the old files or refuses.
+pub fn undo_aside(
+    disk: &Disk,
+    state: &State,
+    aside: impl FnOnce(&Generation, Vec<Difference>) -> Result<()>,
+) -> Result<Option<(Resumed, Vec<Finding>)>> {
+    undo_with(disk, state, aside, |generation, doing| Ok(hooks::told_back(&hooks::left(state, generation, doing)?)))
 }
 
 fn undo_with(
     disk: &Disk,
     state: &State,
+    aside: impl FnOnce(&Generation, Vec<Difference>) -> Result<()>,
     told: impl FnOnce(&Generation, Doing) -> Result<Vec<Finding>>,
 ) -> Result<Option<(Resumed, Vec<Finding>)>> {
     let Some(journal) = state.journal()? else { return Ok(None) };
@@ -137,7 +149,8 @@ fn undo_with(
         return discard(disk, state, journal.generation).map(|()| Some((Resumed::Discarded, Vec::new())));
     }
     let generation = state.generation(journal.generation)?;
-    refuse_strangers(state, &generation, journal.doing)?;
+    aside(&generation, strangers_of(state, &generation, journal.doing)?)?;
+    intact(state, &generation, journal.doing)?;
     let mut findings = told(&generation, journal.doing)?;
     if journal.doing == Doing::Applying {
         state.write_journal(disk, &Journal { doing: Doing::Restoring, generation: journal.generation })?;
@@ -146,7 +159,40 @@ fn undo_with(
     Ok(Some((Resumed::FinishedRollback, findings)))
 }
 
+/// The old files that are put back are what they were: one that was not replaced yet may have been written to in place.
+fn intact(state: &State, generation: &Generation, doing: Doing) -> Result<()> {
+    if doing != Doing::Applying {
+        return Ok(());
+    }
+    let folder = state.backup(generation.generation);
+    for (n, op) in generation.ops.iter().enumerate().filter(|(_, op)| op.what == What::Put && keeps_old(op)) {
+        if is_reversed(&generation.reversed, op) || not_replaced(state, generation, (n, op))? {
+            continue;
+        }
+        if scan::look(&slot(&folder, n))?.found.entry() != op.before.as_ref() {
+            let what = format!("the kept old version of '{}' is missing or is not what it was", op.path);
+            return Err(Error::new(ErrorCode::BadState, slot(&folder, n).display(), what).next(
+                "finish the interrupted run with 'apply', or install the version you want from its own package",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is still the very one that was there before, whatever was written into it since, and not the new one.
+pub fn not_replaced(state: &State, generation: &Generation, (n, op): (usize, &Op)) -> Result<bool> {
+    let now = scan::stamp(&op.path.under(&state.dir))?;
+    let kept = scan::stamp(&slot(&state.backup(generation.generation), n))?;
+    let same = now.zip(kept).is_some_and(|(now, kept)| (now.dev, now.ino) == (kept.dev, kept.ino));
+    Ok(same && scan::look(&op.path.under(&state.dir))?.found.entry() != op.after.as_ref())
+}
+
 fn refuse_strangers(state: &State, generation: &Generation, doing: Doing) -> Result<()> {
+    refuse(state, &strangers_of(state, generation, doing)?)
+}
+
+/// What is neither as it was before nor as it is after an interrupted run.
+fn strangers_of(state: &State, generation: &Generation, doing: Doing) -> Result<Vec<Difference>> {
     let mut found = strangers(&state.dir, generation, Expect::BeforeOrAfter)?;
     // A rollback sets edited files aside before it puts the old ones in their places.
     if doing == Doing::Restoring {
@@ -158,15 +204,23 @@ fn refuse_strangers(state: &State, generation: &Generation, doing: Doing) -> Res
         }
         found = others;
     }
+    Ok(found)
+}
+
+pub fn refuse(state: &State, found: &[Difference]) -> Result<()> {
     if found.is_empty() {
         return Ok(());
     }
     Err(Error::new(
         ErrorCode::Drift,
         state.dir.display(),
-        format!("an earlier run was interrupted, and since then these changed: {}", list(&found)),
+        format!("an earlier run was interrupted, and since then these changed: {}", list(found)),
     )
-    .next("put back the old or the new version of these files (the old ones lie in .cumulate/backup), then run again"))
+    .next(format!(
+        "keep your versions of them and go back: '{PROGRAM} rollback {} --set-aside'; or put back what they were from the \
+         old version's package, each as a new file, then run again",
+        quoted(&state.dir)
+    )))
 }
 
 /// Throws away what was prepared; the installation itself has not been touched.

@@ -6,7 +6,7 @@ use super::hooks;
 use super::in_place;
 use super::in_use::Files;
 use super::preflight;
-use super::recognise::list;
+use super::recognise::{Difference, list};
 use super::resume::{self, Resumed};
 use super::scan::{self, Folders, Found};
 use super::stage::{keeps_old, slot};
@@ -135,7 +135,10 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
             findings = resume::restore(disk, &state, generation)?;
             Undone::RolledBack
         }
-        _ => match resume::undo(disk, &state)? {
+        _ => match resume::undo_aside(disk, &state, |generation, found| {
+            kept = make_way(disk, &state, generation, found, options.set_aside)?;
+            Ok(())
+        })? {
             Some((resumed, told)) => {
                 findings = told;
                 Undone::Resumed(resumed)
@@ -155,6 +158,32 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
         kept,
         findings,
     })
+}
+
+/// Sets aside what was changed since a run was interrupted, where that is allowed. A file that was not replaced yet stays:
+/// it is the old one, and what was written into it is in the kept one as well.
+fn make_way(
+    disk: &Disk,
+    state: &State,
+    generation: &Generation,
+    found: Vec<Difference>,
+    set_aside: bool,
+) -> Result<Vec<TreePath>> {
+    let (mut edits, mut others) = (Vec::new(), Vec::new());
+    for difference in found {
+        let op = generation.ops.iter().enumerate().find(|(_, op)| op.path == difference.path && keeps_old(op));
+        let may = set_aside || generation.is_sites(&difference.path);
+        match op {
+            Some(op) if may && resume::not_replaced(state, generation, op)? => {}
+            _ => match edit(state, generation, &difference.path, set_aside)? {
+                Some(Found::Missing) => {}
+                Some(_) => edits.push(difference.path),
+                _ => others.push(difference),
+            },
+        }
+    }
+    resume::refuse(state, &others)?;
+    keep_edits(disk, &state.dir, &edits)
 }
 
 /// Everything is as the apply left it, but for config files of the site (or `all` changed files), and the old files are

@@ -1,10 +1,10 @@
 //! New contents are made and checked in the staging folder, and old ones get a second name in the
 //! backup folder, before anything of the installation changes.
 
-use super::ahead::{Job, Next, ahead, no_thread};
+use super::ahead::{Each, Job, Next, ahead, no_thread};
 use super::config::read;
 use super::preflight;
-use super::read_back::read_back;
+use super::read_back::{STEP, Wrote, as_promised, behind};
 use super::release::Release;
 use super::scan::{self, gone};
 use super::state::{Generation, State};
@@ -18,7 +18,7 @@ use std::fs::{self, Metadata};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::thread::Builder;
 
 /// Where the `n`-th operation's file lies in a folder of ours.
@@ -38,7 +38,7 @@ const ENOUGH: u64 = 8 << 20;
 pub struct Around<'a> {
     /// Before the first of them is written, while the first contents are decoded already.
     pub before: &'a dyn Fn() -> Result<()>,
-    /// Once all are written, while they become durable and are read back.
+    /// Once all are written, while they become durable and the last are read back.
     pub beside: &'a (dyn Fn() -> Result<()> + Sync),
 }
 
@@ -77,8 +77,8 @@ pub fn stage(
     Ok(staged)
 }
 
-/// Writes what is to be put, in the order of the operations, and reads it back. Another thread makes it durable, so that
-/// waiting for the disk keeps nothing else from going on.
+/// Writes what is to be put, in the order of the operations. One more thread reads it back behind the writing, and one makes
+/// it durable, so that waiting for the disk keeps nothing else from going on.
 fn put(
     disk: &Disk,
     state: &State,
@@ -89,6 +89,8 @@ fn put(
     around: &Around<'_>,
 ) -> Result<Staged> {
     let folder = &state.stage();
+    let crashed =
+        || Error::new(ErrorCode::Internal, folder.display(), "a thread that syncs or reads new files crashed");
     let many = work.makings.len() >= MANY;
     std::thread::scope(|scope| {
         let (written, waiting) = sync_channel(TOGETHER);
@@ -96,7 +98,24 @@ fn put(
             true => None,
             false => Some(Builder::new().spawn_scoped(scope, move || sync(&waiting)).map_err(|e| no_thread(&e))?),
         };
-        let done = write(disk, state, work, ops, mtime, next, &mut |new, size| {
+        let (tell, told) = channel();
+        let reader = Builder::new().spawn_scoped(scope, move || behind(folder, &told)).map_err(|e| no_thread(&e))?;
+        // Where nobody reads any more, that is told at the end.
+        let tell = move |n, whole| drop(tell.send(Wrote { n, whole }));
+        let mut next = |job: Job<'_>, each: &mut Each<'_>| {
+            let mut more = 0;
+            next(job, &mut |bytes| {
+                each(bytes)?;
+                more += bytes.len();
+                if more >= STEP {
+                    tell(job.n, false);
+                    more = 0;
+                }
+                Ok(())
+            })
+        };
+        let done = write(disk, state, work, ops, mtime, &mut next, &mut |n, mut new, size| {
+            tell(n, true);
             if many {
                 return true;
             }
@@ -106,18 +125,18 @@ fn put(
             }
             written.send((new, size)).is_ok()
         });
-        drop(written);
+        drop((written, tell));
         let all = || Builder::new().spawn_scoped(scope, || disk.sync_file_system(folder)).map_err(|e| no_thread(&e));
         let synced = match synced {
             None if many && done.is_ok() => Some(all()?),
             synced => synced,
         };
         let done = done.and_then(|findings| {
-            let (read, done) = rayon::join(|| read_back(state, release, work, ops), || (around.beside)());
-            let read = read?;
+            let done = (around.beside)();
+            let read = reader.join().unwrap_or_else(|_| Err(crashed()))?;
+            let read = as_promised(release, work, ops, read)?;
             done.map(|()| Staged { findings, read })
         });
-        let crashed = || Error::new(ErrorCode::Internal, folder.display(), "the thread that syncs new files crashed");
         // Where writing stopped because syncing did, that is why.
         synced.map_or(Ok(()), |s| s.join().unwrap_or_else(|_| Err(crashed()))).and(done)
     })
@@ -143,7 +162,7 @@ fn sync(waiting: &Receiver<(NewFile<'_>, u64)>) -> Result<()> {
     }
 }
 
-/// Writes what is to be put and hands on every file, which is not durable yet, with its size; `false` where that is in vain.
+/// Writes what is to be put and hands on every operation's file, which is not durable yet, with its size; `false` where that is in vain.
 fn write<'a>(
     disk: &'a Disk,
     state: &State,
@@ -151,7 +170,7 @@ fn write<'a>(
     ops: &[(usize, &Op)],
     mtime: Option<i64>,
     next: &mut Next<'_>,
-    written: &mut dyn FnMut(NewFile<'a>, u64) -> bool,
+    written: &mut dyn FnMut(usize, NewFile<'a>, u64) -> bool,
 ) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let folder = state.stage();
@@ -167,7 +186,7 @@ fn write<'a>(
             (Some(Entry::File { size, exec, .. }), Some(making)) => {
                 let (new, lost) = file(disk, state, (*n, op, making), &to, (*size, *exec), mtime, next)?;
                 findings.extend(preflight::lost(&op.path, lost));
-                if !written(new, *size) {
+                if !written(*n, new, *size) {
                     break;
                 }
             }

@@ -3,16 +3,17 @@
 use super::apply::real;
 use super::recognise::{Difference, same};
 use super::rollback::Release;
-use super::scan::{Stamp, scan, stamp};
+use super::scan::{gone, scan, stamp};
 use super::stage::{keeps_old, slot};
 use super::state::{Doing, Generation, Memory, State};
 use super::steps::{What, is_reversed};
 use crate::bundle::FixState;
 use crate::disk::Disk;
-use crate::report::{ErrorCode, Result};
+use crate::report::{Error, ErrorCode, Result};
 use crate::tree::{Digest, Entry, TreePath};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -75,9 +76,18 @@ pub struct Status {
     pub sequences: BTreeMap<String, u64>,
     /// Whether a policy is remembered that bundles must satisfy.
     pub trusted: bool,
+    /// Whether that policy says that what is installed is not to be used any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub revoked: bool,
 }
 
 impl Status {
+    /// The highest sequence that was seen here, where that is of a newer release than what is installed.
+    pub fn newer(&self) -> Option<u64> {
+        let seen = *self.sequences.get(&self.installed.as_ref()?.component)?;
+        (self.sequence? < seen).then_some(seen)
+    }
+
     /// The process exit code: 8 interrupted, 7 in use, 5 drift, else 0.
     pub fn exit(&self) -> u8 {
         match self.state {
@@ -92,6 +102,18 @@ impl Status {
 /// What an installation must never forget: the policy it trusts and the sequences it has seen.
 pub fn memory(dir: &Path) -> Result<Memory> {
     Ok(State::of(&real(dir)?)?.installed()?.memory)
+}
+
+/// The release that an interrupted run would bring to its end, if there is one.
+///
+/// # Errors
+/// `bad-state`, `unknown-format`, `io`.
+pub fn under_way(dir: &Path) -> Result<Option<Release>> {
+    let state = State::of(&real(dir)?)?;
+    match state.journal()?.filter(|journal| journal.doing == Doing::Applying) {
+        Some(journal) => Ok(Some(Release::of(&state.generation(journal.generation)?))),
+        None => Ok(None),
+    }
 }
 
 /// # Errors
@@ -120,6 +142,7 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
         lost: None,
         sequences: BTreeMap::new(),
         trusted: false,
+        revoked: false,
     };
     let _lock = match disk.lock_shared(dir) {
         Ok(lock) => Some(lock),
@@ -132,10 +155,11 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
     let installed = state.installed()?;
     status.sequences = installed.memory.sequences.clone();
     status.trusted = installed.memory.trust.is_some();
+    let under_way = state.journal()?.is_some();
     for n in (1..=installed.generation).rev() {
         let generation = state.generation(n)?;
-        // Who is at work right now takes kept versions back, or away.
-        if status.state != Condition::Busy {
+        // Who is at work right now, or was stopped there, has taken kept versions back, or away.
+        if status.state != Condition::Busy && !under_way {
             status.lost = lost(&state, &generation)?;
         }
         if status.lost.is_some() {
@@ -213,9 +237,16 @@ fn lost(state: &State, generation: &Generation) -> Result<Option<TreePath>> {
         if is_reversed(&generation.reversed, op) {
             continue;
         }
-        let there = stamp(&slot(&folder, n))?;
-        let as_it_was = |stamp: Stamp| match op.before {
-            Some(Entry::File { size, .. }) => stamp.size == size,
+        let kept = slot(&folder, n);
+        let there = match fs::symlink_metadata(&kept) {
+            Ok(meta) => Some(meta.len()),
+            Err(e) if gone(&e) => None,
+            // Old versions are for nobody but the owner: whoever may not look there is told the rest.
+            Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => return Ok(None),
+            Err(e) => return Err(Error::io(kept.display(), &e)),
+        };
+        let as_it_was = |length: u64| match op.before {
+            Some(Entry::File { size, .. }) => length == size,
             _ => true,
         };
         if !there.is_some_and(as_it_was) {

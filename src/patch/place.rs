@@ -34,7 +34,7 @@ pub fn why_not(old: &[u8], hunks: &[Hunk], hunk: usize) -> RejectReason {
     let all = || lines.iter().map(|l| ends(l)).chain(patched());
     let (returns, unended) = (all().any(|e| e.0), all().any(|e| !e.1));
     if !returns && !unended {
-        return RejectReason::HunkNotFound;
+        return unplaced(&lines, &hunks[hunk]);
     }
     let plain = |line: &[u8], keep_return: bool| {
         let bare = line.strip_suffix(b"\n").unwrap_or(line);
@@ -52,7 +52,20 @@ pub fn why_not(old: &[u8], hunks: &[Hunk], hunk: usize) -> RejectReason {
     match (unended && lands(true), returns && lands(false)) {
         (true, _) => RejectReason::OtherLastLine,
         (_, true) => RejectReason::OtherLineEnds,
-        _ => RejectReason::HunkNotFound,
+        _ => unplaced(&lines, &hunks[hunk]),
+    }
+}
+
+/// Why a hunk is not found where line ends have nothing to do with it.
+fn unplaced(lines: &[&[u8]], hunk: &Hunk) -> RejectReason {
+    let pre: Vec<&[u8]> = hunk.lines.iter().filter(|l| l.kind != LineKind::Add).map(|l| &*l.bytes).collect();
+    let ends = hunk.lines.last().is_none_or(|l| l.kind != LineKind::Context);
+    if hunk.lines.iter().all(|l| l.kind != LineKind::Context) && hunk.old_start > 1 {
+        RejectReason::NoContext
+    } else if ends && hunk.old_start > 1 && lines.windows(pre.len()).any(|at| at == pre) {
+        RejectReason::NotAtEnd
+    } else {
+        RejectReason::HunkNotFound
     }
 }
 
@@ -129,6 +142,8 @@ impl<'a> Image<'a> {
         Some(Placed { line: at, offset: signed(at).saturating_sub(signed(stated)) })
     }
 
+    /// Stricter than git in one thing: where there is no line to find, the place has to be the stated one.
+    ///
     /// A hunk that states line 0 or 1 stands at the beginning, one without context after its last change
     /// at the end, any other where it says or else nearest to it, forward first at equal distance.
     fn find(&self, pre: &[&[u8]], hunk: &Hunk, stated: usize) -> Option<usize> {
@@ -138,6 +153,10 @@ impl<'a> Image<'a> {
             return ((!at_end || room == 0) && self.stands_at(0, pre)).then_some(0);
         }
         if at_end {
+            // Lines that stand on nothing are put at the end only where the patch says that this is the place.
+            if pre.is_empty() && stated != room {
+                return None;
+            }
             return self.stands_at(room, pre).then_some(room);
         }
         let line = stated.min(self.len());

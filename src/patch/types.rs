@@ -115,6 +115,14 @@ pub enum RejectReason {
     ParentIsFile(TreePath),
     #[error("the hunk's lines are not found (fuzz is not allowed)")]
     HunkNotFound,
+    #[error(
+        "the hunk has no lines around its change (diff -U0), so nothing says where it belongs: make the patch anew with -U3"
+    )]
+    NoContext,
+    #[error(
+        "the hunk's lines are there, but it has none behind its last change, so it has to end the file, and does not"
+    )]
+    NotAtEnd,
     #[error("the hunk's lines are there, but with other line ends (CRLF in one of the two, LF in the other)")]
     OtherLineEnds,
     #[error("the hunk's lines are there, but only one of file and patch has a newline at the end of the file")]

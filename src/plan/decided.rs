@@ -6,7 +6,7 @@ use super::needs::{Needs, needs};
 use super::order::{Before, Ordered, from_nothing, reaches};
 use super::pairs::{Pair, pairs};
 use super::replay::Replay;
-use super::search::{Answer, Wishes, around, satisfiable};
+use super::search::{Answer, Wishes, around, makes_one, satisfiable};
 use super::types::{OrderPair, PairKind, PathMerge, Settled};
 use super::work::Work;
 use crate::fix::{FixId, Resolution};
@@ -78,16 +78,17 @@ impl Work<'_, '_> {
             .collect()
     }
 
-    /// Whether no order of everything that has to do with a pair has its second fix first: trying every order tells.
+    /// Whether no order of everything that has to do with a pair has its second fix first, or all orders make the same: trying
+    /// every order tells.
     fn only_this_way(&self, along: &Along<'_, '_>, declared: &Before, p: &Pair, budget: &mut usize) -> bool {
         let (first, then) = (along.order[p.first], along.order[p.then]);
         let all: BTreeSet<usize> = along.order.iter().copied().collect();
         let mut wishes = Wishes { wanted: BTreeSet::from([first, then]), ..Wishes::default() };
         let (wanted, true) = around(along.replay, &all, &wishes) else { return false };
         wishes.after = wanted.iter().flat_map(|f| declared[*f].iter().map(|before| (*f, *before))).collect();
-        wishes.after.insert((first, then));
         wishes.wanted = wanted;
-        satisfiable(along.replay, &all, &wishes, budget) == Answer::No
+        let turned = Wishes { after: wishes.after.iter().copied().chain([(first, then)]).collect(), ..wishes.clone() };
+        satisfiable(along.replay, &all, &turned, budget) == Answer::No || makes_one(along.replay, &wishes, budget)
     }
 
     /// Pairs in whose way, and only there, a decision is that the order does not replay: it decides nothing then.

@@ -108,7 +108,11 @@ fn tell_context(
 
 fn kind_of(reason: &RejectReason) -> EdgeKind {
     match reason {
-        RejectReason::HunkNotFound | RejectReason::OtherLineEnds | RejectReason::OtherLastLine => EdgeKind::Hunk,
+        RejectReason::HunkNotFound
+        | RejectReason::NoContext
+        | RejectReason::NotAtEnd
+        | RejectReason::OtherLineEnds
+        | RejectReason::OtherLastLine => EdgeKind::Hunk,
         RejectReason::WrongPreImage
         | RejectReason::BothChanged
         | RejectReason::Uncertain

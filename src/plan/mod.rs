@@ -31,6 +31,7 @@ mod merging;
 mod needs;
 mod newer;
 mod order;
+mod overwritten;
 mod pairs;
 mod parts;
 mod paths;

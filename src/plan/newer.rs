@@ -60,11 +60,21 @@ fn without_newer(input: &PlanInput<'_>) -> Option<Result<Plan, Refusal>> {
     };
     let stays: BTreeSet<&FixId> = gone.iter().filter(again).map(|d| &d.fix).collect();
     let fewer: Vec<Dropped> = gone.iter().filter(|d| !stays.contains(&d.fix)).cloned().collect();
+    let comes_back = !stays.is_empty();
     let first_try =
         (!stays.is_empty()).then(|| plan_rest(input, |id| fewer.iter().any(|d| d.fix == *id), Proving::Plain).ok());
     let (plan, gone) = match first_try.flatten() {
         Some(plan) => (Ok(plan), fewer),
-        None => (plan_rest(input, |id| gone.iter().any(|d| d.fix == *id), Proving::Cores), gone),
+        None => {
+            let plan = plan_rest(input, |id| gone.iter().any(|d| d.fix == *id), Proving::Cores);
+            match plan {
+                // That it falls leaves others without what they require: what keeps it from coming back is the reason.
+                Err(_) if comes_back => {
+                    (plan_rest(input, |id| fewer.iter().any(|d| d.fix == *id), Proving::Cores), fewer)
+                }
+                plan => (plan, gone),
+            }
+        }
     };
     Some(plan.map(|mut plan| {
         plan.dropped.extend(gone);

@@ -214,7 +214,9 @@ impl<'a> Work<'a, '_> {
         findings.extend(left);
         self.findings = findings;
         let kept_order: Vec<usize> = choice.keep.iter().map(|k| order[k]).collect();
-        let merged = replay.path_merges(&kept_order);
+        // What was made by many threads takes long to give back.
+        let (merged, ()) = rayon::join(|| replay.path_merges(&kept_order), || drop(words));
+        self.findings.extend(self.overwritten(replay, &kept_order));
         let contested = self.every_order(replay, &kept_order, &merged);
         if !contested.is_empty() {
             return self.refuse(replay, contested);
@@ -226,7 +228,7 @@ impl<'a> Work<'a, '_> {
         let name = |k: usize| self.fixes[order[k]].id.clone();
         let chain = |c: Vec<usize>| c.into_iter().map(name).collect::<Vec<_>>();
         self.dropped.sort_by(|a, b| a.fix.cmp(&b.fix));
-        let classes = self.classes(replay, Some(&kept_order), &[]);
+        let (classes, ()) = rayon::join(|| self.classes(replay, Some(&kept_order), &[]), || drop(graph));
         self.findings.extend(self.twin_findings(&kept_order, &classes));
         self.findings.extend(self.class_findings(&classes));
         Ok(Plan {

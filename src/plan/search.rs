@@ -120,6 +120,48 @@ pub(super) fn satisfiable(replay: &Replay<'_>, all: &BTreeSet<usize>, wishes: &W
     if complete { Answer::No } else { Answer::Unknown }
 }
 
+/// Whether every order in which all wanted fixes apply, one after the other, makes the same; `false` also where that cannot
+/// be told, or where there is no such order.
+pub(super) fn makes_one(replay: &Replay<'_>, wishes: &Wishes, budget: &mut usize) -> bool {
+    let known: Vec<usize> = wishes.wanted.iter().copied().collect();
+    if known.len() > MOST {
+        return false;
+    }
+    let groups: BTreeSet<usize> = known.iter().flat_map(|f| &replay.of_fix[*f]).copied().collect();
+    let groups: Vec<usize> = groups.into_iter().collect();
+    let bit = |f: &usize| known.binary_search(f).map_or(0, |k| 1u64 << k);
+    let moves: Vec<Move> = (0..)
+        .zip(&known)
+        .map(|(k, fix)| {
+            let needs = wishes.after.iter().filter(|(then, _)| then == fix).map(|(_, first)| bit(first));
+            Move { fix: *fix, bit: k, needs: needs.fold(0, |m, b| m | b), shuns: 0 }
+        })
+        .collect();
+    let mut made: Option<Vec<StateId>> = None;
+    let mut seen: HashSet<(u64, Vec<StateId>)> = HashSet::new();
+    let mut todo = vec![(0u64, vec![0; groups.len()])];
+    while let Some((placed, states)) = todo.pop() {
+        if placed.count_ones() as usize == known.len() {
+            if made.as_ref().is_some_and(|made| *made != states) {
+                return false;
+            }
+            made = Some(states);
+            continue;
+        }
+        if !seen.insert((placed, states.clone())) {
+            continue;
+        }
+        for m in moves.iter().filter(|m| placed >> m.bit & 1 == 0 && m.may_follow(placed)) {
+            let Some(left) = budget.checked_sub(1) else { return false };
+            *budget = left;
+            if let Some((next, false)) = m.after(replay, &groups, &states) {
+                todo.push((placed | 1 << m.bit, next));
+            }
+        }
+    }
+    made.is_some()
+}
+
 struct Move {
     fix: usize,
     bit: u32,

@@ -2,10 +2,10 @@
 
 use super::blame::blockers;
 use super::order::{Before, Ordered, cycles};
-use super::replay::Replay;
+use super::replay::{Replay, Step};
 use super::types::{Candidate, Proof, Refused};
 use super::work::Work;
-use crate::fix::FixId;
+use crate::fix::{Change, FixId};
 use crate::patch::RejectReason;
 use crate::tree::TreePath;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +16,12 @@ impl Work<'_, '_> {
         let done: BTreeSet<usize> =
             ordered.order.iter().copied().chain(ordered.contained.iter().map(|(i, _)| *i)).collect();
         let left: BTreeSet<usize> = self.alive.iter().copied().filter(|i| !done.contains(i)).collect();
+        // What lacks a file that nobody brings waits for nobody.
+        let lost: BTreeSet<usize> =
+            ordered.refused.iter().filter(|(_, refused)| self.never_comes(replay, refused)).map(|(i, _)| *i).collect();
         let waits: Before = (0..self.fixes.len())
             .map(|i| {
-                if !left.contains(&i) {
+                if !left.contains(&i) || lost.contains(&i) {
                     return BTreeSet::new();
                 }
                 let lines = replay.of_fix[i].iter().flat_map(|g| replay.bringers(*g, i));
@@ -42,6 +45,26 @@ impl Work<'_, '_> {
             proofs.push(Proof::DoesNotApply { fix: self.id(*i), refused: refused.clone(), blockers, beside });
         }
         proofs
+    }
+
+    /// Whether a fix is refused for a file that is not there and that no fix makes.
+    fn never_comes(&self, replay: &Replay<'_>, refused: &Refused) -> bool {
+        let path = &refused.path;
+        let makes = |g: usize, fix: usize| match replay.groups[g].steps.get(fix) {
+            Some(Step::Overlay(changes)) => changes.iter().any(|change| match change {
+                Change::Put { path: to, .. } | Change::Link { path: to, .. } | Change::Rename { to, .. } => to == path,
+                Change::Delete { .. } => false,
+            }),
+            _ => replay
+                .patches(g, fix)
+                .iter()
+                .any(|p| p.new.as_ref() == Some(path) && (p.old.is_none() || p.rename || p.copy || !p.git)),
+        };
+        matches!(refused.reason, RejectReason::Missing)
+            && !replay.groups.iter().enumerate().any(|(g, group)| {
+                group.paths.binary_search(&path).is_ok()
+                    && group.fixes().any(|fix| self.alive.contains(&fix) && makes(g, fix))
+            })
     }
 
     /// Whether the start tree has everything in one folder that no fix names, and in it what the fixes do not find.

@@ -262,7 +262,7 @@ pub enum Settled {
     /// The other order does not apply.
     Proved,
     /// Fixes between them, each of which needs the one before it or applies only after it; or no order of all that have to
-    /// do with them is the other way round.
+    /// do with them is the other way round, or makes anything else.
     Others,
     /// A recorded decision says what both make together.
     Resolution,

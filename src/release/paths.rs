@@ -26,6 +26,11 @@ impl Classes {
         self.rules.iter().find(|(g, _)| g.is_match(path.as_str())).map_or(Class::Code, |(_, c)| *c)
     }
 
+    /// Whether any rule is about paths that nothing ever writes.
+    pub fn leave_any(&self) -> bool {
+        self.rules.iter().any(|(_, class)| matches!(class, Class::Volatile | Class::Site))
+    }
+
     /// Whether a `[[retire]]` lets the path go.
     pub fn retired(&self, path: &TreePath) -> bool {
         self.retired.iter().any(|g| g.is_match(path.as_str()))

@@ -32,6 +32,7 @@ pub(super) fn list(root: &Path) -> Result<Vec<Found>> {
     while !level.is_empty() {
         let listed: Vec<Result<Vec<Item>>> = level.par_iter().map(|(dir, prefix)| folder(dir, prefix)).collect();
         level.clear();
+        out.reserve(listed.iter().flatten().map(Vec::len).sum());
         // One after the other, so that of several faults the same one is told each time.
         for items in listed {
             for item in items? {

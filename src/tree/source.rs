@@ -91,7 +91,8 @@ fn read_folder(root: &Path, before: &[u8]) -> Result<(Source, Option<Vec<u8>>)> 
     for (k, digest) in to_read.iter().zip(read) {
         digests[*k] = Some(digest?);
     }
-    let mut store = Store::with_room_for(found.len());
+    let count = found.len();
+    let mut store = Store::with_room_for(count);
     let mut list = Vec::with_capacity(before.len());
     let mut to_read = to_read.into_iter().peekable();
     let root: Arc<Path> = root.into();
@@ -110,7 +111,12 @@ fn read_folder(root: &Path, before: &[u8]) -> Result<(Source, Option<Vec<u8>>)> 
         };
         Ok((f.path, entry))
     });
-    let tree = Tree { entries: entries.collect::<Result<_>>()? };
+    // With room for all of them: what is collected into a map grows step by step, and is copied with each.
+    let mut all = Vec::with_capacity(count);
+    for entry in entries {
+        all.push(entry?);
+    }
+    let tree = Tree { entries: all.into_iter().collect() };
     Ok((Source { tree, store }, (list != before).then_some(list)))
 }
 

@@ -151,6 +151,11 @@ impl Policy {
         Ok(())
     }
 
+    /// Whether it says that a bundle, by the digest of its root manifest, is not to be used any more.
+    pub fn revokes(&self, bundle: &Digest) -> bool {
+        self.revoked_bundles.contains(bundle)
+    }
+
     /// What every signature is worth, without judging whether they are enough.
     pub fn look(&self, judged: &Judged, envelopes: &[&[u8]], now: u64) -> TrustReport {
         let mut signatures = Vec::new();

@@ -3,7 +3,7 @@
 use crate::bundle::{self, Bundle, Unverified};
 use crate::disk::Disk;
 use crate::install::{self, Applied, Options, Release};
-use crate::report::{Code, Error, ErrorCode, Finding, Result};
+use crate::report::{Code, Error, ErrorCode, Finding, PROGRAM, Result, quoted};
 use crate::tree::TreePath;
 use crate::trust::Policy;
 use std::collections::BTreeSet;
@@ -37,6 +37,7 @@ pub fn apply(disk: &Disk, file: &Path, dir: &Path, belief: &Belief, options: Opt
         Err(e) if options.dry_run => return Err(e),
         Err(e) => return Err(adopting(disk, dir, belief, e)?),
     };
+    unrevoked(dir, belief)?;
     let release = Release::of(&bundle)?;
     let options = Options { trust, named: Some(file.to_owned()), ..options };
     let steps = release.routes.iter().flat_map(|r| &r.steps).map(|s| &s.path);
@@ -66,6 +67,22 @@ pub fn apply(disk: &Disk, file: &Path, dir: &Path, belief: &Belief, options: Opt
         );
     }
     Ok(applied)
+}
+
+/// An interrupted run is not brought to its end where its bundle was revoked since.
+fn unrevoked(dir: &Path, belief: &Belief) -> Result<()> {
+    let Some(under_way) = install::under_way(dir)? else { return Ok(()) };
+    let known = install::memory(dir)?.trust;
+    let known = known.map(|text| Policy::parse(&text, "what is remembered", Path::new(""))).transpose()?;
+    if !known.iter().chain(&belief.policy).any(|policy| policy.revokes(&under_way.bundle)) {
+        return Ok(());
+    }
+    let what = format!(
+        "{} {} was being installed here when it was interrupted, and that very bundle was revoked since",
+        under_way.component, under_way.version
+    );
+    let next = format!("take it back first: '{PROGRAM} rollback {}'; then run this command again", quoted(dir));
+    Err(Error::new(ErrorCode::Untrusted, dir.display(), what).next(next))
 }
 
 /// A newer root that the installation's own root vouches for is remembered also where the bundle is refused: it may

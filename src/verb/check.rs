@@ -177,10 +177,15 @@ fn signatures(file: &Path, policy: &Policy, now: u64) -> Result<Gate> {
     let roles = opened.look(policy, now).roles;
     for r in roles.iter().filter(|r| !r.filled()) {
         let bases = if r.missing.is_empty() { String::new() } else { format!(" (base {})", r.missing.join(", ")) };
-        findings.push(
-            Finding::new(Code::SignaturesMissing, &r.role, format!("{} of {}{bases}", r.have, r.threshold))
-                .next(format!("can sign: {}", r.can_sign.join(", "))),
-        );
+        let next = match r.can_sign.join(", ") {
+            none if none.is_empty() => {
+                "nobody of the policy can sign now; 'cumulate trust status' says why what is there does not count"
+                    .into()
+            }
+            names => format!("can sign: {names}"),
+        };
+        let what = format!("{} of {}{bases}", r.have, r.threshold);
+        findings.push(Finding::new(Code::SignaturesMissing, &r.role, what).next(next));
     }
     let measured = roles.iter().map(|r| format!("{} {} of {}", r.role, r.have, r.threshold)).collect::<Vec<_>>();
     Ok(gate("signatures", measured.join(", "), findings))

@@ -59,6 +59,9 @@ pub fn planned<'a>(
 
 /// What does not apply on one track and does on another is perhaps none for it, or another one there.
 fn tell_elsewhere(planned: &mut [PlannedTrack<'_>]) {
+    if planned.iter().all(|t| t.outcome.is_ok()) {
+        return;
+    }
     let applies: Vec<(String, BTreeSet<FixId>)> = planned
         .iter()
         .filter_map(|t| Some((t.track.name.clone(), t.outcome.as_ref().ok()?.order.iter().cloned().collect())))
@@ -199,6 +202,9 @@ fn unrated(candidates: &[Candidate<'_>], plan: Option<&Plan>, selection: &Select
 
 /// Fixes of the plan of which nothing is ever installed.
 fn never_written(release: &Release, candidates: &[Candidate<'_>], plan: Option<&Plan>) -> Vec<Finding> {
+    if !release.classes.leave_any() {
+        return Vec::new();
+    }
     let planned: HashSet<&FixId> = plan.iter().flat_map(|p| &p.order).collect();
     let chosen = candidates.iter().filter(|c| planned.contains(c.id));
     let why = chosen.filter_map(|c| Some((c.id, nothing_written(&release.classes, c.payload)?)));

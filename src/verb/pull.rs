@@ -1,7 +1,8 @@
 //! `pull`: what goes with a fix that is withdrawn at the last minute, and what goes back on each base.
 
-use crate::bundle::{self, BaseManifest, Bundle, FixEntry, Graph, NOT_FOR_TRACK, State};
+use crate::bundle::{self, BaseManifest, Bundle, CONTAINED_IN, FixEntry, Graph, NOT_FOR_TRACK, State};
 use crate::report::{Error, ErrorCode, Result, quoted};
+use crate::tree::Digest;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -17,7 +18,8 @@ pub struct Pull {
     pub hold: String,
     /// The fix itself, then what needs it, in the order of the plan.
     pub goes: Vec<Gone>,
-    /// Fixes that the ones that go stand for; with the release folder, those that it has come back.
+    /// Fixes that the ones that go stand for, or whose content they brought; with the release folder, those that it has
+    /// come back.
     pub superseded: Vec<String>,
     pub bases: Vec<PulledBase>,
     /// Whether it carries every file whole, for repairs.
@@ -63,6 +65,8 @@ pub struct Rebuilt {
     pub gone_too: Vec<String>,
     /// There, and the old bundle had it not: what was superseded, or came to the release since.
     pub new: Vec<String>,
+    /// Nothing was withdrawn: from every base it leads to what the old one led to.
+    pub same: bool,
 }
 
 /// Says what goes with a fix, from what the bundle records. Its signatures are not looked at: nothing is installed.
@@ -97,7 +101,7 @@ pub fn pull(path: &Path, fix: &str) -> Result<Pull> {
             toml::Value::String(format!("withdrawn from {}", root.release.version))
         ),
         goes: goes.collect(),
-        superseded: gone.iter().flat_map(|f| f.supersedes.iter().cloned()).collect(),
+        superseded: gone.iter().flat_map(|f| f.supersedes.iter().cloned()).chain(contained(&bundle, &chains)).collect(),
         repair: bundle.bases().any(BaseManifest::is_repair),
         bases: bundle
             .bases()
@@ -119,6 +123,20 @@ fn absent(stands: Option<&FixEntry>, path: &Path, fix: &str) -> Error {
         None => Error::new(ErrorCode::Usage, fix, format!("{} has no fix of this id", path.display()))
             .next("'cumulate inspect' lists the fixes of a bundle"),
     }
+}
+
+/// Fixes that stay and whose content those that go brought, sorted.
+fn contained(bundle: &Bundle, gone: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
+    let brought = |reason: &str| {
+        reason.strip_prefix(CONTAINED_IN).is_some_and(|by| by.split(", ").any(|id| gone.contains_key(id)))
+    };
+    let fixes = bundle.bases().flat_map(|b| &b.fixes);
+    fixes.filter(|f| !gone.contains_key(&f.id) && brought(&f.reason)).map(|f| f.id.clone()).collect()
+}
+
+/// By base: the digest of what a bundle leads to.
+fn targets(bundle: &Bundle) -> BTreeMap<&str, Digest> {
+    bundle.bases().filter(|b| !b.is_repair()).map(|b| (b.name.as_str(), b.after.tree)).collect()
 }
 
 /// Every fix that needs this one, and itself, with a shortest chain of needs to it.
@@ -189,5 +207,10 @@ pub fn pulled(old: &Path, pull: &Pull, new: &Path) -> Result<Rebuilt> {
         sequence: new.root().release.sequence,
         gone_too: before.difference(&after).filter(|f| !expected.contains(*f)).cloned().collect(),
         new: after.difference(&before).cloned().collect(),
+        same: {
+            let (was, is) = (targets(&old), targets(&new));
+            let mut both = is.iter().filter_map(|(base, to)| Some(was.get(base)? == to)).peekable();
+            both.peek().is_some() && both.all(|same| same)
+        },
     })
 }

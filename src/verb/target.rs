@@ -2,7 +2,7 @@
 
 use super::derived::derived;
 use super::planned::{PlannedTrack, nothing_written};
-use crate::bundle::{Class, State};
+use crate::bundle::{CONTAINED_IN, Class, State};
 use crate::explain;
 use crate::fix::{FixId, Payload};
 use crate::merge::{self, Merged};
@@ -101,7 +101,7 @@ fn covered(plan: &Plan, states: &[(FixId, State, String)]) -> Vec<(FixId, State,
         } else {
             State::Partly
         };
-        Some((d.fix.clone(), state, format!("contained in {}", ids.join(", "))))
+        Some((d.fix.clone(), state, format!("{CONTAINED_IN}{}", ids.join(", "))))
     };
     plan.dropped.iter().filter_map(of).collect()
 }
