@@ -486,3 +486,26 @@ fn a_file_that_nobody_brings_is_the_reason_and_no_circle() {
     );
     assert_eq!(told(&plan(dir, &[], 1), "cycle").len(), 1);
 }
+
+#[test]
+fn the_same_lines_of_another_function_are_not_taken_for_the_fix() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    let body = |check: &str, call: &str| format!("{{\n    int r;\n{check}    r = {call}();\n    return r;\n}}\n\n");
+    let (plain, fixed) = (body("", "use"), body("    check();\n", "use"));
+    let text = |one: &str, two: &str| format!("int one(void)\n{one}int two(void)\n{two}int end;\n");
+    let hunk = "@@ -9,5 +9,6 @@ int two(void)\n {\n     int r;\n+    check();\n     r = use();\n     return r;\n }\n";
+    write(dir, "fixes/F.patch", &format!("diff --git a/s.c b/s.c\n--- a/s.c\n+++ b/s.c\n{hunk}"));
+    // The first function has the check; the second is another one than the patch knows.
+    write(dir, "base/s.c", &text(&fixed, &body("", "other")));
+    let said = plan(dir, &[], 1);
+    assert_eq!(told(&said, "does-not-apply").len(), 1, "{said}");
+    assert!(told(&said, "contained").is_empty(), "{said}");
+    // Where its own place has it, it is there.
+    write(dir, "base/s.c", &text(&body("", "other"), &fixed));
+    let said = plan(dir, &[], 0);
+    assert_eq!(told(&said, "contained").len(), 1, "{said}");
+    write(dir, "base/s.c", &text(&plain, &plain));
+    assert_eq!(plan(dir, &[], 0)["order"], json!(["F"]));
+}

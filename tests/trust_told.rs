@@ -3,6 +3,9 @@
 mod common;
 
 use common::{Run, copy, cumulate, diff};
+use cumulate::disk::Disk;
+use cumulate::install::remember_trust;
+use cumulate::trust::Policy;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -434,4 +437,29 @@ fn tests_are_counted_as_a_harness_counts_them() {
     );
     let looks = tap("looks", "1..1\nnot ok 1 - starts\n1..many are fine\n");
     assert_eq!(json(&looks, 1)["warned"], json!(["starts"]));
+}
+
+#[test]
+fn what_was_trusted_until_now_says_why_it_does_not_vouch_for_a_bundle() {
+    let demo = demo(&["release", "other"]);
+    let dir = demo.path();
+    let base = fs::read_dir("testdata/demo/bases").unwrap().next().unwrap().unwrap().path();
+    copy(&base, &dir.join("c"));
+    cumulate(dir, &["apply", "a.cup", "c", "--pub", "release.pub"]).expect(0);
+    for (remembered, code, why) in [
+        ("[[key]]\nfile = 'release.pub'\nexpires = 2020-01-31\n", "expired", "the key expired at 2020-01-31T23:59:59Z"),
+        (
+            "[[key]]\nfile = 'release.pub'\n[[key]]\nfile = 'other.pub'\n[roles.release]\nthreshold = 2\n",
+            "untrusted",
+            "role 'release' has 1 of 2 signatures",
+        ),
+        ("[[key]]\nfile = 'other.pub'\n", "untrusted", "trusts other keys, and they have not signed this bundle"),
+    ] {
+        let text = Policy::parse(remembered, "p", dir).unwrap().to_toml().unwrap();
+        remember_trust(&Disk::real(), &dir.join("c"), &text).unwrap();
+        let e = cumulate(dir, &["apply", "a.cup", "c", "--pub", "release.pub"]).expect(4);
+        assert!(refused(&e)[0] == code && refused(&e)[1].contains(why), "{}", e.stderr);
+        assert!(next(&e).contains("--replace-trust"), "{}", e.stderr);
+    }
+    cumulate(dir, &["apply", "a.cup", "c", "--pub", "release.pub", "--replace-trust"]).expect(0);
 }

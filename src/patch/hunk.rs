@@ -19,7 +19,8 @@ pub fn hunk_header(line: &[u8]) -> Option<Hunk> {
     let (old_start, old_len, rest) = range(rest)?;
     let rest = rest.strip_prefix(b" +")?;
     let (new_start, new_len, rest) = range(rest)?;
-    rest.starts_with(b" @@").then_some(Hunk { old_start, old_len, new_start, new_len, lines: Vec::new(), line: 0 })
+    let section = rest.strip_prefix(b" @@")?.trim_ascii().into();
+    Some(Hunk { old_start, old_len, new_start, new_len, lines: Vec::new(), line: 0, section })
 }
 
 fn range(text: &[u8]) -> Option<(u64, u64, &[u8])> {

@@ -78,6 +78,8 @@ pub struct Hunk {
     pub lines: Vec<Line>,
     /// Line in the patch file of the `@@` line, from 1.
     pub line: u32,
+    /// What stands behind the second `@@`: most often the line of the file, cut off, that begins the function around it.
+    pub section: Arc<[u8]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,7 +4,7 @@ use super::order::Ordered;
 use super::replay::{Replay, StateId, Step};
 use super::types::Candidate;
 use crate::fix::{Change, Payload};
-use crate::patch::{Applied, FilePatch, Mode, apply_all};
+use crate::patch::{Applied, Body, FilePatch, Mode, Placed, apply_all, split_lines};
 use crate::tree::{Digest, TreePath};
 
 /// An order without the overlays that change nothing, because the start tree has all of them: like patches whose changes
@@ -58,7 +58,18 @@ impl Replay<'_> {
         };
         let mut back = files.to_vec();
         back.reverse();
-        back.iter_mut().all(|f| f.reverse().is_ok()) && apply_all(&back, |p| self.read(group, &cells, p)).is_ok()
+        if !back.iter_mut().all(|f| f.reverse().is_ok()) {
+            return false;
+        }
+        let applied = apply_all(&back, |p| self.read(group, &cells, p));
+        applied.is_ok_and(|applied| {
+            let elsewhere = |(file, placed): (&FilePatch, &Vec<Placed>)| {
+                let path = file.old.as_ref().filter(|old| file.new.as_ref() == Some(*old));
+                let text = path.and_then(|path| self.read(group, &cells, path)).map(|state| state.content);
+                text.is_some_and(|text| under_another_head(file, placed, &text))
+            };
+            !back.iter().zip(&applied.placed).any(elsewhere)
+        })
     }
 
     /// Where hunks land: applies one fix to a state again and says so. Overlays have no hunks.
@@ -104,4 +115,14 @@ impl Replay<'_> {
             _ => false,
         }
     }
+}
+
+/// Whether a hunk landed above the line that its patch says it stands under: the same lines of another function.
+fn under_another_head(file: &FilePatch, placed: &[Placed], text: &[u8]) -> bool {
+    let Body::Text(hunks) = &file.body else { return false };
+    hunks.iter().zip(placed).any(|(hunk, placed)| {
+        let head = (!hunk.section.is_empty())
+            .then(|| split_lines(text).iter().position(|line| line.starts_with(&hunk.section)));
+        head.flatten().is_some_and(|head| head >= placed.line + hunk.lines.len())
+    })
 }

@@ -43,7 +43,9 @@ impl Error {
     pub fn io(subject: impl fmt::Display, error: &std::io::Error) -> Self {
         use std::io::ErrorKind as K;
         let next = match error.kind() {
-            K::StorageFull | K::QuotaExceeded => "free some space and run the same command again",
+            K::StorageFull | K::QuotaExceeded => {
+                "free some space, or some inodes (df -i), and run the same command again"
+            }
             K::PermissionDenied => "run as a user who may do this, or change the permissions",
             K::ReadOnlyFilesystem => "remount the file system writable and run the same command again",
             K::NotFound => "check the path",

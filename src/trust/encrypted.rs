@@ -49,7 +49,7 @@ pub(super) fn open(text: &str, passphrase: Option<&[u8]>, subject: &dyn Display)
     };
     info.decrypt(passphrase).map_err(|_| {
         bad(subject, "the private key cannot be decrypted")
-            .next("check the passphrase, then the file: openssl pkey -in KEY")
+            .next("check the passphrase, then the file: openssl pkey -in KEY; where that reads it, encrypt it anew: openssl pkcs8 -topk8 -scrypt -in KEY -out NEW")
     })
 }
 

@@ -218,7 +218,11 @@ impl Policy {
         }
     }
 
-    fn judge(&self, file: &str, report: &TrustReport) -> Result<()> {
+    /// Whether the signatures that were looked at are enough, and why not.
+    ///
+    /// # Errors
+    /// `unsigned`; `expired` where keys that have expired are all that is missing; `untrusted`.
+    pub fn judge(&self, file: &str, report: &TrustReport) -> Result<()> {
         if report.signatures.is_empty() {
             return Err(Error::new(ErrorCode::Unsigned, file, "it carries no signature").next(format!(
                 "get one with the signatures wanted by {}, or have it signed: cumulate sign {file} --key KEY --role release",

@@ -108,10 +108,22 @@ fn unsatisfied(unverified: &Unverified, known: &Policy, now: u64) -> Option<Erro
                 .next("if the new keys or policy come from whom you trust, insist with --replace-trust"),
         );
     }
-    let filled = unverified.look(known, now).roles.iter().all(|r| r.filled());
-    let why = "the installation trusts other keys, and they have not signed this bundle";
-    let next = "leave --pub and --policy out; if the keys have really changed, insist with --replace-trust";
-    (!filled).then(|| Error::new(ErrorCode::Untrusted, "", why).next(next))
+    let report = unverified.look(known, now);
+    let e = known.judge("", &report).err()?;
+    // Of its keys that signed, or did in time, it says why they do not count; of other keys there is nothing to say.
+    let ours = report.signatures.iter().any(|s| !s.name.is_empty());
+    let (code, why) = match ours {
+        true => (e.code, format!("what it trusted until now does not vouch for this bundle: {}", e.message)),
+        false => {
+            let why = "the installation trusts other keys, and they have not signed this bundle";
+            (ErrorCode::Untrusted, why.into())
+        }
+    };
+    let next = match ours {
+        true => "if the new keys or policy come from whom you trust, insist with --replace-trust",
+        false => "leave --pub and --policy out; if the keys have really changed, insist with --replace-trust",
+    };
+    Some(Error::new(code, "", why).next(next))
 }
 
 /// The bundle, if it is believed, and the policy to remember.
