@@ -509,3 +509,22 @@ fn the_same_lines_of_another_function_are_not_taken_for_the_fix() {
     write(dir, "base/s.c", &text(&plain, &plain));
     assert_eq!(plan(dir, &[], 0)["order"], json!(["F"]));
 }
+
+#[test]
+fn a_twin_later_in_a_series_is_a_duplicate_also_where_others_were_made_on_top() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    let (b, a) = (with(&[(10, "b")]), with(&[(10, "b"), (11, "a")]));
+    write(dir, "fixes/B.patch", &diff("a", &with(&[]), &b));
+    write(dir, "fixes/A.patch", &diff("a", &b, &a));
+    fs::copy(dir.join("fixes/B.patch"), dir.join("fixes/C.patch")).unwrap();
+    write(dir, "fixes/D.patch", &diff("a", &a, &with(&[(10, "b"), (11, "a"), (12, "d")])));
+    write(dir, "fixes/series", "B\nA\nC\nD\n");
+    let said = plan(dir, &[], 0);
+    assert_eq!((&said["order"], told(&said, "duplicate").len()), (&json!(["B", "A", "D"]), 1), "{said}");
+    assert_eq!(said["dropped"]["C"], "the same content as B", "{said}");
+    // What stands where is what counts: one that does not apply for another reason is no duplicate.
+    write(dir, "fixes/C.patch", &diff("a", &with(&[]), &with(&[(10, "c")])));
+    assert_eq!(told(&plan(dir, &[], 1), "does-not-apply").len(), 1);
+}

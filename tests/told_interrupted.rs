@@ -226,3 +226,29 @@ fn a_release_that_was_there_before_the_first_apply_is_seen_all_the_same() {
     rollback(&Disk::real(), dir).unwrap();
     assert_eq!(tree_of(dir), tree(&new));
 }
+
+#[test]
+fn where_only_the_record_of_what_is_installed_is_gone_nothing_is_taken_for_new() {
+    let [old, new] = releases();
+    let made = Made::new("2", &[("1", &old)], &new, &[]).sequence(2);
+    let dir = scratch();
+    let dir = dir.path();
+    lay(dir, &old);
+    apply(&Disk::real(), dir, &made.release(), &Options::default()).unwrap();
+    let record = dir.join(".cumulate/installed");
+    let kept = fs::read(&record).unwrap();
+    fs::remove_file(&record).unwrap();
+    let before = listing(dir);
+    let again = || apply(&Disk::real(), dir, &made.release(), &Options::default()).map(drop);
+    for e in [
+        again().unwrap_err(),
+        rollback(&Disk::real(), dir).map(drop).unwrap_err(),
+        status(&Disk::real(), dir).map(drop).unwrap_err(),
+    ] {
+        assert!(e.code == ErrorCode::BadState && e.message.contains("files of acme 2 are installed here"), "{e:?}");
+    }
+    assert_eq!(listing(dir), before, "nothing was written");
+    fs::write(&record, kept).unwrap();
+    rollback(&Disk::real(), dir).unwrap();
+    assert_eq!(tree_of(dir), tree(&old));
+}

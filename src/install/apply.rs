@@ -1,6 +1,7 @@
 //! The story of an apply.
 
 use super::contents::Contents;
+use super::forgotten::nothing_forgotten;
 use super::hooks;
 use super::in_place;
 use super::known::known;
@@ -121,6 +122,7 @@ pub fn apply(disk: &Disk, dir: &Path, release: &Release<'_>, options: &Options) 
     let dir = &real(dir)?;
     let _lock = if options.dry_run { disk.lock_shared(dir)? } else { disk.lock(dir)? };
     let state = State::of(dir)?;
+    nothing_forgotten(&state)?;
     let resumed = if options.dry_run {
         if state.journal()?.is_some() {
             return Err(Error::new(ErrorCode::Interrupted, dir.display(), "an earlier run was interrupted")

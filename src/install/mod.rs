@@ -32,6 +32,7 @@ mod complete;
 mod config;
 mod contents;
 mod doctor;
+mod forgotten;
 mod from_bundle;
 mod hooks;
 mod in_place;

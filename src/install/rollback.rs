@@ -2,6 +2,7 @@
 
 use super::apply::real;
 use super::commit::{Expect, in_the_way, strangers};
+use super::forgotten::nothing_forgotten;
 use super::hooks;
 use super::in_place;
 use super::in_use::Files;
@@ -93,6 +94,7 @@ pub fn rollback_with(disk: &Disk, dir: &Path, options: &RollbackOptions) -> Resu
     let dir = &real(dir)?;
     let _lock = disk.lock(dir)?;
     let state = State::of(dir)?;
+    nothing_forgotten(&state)?;
     let journal = state.journal()?;
     let number = match journal {
         Some(journal) => journal.generation,

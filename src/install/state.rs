@@ -194,7 +194,23 @@ impl State {
     }
 
     pub fn installed(&self) -> Result<Installed> {
-        Ok(read(&self.file("installed"))?.unwrap_or_default())
+        Ok(read(&self.installed_file())?.unwrap_or_default())
+    }
+
+    pub fn installed_file(&self) -> PathBuf {
+        self.file("installed")
+    }
+
+    /// The highest number of which there is a record.
+    pub fn newest_record(&self) -> Result<Option<u64>> {
+        let folder = self.root.join("releases");
+        let items = match fs::read_dir(&folder) {
+            Ok(items) => items,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io(folder.display(), &e)),
+        };
+        let number = |item: fs::DirEntry| item.file_name().to_str()?.strip_suffix(".record")?.parse().ok();
+        Ok(items.flatten().filter_map(number).max())
     }
 
     pub fn journal(&self) -> Result<Option<Journal>> {

@@ -1,6 +1,7 @@
 //! What an installation is, without changing it and without a bundle.
 
 use super::apply::real;
+use super::forgotten::nothing_forgotten;
 use super::recognise::{Difference, same};
 use super::rollback::Release;
 use super::scan::{gone, scan, stamp};
@@ -152,6 +153,9 @@ pub fn status(disk: &Disk, dir: &Path) -> Result<Status> {
         }
         Err(e) => return Err(e),
     };
+    if status.state != Condition::Busy {
+        nothing_forgotten(&state)?;
+    }
     let installed = state.installed()?;
     status.sequences = installed.memory.sequences.clone();
     status.trusted = installed.memory.trust.is_some();

@@ -12,8 +12,11 @@ use super::work::Work;
 use crate::fix::{FixId, Resolution};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tries of a fix that all searches for what the others force may take together.
-const BUDGET: usize = 20_000;
+/// Among more fixes it is not searched what the others force: among so few every order is tried, so that the answer does
+/// not hang on which is tried first, and with that on ids.
+const FEW: usize = 8;
+/// Tries of a fix that a search among so few may take: more than it ever does.
+const BUDGET: usize = 100_000;
 
 impl Work<'_, '_> {
     /// Order pairs with what decided them, by place.
@@ -53,7 +56,6 @@ impl Work<'_, '_> {
             merged.iter().any(|m| m.resolution.as_ref().is_some_and(between))
         };
         let listed: BTreeSet<&FixId> = self.input.series.into_iter().flatten().collect();
-        let mut budget = BUDGET;
         found
             .iter()
             .map(|p| {
@@ -68,7 +70,7 @@ impl Work<'_, '_> {
                     Settled::Others
                 } else if before[p.then].has(p.first) {
                     Settled::Declared
-                } else if self.only_this_way(along, &declared, p, &mut budget) {
+                } else if self.only_this_way(along, &declared, p) {
                     Settled::Others
                 } else {
                     Settled::Open
@@ -80,15 +82,19 @@ impl Work<'_, '_> {
 
     /// Whether no order of everything that has to do with a pair has its second fix first, or all orders make the same: trying
     /// every order tells.
-    fn only_this_way(&self, along: &Along<'_, '_>, declared: &Before, p: &Pair, budget: &mut usize) -> bool {
+    fn only_this_way(&self, along: &Along<'_, '_>, declared: &Before, p: &Pair) -> bool {
         let (first, then) = (along.order[p.first], along.order[p.then]);
         let all: BTreeSet<usize> = along.order.iter().copied().collect();
         let mut wishes = Wishes { wanted: BTreeSet::from([first, then]), ..Wishes::default() };
         let (wanted, true) = around(along.replay, &all, &wishes) else { return false };
+        if wanted.len() > FEW {
+            return false;
+        }
         wishes.after = wanted.iter().flat_map(|f| declared[*f].iter().map(|before| (*f, *before))).collect();
         wishes.wanted = wanted;
         let turned = Wishes { after: wishes.after.iter().copied().chain([(first, then)]).collect(), ..wishes.clone() };
-        satisfiable(along.replay, &all, &turned, budget) == Answer::No || makes_one(along.replay, &wishes, budget)
+        satisfiable(along.replay, &all, &turned, &mut BUDGET.clone()) == Answer::No
+            || makes_one(along.replay, &wishes, &mut BUDGET.clone())
     }
 
     /// Pairs in whose way, and only there, a decision is that the order does not replay: it decides nothing then.

@@ -103,6 +103,7 @@ impl<'a> Work<'a, '_> {
                 Ok(ordered) => ordered,
                 Err(proofs) => return self.refuse(replay, proofs),
             };
+            let (ordered, before) = self.without_later_twins(replay, ordered, before);
             if ordered.refused.is_empty() {
                 let (ordered, before) = self.fold_twins(replay, ordered, before);
                 let ordered = idle_overlays(&self.fixes, replay, self.deciding(replay, ordered, &before));

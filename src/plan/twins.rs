@@ -72,9 +72,7 @@ impl<'a> Work<'a, '_> {
                     (ordered, before) = (next, wait);
                 }
                 _ => {
-                    self.alive.insert(again);
-                    self.stands_for.remove(&again);
-                    stood.map(|by| self.stands_for.insert(again, by));
+                    self.unfold(again, stood);
                     stays.insert(again);
                     let (first, back) = (self.fixes[first].id, self.fixes[back].id);
                     let what = format!(
@@ -85,11 +83,51 @@ impl<'a> Work<'a, '_> {
                 }
             }
         }
-        for (again, first) in folded {
-            let at = ordered.order.iter().position(|i| *i == first).map_or(ordered.order.len(), |k| k + 1);
-            ordered.contained.push((again, at));
+        (ordered.with_folded(folded), before)
+    }
+
+    /// Takes back that another stands for a fix; `stood` did before.
+    fn unfold(&mut self, again: usize, stood: Option<usize>) {
+        self.alive.insert(again);
+        self.stands_for.remove(&again);
+        stood.map(|by| self.stands_for.insert(again, by));
+    }
+
+    /// An order of a series without what does not apply in it because an earlier fix of the same content does, and others were
+    /// made on top of that one: it is a duplicate wherever it stands.
+    pub(super) fn without_later_twins(
+        &mut self,
+        replay: &Replay<'a>,
+        mut ordered: Ordered,
+        mut before: Before,
+    ) -> (Ordered, Before) {
+        let Some(series) = self.input.series else { return (ordered, before) };
+        let place = |id: &FixId| series.iter().position(|s| s == id);
+        let mut folded: Vec<(usize, usize)> = Vec::new();
+        let mut stays: BTreeSet<usize> = BTreeSet::new();
+        while let Some((again, first)) =
+            ordered.refused.iter().filter(|(i, _)| !stays.contains(i)).find_map(|(i, _)| {
+                let at = place(self.fixes[*i].id)?;
+                let earlier = |j: &usize| ordered.order.contains(j) && place(self.fixes[*j].id).is_some_and(|p| p < at);
+                Some((*i, self.twins_of(*i).into_iter().find(earlier)?))
+            })
+        {
+            self.alive.remove(&again);
+            let stood = self.stands_for.insert(again, first);
+            let wait = self.before();
+            let known: BTreeSet<usize> = ordered.refused.iter().map(|(i, _)| *i).collect();
+            match self.ordered(replay, &wait) {
+                Ok(next) if next.refused.iter().all(|(i, _)| known.contains(i)) => {
+                    folded.push((again, first));
+                    (ordered, before) = (next, wait);
+                }
+                _ => {
+                    self.unfold(again, stood);
+                    stays.insert(again);
+                }
+            }
         }
-        (ordered, before)
+        (ordered.with_folded(folded), before)
     }
 
     /// A patch, what takes it back after it, and one with the same content that comes after both without being told to.
@@ -136,6 +174,17 @@ impl<'a> Work<'a, '_> {
             let by: Vec<FixId> = by.into_iter().map(|b| self.id(b)).collect();
             self.findings.push(brought(&id, &by, "what it does"));
         }
+    }
+}
+
+impl Ordered {
+    /// With fixes that are there already behind the first of their content.
+    fn with_folded(mut self, folded: Vec<(usize, usize)>) -> Self {
+        for (again, first) in folded {
+            let at = self.order.iter().position(|i| *i == first).map_or(self.order.len(), |k| k + 1);
+            self.contained.push((again, at));
+        }
+        self
     }
 }
 
