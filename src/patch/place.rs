@@ -34,7 +34,7 @@ pub fn why_not(old: &[u8], hunks: &[Hunk], hunk: usize) -> RejectReason {
     let all = || lines.iter().map(|l| ends(l)).chain(patched());
     let (returns, unended) = (all().any(|e| e.0), all().any(|e| !e.1));
     if !returns && !unended {
-        return unplaced(&lines, &hunks[hunk]);
+        return unplaced(old, &hunks[hunk]);
     }
     let plain = |line: &[u8], keep_return: bool| {
         let bare = line.strip_suffix(b"\n").unwrap_or(line);
@@ -52,17 +52,17 @@ pub fn why_not(old: &[u8], hunks: &[Hunk], hunk: usize) -> RejectReason {
     match (unended && lands(true), returns && lands(false)) {
         (true, _) => RejectReason::OtherLastLine,
         (_, true) => RejectReason::OtherLineEnds,
-        _ => unplaced(&lines, &hunks[hunk]),
+        _ => unplaced(old, &hunks[hunk]),
     }
 }
 
 /// Why a hunk is not found where line ends have nothing to do with it.
-fn unplaced(lines: &[&[u8]], hunk: &Hunk) -> RejectReason {
+fn unplaced(old: &[u8], hunk: &Hunk) -> RejectReason {
     let pre: Vec<&[u8]> = hunk.lines.iter().filter(|l| l.kind != LineKind::Add).map(|l| &*l.bytes).collect();
     let ends = hunk.lines.last().is_none_or(|l| l.kind != LineKind::Context);
     if hunk.lines.iter().all(|l| l.kind != LineKind::Context) && hunk.old_start > 1 {
         RejectReason::NoContext
-    } else if ends && hunk.old_start > 1 && lines.windows(pre.len()).any(|at| at == pre) {
+    } else if ends && hunk.old_start > 1 && !Image::new(old).occurrences(&pre).is_empty() {
         RejectReason::NotAtEnd
     } else {
         RejectReason::HunkNotFound
