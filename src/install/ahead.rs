@@ -2,8 +2,9 @@
 //! disk. Several are made at a time, as long as they fit beside each other: as much as the largest single content needs may
 //! be held, and a little more, see [`SPARE`].
 
+use super::early::{Early, HELD};
 use super::release::Release;
-use super::stage::{make, meta};
+use super::stage::{blamed, make, meta};
 use super::steps::{Making, Op};
 use crate::bundle::Action;
 use crate::delta::{PassError, Side};
@@ -45,19 +46,32 @@ pub type Each<'e> = dyn FnMut(&[u8]) -> Result<()> + 'e;
 ///
 /// # Errors
 /// What `write` gives; through [`Next`] it is given what making a content gave.
-pub fn ahead<T>(release: &Release<'_>, jobs: &[Job<'_>], write: impl FnOnce(&mut Next<'_>) -> Result<T>) -> Result<T> {
+pub fn ahead<T>(
+    release: &Release<'_>,
+    jobs: &[Job<'_>],
+    early: Option<&Early>,
+    write: impl FnOnce(&mut Next<'_>) -> Result<T>,
+) -> Result<T> {
+    let early = early.filter(|early| {
+        let wanted = jobs.iter().any(|job| early.is_of(job));
+        if !wanted {
+            early.drop();
+        }
+        wanted
+    });
     if jobs.is_empty() {
         return write(&mut |job, _| Err(unasked(job)));
     }
     let needs = &jobs.iter().map(|job| need(release, job)).collect::<Result<Vec<u64>>>()?;
-    let line = &Line::of(needs.iter().copied().max().unwrap_or(0).saturating_add(SPARE));
+    let spare = SPARE - early.map_or(0, |_| HELD);
+    let line = &Line::of(needs.iter().copied().max().unwrap_or(0).saturating_add(spare));
     std::thread::scope(|scope| {
         let _closed = ClosedBy(line);
         for n in 0..rayon::current_num_threads().min(MAKERS).min(jobs.len()) {
             let started = std::thread::Builder::new().spawn_scoped(scope, move || {
                 let _closed = ClosedBy(line);
                 while let Some((place, job)) = line.admit(needs).and_then(|n| Some((n, jobs.get(n)?))) {
-                    if !make_one(release, job, (place, needs[place]), line) {
+                    if !make_one(release, job, early, (place, needs[place]), line) {
                         return;
                     }
                 }
@@ -86,23 +100,35 @@ pub(super) fn no_thread(e: &std::io::Error) -> Error {
         .next("allow the command more processes or memory ('ulimit -u', 'ulimit -v'), then run it again")
 }
 
-/// Makes one content, for which there is room; `false` if nobody wants more.
-fn make_one(release: &Release<'_>, job: &Job<'_>, (place, need): (usize, u64), line: &Line) -> bool {
+/// Makes one content, for which there is room, or takes over what was begun early; `false` if nobody wants more.
+fn make_one(
+    release: &Release<'_>,
+    job: &Job<'_>,
+    early: Option<&Early>,
+    (place, need): (usize, u64),
+    line: &Line,
+) -> bool {
+    let unwanted = || PassError::Io(Side::New, std::io::ErrorKind::BrokenPipe.into());
+    let piece = |bytes: Vec<u8>| match line.take(place, bytes.len() as u64) && line.put(place, bytes) {
+        true => Ok(()),
+        false => Err(unwanted()),
+    };
     let mut held = 0;
-    let made = make(release, job.making, job.op, job.size, &mut |bytes| {
-        // A content that is held whole has its room already.
-        let wanted = match &bytes {
+    let begun = early.filter(|early| early.is_of(job)).and_then(|early| early.hand_on(&mut { piece }));
+    let made = match begun {
+        Some(made) => made.map_err(|e| match &job.making.source {
+            Some((from, old)) => blamed(from, *old, e),
+            None => e,
+        }),
+        None => make(release, job.making, job.op, job.size, &mut |bytes| match bytes {
+            // A content that is held whole has its room already.
             Cow::Owned(bytes) => {
                 held += bytes.len() as u64;
-                true
+                if line.put(place, bytes) { Ok(()) } else { Err(unwanted()) }
             }
-            Cow::Borrowed(bytes) => line.take(place, bytes.len() as u64),
-        };
-        match wanted && line.put(place, bytes.into_owned()) {
-            true => Ok(()),
-            false => Err(PassError::Io(Side::New, std::io::ErrorKind::BrokenPipe.into())),
-        }
-    });
+            Cow::Borrowed(bytes) => piece(bytes.to_vec()),
+        }),
+    };
     let well = made.is_ok();
     line.end(place, need.saturating_sub(held), made);
     well

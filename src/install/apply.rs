@@ -1,6 +1,8 @@
 //! The story of an apply.
 
+use super::carry_out::carry_out;
 use super::contents::Contents;
+use super::early::{Early, early};
 use super::forgotten::nothing_forgotten;
 use super::hooks;
 use super::in_place;
@@ -11,11 +13,10 @@ use super::owners;
 use super::preflight;
 use super::recognise::{AllowDrift, Recognised, paths};
 use super::record::{generation, memory};
-use super::release::{Release, Route};
+use super::release::Release;
 use super::resume::{self, Resumed};
 use super::scan::{Scan, scan};
-use super::stage::{Around, Staged, back_up, keep_pristine, stage};
-use super::state::{Doing, Generation, Installed, Journal, State};
+use super::state::{Generation, Installed, State};
 use super::steps::{self, EditedConfig, Here, Op, What, Work};
 use super::succession;
 use crate::bundle::{Action, FixState, Hook};
@@ -165,7 +166,23 @@ fn apply_on(
     let installed = state.installed()?;
     let current = state.current(&installed)?;
     succession::permitted(dir, release, &installed, current.as_ref(), options)?;
+    let (at, is, before) = ((dir, state), (installed, current), (resumed, told));
+    match options.dry_run || options.in_place {
+        true => apply_to(disk, at, release, options, is, before, None),
+        false => early(dir, release, |early| apply_to(disk, at, release, options, is, before, early)),
+    }
+}
 
+/// The same, of which the largest content may have been begun.
+fn apply_to(
+    disk: &Disk,
+    (dir, state): (&Path, &State),
+    release: &Release<'_>,
+    options: &Options,
+    (installed, current): (Installed, Option<Generation>),
+    (resumed, told): (Option<Resumed>, &[Finding]),
+    early: Option<&Early>,
+) -> Result<Applied> {
     let mending = matches!(options.allow_drift, AllowDrift::Composed | AllowDrift::Mended);
     let seen = look(dir, release, mending)?;
     for route in &release.routes {
@@ -285,7 +302,7 @@ fn apply_on(
             .next("leave --release-times out; a build with SOURCE_DATE_EPOCH states its time"));
     }
     let mtime = release.created.filter(|_| options.release_times).and_then(|t| i64::try_from(t).ok());
-    let lost = run(disk, state, release, route, &work, (&generation, mtime), &seen)?;
+    let lost = carry_out(disk, state, release, route, &work, (&generation, mtime), (&seen, early))?;
     let told: BTreeSet<String> =
         applied.findings.iter().map(|f| format!("{} {}", f.code.as_str(), f.subject)).collect();
     applied.findings.extend(lost.into_iter().filter(|f| !told.contains(&format!("{} {}", f.code.as_str(), f.subject))));
@@ -319,69 +336,6 @@ pub fn look(dir: &Path, release: &Release<'_>, mending: bool) -> Result<Scan> {
         extra.extend(steps::beside_paths(route)?);
     }
     scan(dir, paths(release).into_iter().chain(extra.iter()))
-}
-
-/// Stages, then commits. An error while staging throws the preparations away; one while committing is
-/// undone at once. Where even that fails, the journal stays. Returns what new files could not take over from old ones.
-fn run(
-    disk: &Disk,
-    state: &State,
-    release: &Release<'_>,
-    route: &Route,
-    work: &Work,
-    (generation, mtime): (&Generation, Option<i64>),
-    seen: &Scan,
-) -> Result<Vec<Finding>> {
-    let number = generation.generation;
-    let journal = |doing| state.write_journal(disk, &Journal { doing, generation: number });
-    let before = || {
-        state.prepare(disk)?;
-        journal(Doing::Staging)?;
-        state.clean(disk, number)?;
-        // A power cut may have kept what the rollback of an earlier generation of this number recorded.
-        state.drop_ran(disk)?;
-        names::probe(disk, state, route)
-    };
-    let beside = || {
-        keep_pristine(disk, state, number, work)?;
-        back_up(disk, state, generation)?;
-        state.write_generation(disk, generation, &route.after)?;
-        state.settle(disk)
-    };
-    let staged = stage(disk, state, release, work, mtime, &Around { before: &before, beside: &beside });
-    let staged = staged.and_then(|staged| {
-        preflight::unchanged(&state.dir, &generation.ops, seen)?;
-        Ok(staged)
-    });
-    let Staged { findings: mut lost, read } = match staged {
-        Ok(staged) => staged,
-        Err(e) => {
-            let begun = state.journal()?.is_some();
-            let undone = if begun { resume::discard(disk, state, number) } else { state.retire(disk) };
-            if let Some(root) = generation.folders.iter().find(|f| f.path.is_none()) {
-                // Making and removing our own folder must not show.
-                let _ = disk.set_mtime(&state.dir, root.mtime, root.nanoseconds);
-            }
-            return Err(after_undo(e, undone));
-        }
-    };
-    let mut replace = |n: usize, op: &Op| {
-        lost.extend(in_place::replace(disk, state, release, work, (generation, mtime), (n, op))?);
-        Ok(())
-    };
-    let committed =
-        journal(Doing::Applying).and_then(|()| resume::complete(disk, state, generation, &read, &mut replace));
-    committed.map_err(|e| resume::taken_back(disk, state, generation, &[], e))?;
-    Ok(lost)
-}
-
-/// The first error counts; if cleaning up failed too, the reader must know that there is something to resume.
-fn after_undo(mut e: Error, undone: Result<()>) -> Error {
-    if let Err(second) = undone {
-        e.message = format!("{}; undoing it failed as well ({second}), so the installation is interrupted", e.message);
-        e.next = "when the cause is gone, run 'apply' again to finish, or 'rollback' to undo".into();
-    }
-    e
 }
 
 /// A step of the report; what stays is none.

@@ -2,8 +2,9 @@
 //! is done already shows on the disk itself.
 
 use super::in_place;
+use super::kept::keeps_old;
 use super::scan::{self, Found};
-use super::stage::{keeps_old, parent_of, slot};
+use super::stage::{parent_of, slot};
 use super::state::{FolderWas, Generation, State};
 use super::steps::{Op, What, is_reversed};
 use crate::disk::Disk;

@@ -1,7 +1,8 @@
 //! Where contents lie that can be read: in the installation, among the old files that it keeps, in a folder beside it.
 
+use super::kept::keeps_old;
 use super::scan::{Scan, scan};
-use super::stage::{keeps_old, slot};
+use super::stage::slot;
 use super::state::State;
 use super::steps::{Op, is_reversed};
 use crate::report::Result;

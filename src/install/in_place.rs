@@ -98,7 +98,7 @@ pub fn replace(
     let (to, full) = (slot(&stage, n), op.path.under(&state.dir));
     let jobs: Vec<_> = job(n, op, making).into_iter().collect();
     let (new, lost) =
-        ahead(release, &jobs, |next| file(disk, state, (n, op, making), &to, (*size, *exec), mtime, next))?;
+        ahead(release, &jobs, None, |next| file(disk, state, (n, op, making), &to, (*size, *exec), mtime, next))?;
     read_one(release, (op, making), &to)?;
     new.sync()?;
     disk.sync_folder(&stage)?;

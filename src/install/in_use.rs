@@ -1,7 +1,8 @@
 //! Which running programs have files of an installation open: they keep the old versions until they are restarted.
 
+use super::kept::keeps_old;
 use super::scan::gone;
-use super::stage::{keeps_old, slot};
+use super::stage::slot;
 use super::state::{Generation, State};
 use super::steps::What;
 use crate::report::{Code, Error, Finding, Result};

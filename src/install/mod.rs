@@ -16,7 +16,7 @@
 //! The lock is a `flock` on DIR itself, so even the first run on it writes nothing before it is alone.
 //!
 //! **Order of an apply**: look, recognise, plan, preflight (nothing written so far); journal `staging`;
-//! stage files; back up; record and listing; look again; journal `applying`; rename, unlink, mkdir,
+//! stage files, and meanwhile back up, record and listing; look again; journal `applying`; rename, unlink, mkdir,
 //! rmdir; fsync folders; look again; `installed`; journal removed. Whatever is interrupted before
 //! `applying` is thrown away; after it, `apply` finishes and `rollback` undoes it. A rollback that is
 //! interrupted is finished by either, and `apply` then applies anew.
@@ -27,16 +27,19 @@
 
 mod ahead;
 mod apply;
+mod carry_out;
 mod commit;
 mod complete;
 mod config;
 mod contents;
 mod doctor;
+mod early;
 mod forgotten;
 mod from_bundle;
 mod hooks;
 mod in_place;
 mod in_use;
+mod kept;
 mod known;
 mod mend;
 mod names;

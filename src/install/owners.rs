@@ -1,7 +1,8 @@
 //! Files of other users where the installer is not root: only root may give a file away, so what is written anew, and what
 //! had to be copied to be kept, belongs to whoever runs the installer.
 
-use super::stage::{keeps_old, meta};
+use super::kept::keeps_old;
+use super::stage::meta;
 use super::state::OwnerWas;
 use super::steps::{Op, What};
 use crate::report::{Code, Finding, Result};

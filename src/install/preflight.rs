@@ -1,8 +1,9 @@
 //! Whatever can be known to fail is found before the first byte is written.
 
+use super::kept::keeps_old;
 use super::release::Route;
 use super::scan::{self, Scan, gone};
-use super::stage::{keeps_old, meta};
+use super::stage::meta;
 use super::steps::{Op, What, Work, is_reversed};
 use crate::bundle::Class;
 use crate::disk::{self, Disk};

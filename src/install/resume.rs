@@ -2,10 +2,11 @@
 
 use super::commit::{Expect, backward, forward, strangers, strangers_but};
 use super::hooks;
+use super::kept::keeps_old;
 use super::owners;
 use super::recognise::{Difference, list};
 use super::scan;
-use super::stage::{keeps_old, slot};
+use super::stage::slot;
 use super::state::{Doing, Generation, Installed, Journal, State};
 use super::steps::{Op, What, is_reversed};
 use crate::bundle::When;

@@ -3,13 +3,14 @@
 
 use super::ahead::{Each, Job, Next, ahead, no_thread};
 use super::config::read;
+use super::early::Early;
 use super::preflight;
 use super::read_back::{STEP, Wrote, as_promised, behind};
 use super::release::Release;
 use super::scan::{self, gone};
-use super::state::{Generation, State};
-use super::steps::{Making, Op, Pristine, What, Work, is_reversed};
-use crate::bundle::Action;
+use super::state::State;
+use super::steps::{Making, Op, What, Work, is_reversed};
+use crate::bundle::{Action, Slice};
 use crate::delta::{Out, Side, Source};
 use crate::disk::{self, Disk, NewFile, has_holes};
 use crate::report::{Error, ErrorCode, Finding, Result};
@@ -38,8 +39,10 @@ const ENOUGH: u64 = 8 << 20;
 pub struct Around<'a> {
     /// Before the first of them is written, while the first contents are decoded already.
     pub before: &'a dyn Fn() -> Result<()>,
-    /// Once all are written, while they become durable and the last are read back.
+    /// While they are made.
     pub beside: &'a (dyn Fn() -> Result<()> + Sync),
+    /// Once all are written, while they become durable and the last are read back.
+    pub after: &'a dyn Fn() -> Result<()>,
 }
 
 /// What was staged.
@@ -52,7 +55,7 @@ pub struct Staged {
 }
 
 /// Makes every new file and link, durable, with its final mode, owner, extended attributes and holes, and of this time if
-/// one is given, and reads back every file.
+/// one is given, and reads back every file. `early` may have begun to make one of them.
 ///
 /// # Errors
 /// `bad-delta` if a content is not what the bundle promises, `source-changed`, `no-space`, `io`; what `around` gives.
@@ -62,13 +65,13 @@ pub fn stage(
     release: &Release<'_>,
     work: &Work,
     mtime: Option<i64>,
-    around: &Around<'_>,
+    (around, early): (&Around<'_>, Option<&Early>),
 ) -> Result<Staged> {
     let folder = state.stage();
     let now = |op: &Op| op.what == What::Put && !is_reversed(&work.reversed, op);
     let ops: Vec<(usize, &Op)> = work.ops.iter().enumerate().filter(|(_, op)| now(op)).collect();
     let jobs: Vec<Job<'_>> = ops.iter().filter_map(|(n, op)| job(*n, op, work.makings.get(n)?)).collect();
-    let staged = ahead(release, &jobs, |next| {
+    let staged = ahead(release, &jobs, early, |next| {
         (around.before)()?;
         disk.mkdir(&folder, 0o700)?;
         put(disk, state, release, (work, &ops), mtime, next, around)
@@ -90,7 +93,7 @@ fn put(
 ) -> Result<Staged> {
     let folder = &state.stage();
     let crashed =
-        || Error::new(ErrorCode::Internal, folder.display(), "a thread that syncs or reads new files crashed");
+        || Error::new(ErrorCode::Internal, folder.display(), "a thread that syncs, reads or keeps files crashed");
     let many = work.makings.len() >= MANY;
     std::thread::scope(|scope| {
         let (written, waiting) = sync_channel(TOGETHER);
@@ -100,6 +103,7 @@ fn put(
         };
         let (tell, told) = channel();
         let reader = Builder::new().spawn_scoped(scope, move || behind(folder, &told)).map_err(|e| no_thread(&e))?;
+        let beside = Builder::new().spawn_scoped(scope, around.beside).map_err(|e| no_thread(&e))?;
         // Where nobody reads any more, that is told at the end.
         let tell = move |n, whole| drop(tell.send(Wrote { n, whole }));
         let mut next = |job: Job<'_>, each: &mut Each<'_>| {
@@ -132,7 +136,8 @@ fn put(
             synced => synced,
         };
         let done = done.and_then(|findings| {
-            let done = (around.beside)();
+            let done = (around.after)();
+            let done = beside.join().unwrap_or_else(|_| Err(crashed())).and(done);
             let read = reader.join().unwrap_or_else(|_| Err(crashed()))?;
             let read = as_promised(release, work, ops, read)?;
             done.map(|()| Staged { findings, read })
@@ -292,13 +297,26 @@ pub fn decoded(release: &Release<'_>, (op, making): (&Op, &Making), (digest, siz
 pub fn make(release: &Release<'_>, making: &Making, op: &Op, size: u64, out: &mut Out<'_>) -> Result<()> {
     match (&making.action, &making.source) {
         (Action::Delta { at, .. }, Some((from, old))) => {
-            let file = scan::open(from)?;
-            let file = Source::file(Side::Old, file).map_err(|e| Error::io(from.display(), &e))?;
-            (release.decode)(making.route, *at, &file, size, out).map_err(|e| blamed(from, *old, e))
+            decode(release, (making.route, *at), from, size, out).map_err(|e| blamed(from, *old, e))
         }
         (Action::Full { at }, _) => (release.decode)(making.route, *at, &Source::bytes(Side::Old, &[]), size, out),
         _ => Err(Error::new(ErrorCode::Internal, &op.path, "an operation has no source")),
     }
+}
+
+/// Hands on what a route's delta makes of a file.
+///
+/// # Errors
+/// `bad-delta`, `io`.
+pub fn decode(
+    release: &Release<'_>,
+    (route, at): (usize, Slice),
+    from: &Path,
+    size: u64,
+    out: &mut Out<'_>,
+) -> Result<()> {
+    let file = Source::file(Side::Old, scan::open(from)?).map_err(|e| Error::io(from.display(), &e))?;
+    (release.decode)(route, at, &file, size, out)
 }
 
 /// A content that has the promised digest proves what it was made of; only another one makes us read the old file again.
@@ -310,7 +328,7 @@ pub fn proved(op: &Op, making: &Making, made: Digest, entry: (Digest, u64)) -> R
 }
 
 /// The error, or that the file it was made of is not the one that was looked at.
-fn blamed(from: &Path, old: Digest, error: Error) -> Error {
+pub fn blamed(from: &Path, old: Digest, error: Error) -> Error {
     read(from, old).err().unwrap_or(error)
 }
 
@@ -347,57 +365,4 @@ pub fn parent_of(dir: &Path, path: &TreePath) -> Result<Option<Metadata>> {
         }
     }
     meta(dir)
-}
-
-/// Keeps config files as they are shipped: the files themselves will be edited in place.
-pub fn keep_pristine(disk: &Disk, state: &State, generation: u64, work: &Work) -> Result<()> {
-    if work.pristine.is_empty() {
-        return Ok(());
-    }
-    let folder = state.pristine(generation);
-    disk.mkdir(&folder, 0o700)?;
-    let puts: Vec<usize> = work.makings.keys().copied().collect();
-    for (digest, from) in &work.pristine {
-        let bytes = match from {
-            Pristine::At(full) => read(full, *digest)?,
-            Pristine::Staged(n) => read(&slot(&state.stage(), puts.get(*n).copied().unwrap_or(*n)), *digest)?,
-            #[cfg(feature = "build")]
-            Pristine::Bytes(bytes) => bytes.clone(),
-        };
-        let mut new = disk.create(&folder.join(digest.hex()), 0o600)?;
-        new.put(&bytes)?;
-        new.sync()?;
-    }
-    disk.sync_folder(&folder)
-}
-
-/// Gives every file and link that goes or is replaced a second name, or a copy where the file system
-/// has no hard links. A config file that stays is always copied: its one content may be edited in place.
-/// Of files that are replaced one by one, nothing is kept yet.
-pub fn back_up(disk: &Disk, state: &State, generation: &Generation) -> Result<()> {
-    let folder = state.backup(generation.generation);
-    disk.mkdir(&folder, 0o700)?;
-    let now = |op: &Op| keeps_old(op) && !is_reversed(&generation.reversed, op);
-    for (n, op) in generation.ops.iter().enumerate().filter(|(_, op)| now(op)) {
-        let (from, to) = (op.path.under(&state.dir), slot(&folder, n));
-        if op.what == What::Keep {
-            disk.copy(&from, &to)?;
-            continue;
-        }
-        match disk.hard_link(&from, &to) {
-            Ok(()) => {}
-            Err(e) if matches!(e.code, ErrorCode::Interrupted | ErrorCode::NoSpace) => return Err(e),
-            Err(_) => disk.copy(&from, &to)?,
-        }
-    }
-    disk.sync_folder(&folder)?;
-    if let Some(above) = folder.parent() {
-        disk.sync_folder(above)?;
-    }
-    Ok(())
-}
-
-/// Whether the file or link that was at an operation's path is kept.
-pub fn keeps_old(op: &Op) -> bool {
-    matches!(op.what, What::Put | What::Delete | What::Keep) && op.before.is_some()
 }

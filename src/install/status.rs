@@ -2,10 +2,11 @@
 
 use super::apply::real;
 use super::forgotten::nothing_forgotten;
+use super::kept::keeps_old;
 use super::recognise::{Difference, same};
 use super::rollback::Release;
 use super::scan::{gone, scan, stamp};
-use super::stage::{keeps_old, slot};
+use super::stage::slot;
 use super::state::{Doing, Generation, Memory, State};
 use super::steps::{What, is_reversed};
 use crate::bundle::FixState;
