@@ -225,4 +225,10 @@ fn a_decision_that_nobody_reviewed_is_refused() {
     write(dir.path().join("fixes/resolutions/x/result"), "");
     let said = plan(&dir).expect(3).stderr;
     assert!(said.contains("nobody reviewed it"), "{said}");
+
+    let toml = dir.path().join("fixes/resolutions/x/resolution.toml");
+    write(&toml, fs::read_to_string(&toml).unwrap().replace("\"\"", "\"dana\""));
+    fs::remove_file(dir.path().join("fixes/resolutions/x/result")).unwrap();
+    let said = plan(&dir).expect(3).stderr;
+    assert!(said.contains("'result' beside it is not there"), "{said}");
 }

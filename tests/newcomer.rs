@@ -103,6 +103,12 @@ fn fixes_that_do_nothing_or_something_else_than_they_say_are_told_by_plan() {
     let setuid = "diff --git a/s b/s\nnew file mode 104755\n--- /dev/null\n+++ b/s\n@@ -0,0 +1 @@\n+x\n";
     let table = [
         ("context alone", "--- a/a\n+++ b/a\n@@ -1,2 +1,2 @@\n 1\n 2\n", "empty-fix", 1),
+        (
+            "there and back",
+            "--- a/a\n+++ b/a\n@@ -1,2 +1,2 @@\n-1\n+x\n 2\n--- a/a\n+++ b/a\n@@ -1,2 +1,2 @@\n-x\n+1\n 2\n",
+            "empty-fix",
+            1,
+        ),
         ("a volatile path alone", "--- a/var/log\n+++ b/var/log\n@@ -1 +1 @@\n-l\n+m\n", "never-written", 1),
         ("set-user-id", setuid, "set-user-id", 3),
     ];

@@ -388,6 +388,18 @@ fn a_whole_file_that_lacks_what_an_earlier_fix_changed_is_told() {
 }
 
 #[test]
+fn a_whole_file_built_on_what_is_nowhere_is_refused_with_the_digest_that_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    release(dir);
+    let elsewhere = cumulate::tree::Digest::of(b"elsewhere");
+    write(dir, "fixes/X/tree/a", &with(&[(30, "X")]));
+    write(dir, "fixes/X/fix.toml", &format!("[built_on]\na = \"{elsewhere}\"\n"));
+    let all = told(&plan(dir, &[], 1), "does-not-apply");
+    assert!(all.len() == 1 && all[0][1].contains(&format!("built on {elsewhere}")), "{all:?}");
+}
+
+#[test]
 fn a_pull_after_which_the_target_is_the_same_is_no_pull() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

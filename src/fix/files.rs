@@ -3,6 +3,7 @@
 
 use crate::patch::{FilePatch, ParseOptions, parse};
 use crate::tree::{Digest, Hasher, TreePath, read_regular};
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher as Hashing};
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -76,6 +77,17 @@ impl Files {
             None => (&[] as &[Names], &**self),
         };
         unread.iter().map(Names::both).chain(read.iter().map(|part| (part.old.as_ref(), part.new.as_ref())))
+    }
+
+    /// Whether every path is in two parts or more: else nothing that one part changes is changed back by another.
+    pub fn come_twice(&self) -> bool {
+        let mut times: BTreeMap<&TreePath, usize> = BTreeMap::new();
+        for (old, new) in self.names() {
+            for path in old.into_iter().chain(new.filter(|new| Some(*new) != old)) {
+                *times.entry(path).or_default() += 1;
+            }
+        }
+        !times.is_empty() && times.values().all(|n| *n > 1)
     }
 }
 

@@ -66,7 +66,17 @@ pub(super) fn read_resolutions(dir: &Path, store: &mut Store) -> Result<Vec<Reso
             return Err(bad("nobody reviewed it: 'reviewed_by' is empty".into(), "say who looked at the result"));
         }
         let result = folder.join("result");
-        let size = result.metadata().map_err(|e| Error::io(result.display(), &e))?.len();
+        let size = match result.metadata() {
+            Ok(meta) => meta.len(),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                let what = "the file 'result' beside it is not there".to_owned();
+                return Err(bad(
+                    what,
+                    "write what both fixes make together into it, or remove the resolution's folder",
+                ));
+            }
+            Err(e) => return Err(Error::io(result.display(), &e)),
+        };
         if size > MAX_RESULT {
             return Err(Error::new(
                 ErrorCode::Limit,

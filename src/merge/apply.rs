@@ -186,8 +186,9 @@ fn overlay(changes: &[fix::Change], tree: &Tree) -> std::result::Result<Changed,
         let (path, entry) = match change {
             fix::Change::Delete { .. } => continue,
             fix::Change::Put { path, mode, digest, size, built_on } => {
-                if built_on.is_some_and(|d| tree.get(path).and_then(Entry::digest) != Some(d)) {
-                    return reject(path, RejectReason::WrongPreImage);
+                let here = tree.get(path).and_then(Entry::digest);
+                if let Some(built_on) = built_on.filter(|d| here != Some(*d)) {
+                    return reject(path, RejectReason::NotBuiltOn(built_on));
                 }
                 (path, Entry::File { digest: *digest, size: *size, exec: *mode == Mode::Exec })
             }

@@ -1,6 +1,6 @@
 //! What a patch says, as values.
 
-use crate::tree::TreePath;
+use crate::tree::{Digest, TreePath};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -135,6 +135,8 @@ pub enum RejectReason {
     WrongKind,
     #[error("the binary pre-image is another one")]
     WrongPreImage,
+    #[error("it is built on {0}, and another content stands there")]
+    NotBuiltOn(Digest),
     #[error("the binary patch carries no data")]
     NoBinaryData,
     #[error("it is built on another content, and what stands there now changed the same lines")]

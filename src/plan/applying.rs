@@ -91,7 +91,7 @@ impl<'a> Replay<'a> {
                     match (built_on, cell(path)) {
                         (Some(_), None) => return refuse(path, RejectReason::Missing),
                         (Some(built_on), Some(now)) if now.digest != *built_on => {
-                            return refuse(path, RejectReason::WrongPreImage);
+                            return refuse(path, RejectReason::NotBuiltOn(*built_on));
                         }
                         _ => {}
                     }

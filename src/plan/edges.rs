@@ -114,6 +114,7 @@ fn kind_of(reason: &RejectReason) -> EdgeKind {
         | RejectReason::OtherLineEnds
         | RejectReason::OtherLastLine => EdgeKind::Hunk,
         RejectReason::WrongPreImage
+        | RejectReason::NotBuiltOn(_)
         | RejectReason::BothChanged
         | RejectReason::Uncertain
         | RejectReason::BadBinary

@@ -5,7 +5,7 @@ use super::order::Ordered;
 use super::replay::Replay;
 use super::types::DropCause;
 use super::work::Work;
-use crate::fix::FixId;
+use crate::fix::{FixId, Payload};
 use crate::report::{Code, Finding};
 
 impl<'a> Work<'a, '_> {
@@ -19,13 +19,18 @@ impl<'a> Work<'a, '_> {
         let mut causes = Vec::new();
         let twins = self.twins_in(replay, &ordered.order);
         let mut findings = Vec::new();
-        for &i in &ordered.order {
-            if replay.of_fix[i].is_empty() {
-                findings.push(
-                    Finding::new(Code::EmptyFix, self.fixes[i].id, "it changes nothing")
-                        .next("restore the patch if it was cut off, or take the fix out"),
-                );
-            }
+        for (place, &i) in ordered.order.iter().enumerate() {
+            let what = match replay.of_fix[i].is_empty() {
+                true => "it changes nothing",
+                false if self.comes_to_nothing(replay, &ordered.order[..place], i) => {
+                    "it changes nothing: one part of it takes back what another does"
+                }
+                false => continue,
+            };
+            findings.push(
+                Finding::new(Code::EmptyFix, self.fixes[i].id, what)
+                    .next("restore the patch if it was cut off, or take the fix out"),
+            );
         }
         for &(i, at) in &ordered.contained {
             let twin = self.twin(replay, &twins, i);
@@ -71,5 +76,15 @@ impl<'a> Work<'a, '_> {
             }
             self.drop_fix(i, cause);
         }
+    }
+
+    /// Whether the parts of a patch, one after the other, leave everything as they found it behind these fixes.
+    fn comes_to_nothing(&self, replay: &Replay<'a>, before: &[usize], i: usize) -> bool {
+        let Payload::Patch(files) = self.fixes[i].payload else { return false };
+        let same = |g: &usize| {
+            let from = replay.walk(*g, 0, before.iter().copied());
+            from.is_ok_and(|state| replay.step(*g, state, i).is_ok_and(|then| then == state))
+        };
+        files.come_twice() && replay.of_fix[i].iter().all(same)
     }
 }
