@@ -327,8 +327,8 @@ fn a_hunk_that_does_not_apply_is_named() {
     let other = twenty().replace('l', "k");
     let world = World::new().patch("a", &diff("f", &other, &with(&other, "k10", "A\n")));
     let findings = explain::refusal_findings(&world.refusal());
-    let said =
-        "it does not apply: 'f': the hunk's lines are not found (fuzz is not allowed) (hunk 1, line 4 of the patch)";
+    let said = "it does not apply: 'f': the hunk's lines are not found (fuzz is not allowed) (hunk 1, line 4 of the patch); \
+         neither the base nor any other fix has 'k07' (line 5 of the patch), nor 6 more of its lines";
     assert_eq!((findings[0].subject.as_str(), findings[0].message.as_str()), ("a", said));
 }
 

@@ -6,7 +6,7 @@ mod common;
 use common::{Numbers, cumulate, diff};
 use cumulate::fix::{FixId, Meta, Payload};
 use cumulate::patch::{FilePatch, FileState, Mode, ParseOptions, apply_all, parse};
-use cumulate::plan::{Candidate, Core, Member, PlanInput, Proof, Repair, plan};
+use cumulate::plan::{Candidate, Core, Member, Plan, PlanInput, Proof, Refusal, Repair, plan};
 use cumulate::tree::{Entry, Store, Tree, TreePath};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -23,6 +23,7 @@ fn base(seed: u64) -> Texts {
     }
 }
 
+#[derive(Clone)]
 struct Case {
     base: Texts,
     fixes: Vec<(FixId, Meta, Payload)>,
@@ -235,17 +236,7 @@ fn cores_of_a_thousand_generated_cases_are_contradictions_minimal_and_mended_by_
     let (mut refused, mut cores, mut repairs, mut bare) = (0, 0, 0, Vec::new());
     for seed in 0..1_000 {
         let case = case(seed);
-        let (mut tree, mut store) = (Tree::default(), Store::default());
-        for (file, text) in FILES.iter().zip(&case.base) {
-            let entry =
-                Entry::File { digest: store.put(text.as_bytes().to_vec()), size: text.len() as u64, exec: false };
-            tree.entries.insert(TreePath::parse(file).unwrap(), entry);
-        }
-        let fixes = case.fixes.iter().map(|(id, meta, payload)| Candidate { id, meta, payload }).collect();
-        let mut input = PlanInput::new(fixes, &tree, &store);
-        input.series = case.series.as_deref();
-        input.without.clone_from(&case.without);
-        let refusal = match plan(&input) {
+        let refusal = match case.plan() {
             Ok(plan) => {
                 // What is left out is judged with nothing.
                 let mut all = case.everything();
@@ -312,6 +303,87 @@ fn cores_of_a_thousand_generated_cases_are_contradictions_minimal_and_mended_by_
     for kind in ["cycle", "lines in a circle", "missing", "series", "excluded", "does not apply", "open"] {
         assert!(kinds.get(kind).is_some_and(|n| *n >= 15), "too few of '{kind}' to show anything: {kinds:?}");
     }
+}
+
+impl Case {
+    fn plan(&self) -> Result<Plan, Refusal> {
+        let (mut tree, mut store) = (Tree::default(), Store::default());
+        for (file, text) in FILES.iter().zip(&self.base) {
+            let entry =
+                Entry::File { digest: store.put(text.as_bytes().to_vec()), size: text.len() as u64, exec: false };
+            tree.entries.insert(TreePath::parse(file).unwrap(), entry);
+        }
+        let fixes = self.fixes.iter().map(|(id, meta, payload)| Candidate { id, meta, payload }).collect();
+        let mut input = PlanInput::new(fixes, &tree, &store);
+        input.series = self.series.as_deref();
+        input.without.clone_from(&self.without);
+        plan(&input)
+    }
+
+    /// As somebody leaves it who takes these fixes out of the folder and of the series.
+    fn left_out(&self, out: &[FixId]) -> Self {
+        let mut case = self.clone();
+        case.fixes.retain(|f| !out.contains(&f.0));
+        case.series.iter_mut().for_each(|s| s.retain(|f| !out.contains(f)));
+        case
+    }
+
+    /// As somebody leaves it who does what a repair says; none for one that takes a fix which nobody wrote.
+    fn repaired(&self, repair: &Repair) -> Option<Self> {
+        let mut case = self.clone();
+        let meta = |case: &mut Self, id: &FixId, edit: &dyn Fn(&mut Meta)| {
+            case.fixes.iter_mut().filter(|f| f.0 == *id).for_each(|f| edit(&mut f.1));
+        };
+        match repair {
+            Repair::LeaveOut { fixes, .. } => return Some(self.left_out(fixes)),
+            Repair::Order { first, then } => match &mut case.series {
+                Some(series) => {
+                    series.retain(|f| f != first);
+                    let at = series.iter().position(|f| f == then).unwrap();
+                    series.insert(at, first.clone());
+                }
+                None => meta(&mut case, then, &|m| m.after.push(first.clone())),
+            },
+            Repair::Unsay { member: Member::Requires { fix, named, .. } } => {
+                meta(&mut case, fix, &|m| m.requires.retain(|f| f != named));
+            }
+            Repair::Unsay { member: Member::After { fix, named, .. } } => {
+                meta(&mut case, fix, &|m| m.after.retain(|f| f != named));
+            }
+            Repair::Unsay { member: Member::Excludes { fix, other } } => {
+                meta(&mut case, fix, &|m| m.conflicts.retain(|f| f != other));
+                meta(&mut case, other, &|m| m.conflicts.retain(|f| f != fix));
+            }
+            _ => return None,
+        }
+        Some(case)
+    }
+}
+
+#[test]
+fn what_is_said_to_be_enough_is_and_nearly_every_refusal_has_a_way_out() {
+    let (mut refused, mut out, mut enough, mut short) = (0, 0, 0, 0);
+    for seed in 5_000..5_120 {
+        let mut case = case(seed);
+        case.without.clear();
+        let Err(refusal) = case.plan() else { continue };
+        refused += 1;
+        out += usize::from(!refusal.tried.ways.is_empty());
+        for way in &refusal.tried.ways {
+            assert!(case.left_out(way).plan().is_ok(), "seed {seed}: no plan without {way:?}");
+        }
+        for core in &refusal.cores {
+            for (repair, says) in core.repairs.iter().zip(&core.enough) {
+                let (Some(says), Some(case)) = (says, case.repaired(repair)) else { continue };
+                let again = case.plan();
+                assert_eq!(again.is_ok(), *says, "seed {seed}: {repair:?} of {core:#?}, then {again:#?}");
+                *(if *says { &mut enough } else { &mut short }) += 1;
+            }
+        }
+    }
+    println!("{refused} refused, {out} with a way out; of the repairs {enough} are enough and {short} are not");
+    assert!(refused >= 50 && out * 10 >= refused * 9, "{out} of {refused} have a way out");
+    assert!(enough >= 50 && short >= 50, "{enough} {short}");
 }
 
 /// A release of one file with these fixes: id, file after it, what it is made from, metadata.
@@ -418,6 +490,25 @@ fn a_base_that_cannot_take_a_fix_is_told_with_its_hunk() {
         (&core["because"][0]["because"][0]["kind"], &core["because"][0]["line"]),
         (&"refused".into(), &4.into())
     );
+}
+
+#[test]
+fn what_else_is_in_the_way_is_told_at_once_and_what_mends_all_of_it() {
+    // What is said rules a plan out before anything is tried: the one that does not apply was told a run later.
+    let json = worded("two", &[("A", "", "3=x", "requires = [\"GONE\"]"), ("B", "5=other", "5=x", "")], &[], &[]);
+    let codes: Vec<&str> = json["cores"].as_array().unwrap().iter().map(|c| c["code"].as_str().unwrap()).collect();
+    assert_eq!(
+        (codes, &json["ways"]),
+        (vec!["missing-requirement", "does-not-apply"], &serde_json::json!([["A", "B"]]))
+    );
+    // One that is in two contradictions: without it there is a plan, without either of the others there is none.
+    let fixes = [("A", "", "5=x", "requires = [\"GONE\"]"), ("B", "", "5=y", ""), ("C", "", "1=z", "")];
+    let json = worded("shared", &fixes, &[], &[]);
+    assert_eq!(json["ways"], serde_json::json!([["A"]]));
+    let repairs = || json["cores"].as_array().unwrap().iter().flat_map(|c| c["repairs"].as_array().unwrap());
+    let enough = |text: &str| repairs().find(|r| r["text"] == text).map(|r| r["enough"].clone());
+    assert_eq!((enough("leave out A"), enough("leave out B")), (Some(true.into()), Some(false.into())));
+    assert_eq!(enough("add GONE"), Some(serde_json::Value::Null));
 }
 
 #[test]

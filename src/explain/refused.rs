@@ -5,7 +5,7 @@ use super::net::Net;
 use super::page::lines;
 use super::render::uncut;
 use super::svg::escape;
-use super::unsat::CoreView;
+use super::unsat::{CoreView, some_fall_short, ways};
 use super::view::TrackView;
 use std::fmt::Write as _;
 
@@ -14,8 +14,12 @@ const MOST_SHOWN: usize = 100;
 
 /// The cores in sentences, and hunks with how a decision between them is recorded.
 pub(super) fn section(out: &mut String, track: &TrackView) {
+    let tell = some_fall_short(&track.cores);
     for c in &track.cores {
-        core(out, c);
+        core(out, c, tell);
+    }
+    if let Some(text) = ways(&track.ways).filter(|_| tell) {
+        let _ = writeln!(out, "<p>{}</p>", escape(&text.replacen('t', "T", 1)));
     }
     if let Some(text) = uncut(track) {
         let _ = writeln!(out, "<p>{}</p>", escape(&text));
@@ -25,7 +29,7 @@ pub(super) fn section(out: &mut String, track: &TrackView) {
     }
 }
 
-fn core(out: &mut String, core: &CoreView) {
+fn core(out: &mut String, core: &CoreView, tell: bool) {
     let _ = write!(out, "<section class=\"core\">\n<h2>{}</h2>\n<ul>\n", escape(&first_large(&core.text)));
     for b in core.because.iter().take(MOST_SHOWN) {
         let _ = write!(out, "<li>{}", escape(&b.text));
@@ -44,7 +48,7 @@ fn core(out: &mut String, core: &CoreView) {
         let head = if core.repairs.len() == 1 { "This takes that away" } else { "Any one of these takes that away" };
         let _ = write!(out, "<h3>{head}</h3>\n<ul>\n");
         for r in core.repairs.iter().take(MOST_SHOWN) {
-            let _ = writeln!(out, "<li>{}</li>", escape(&r.text));
+            let _ = writeln!(out, "<li>{}</li>", escape(&r.said(tell)));
         }
         rest(out, core.repairs.len());
         out.push_str("</ul>\n");

@@ -1,7 +1,7 @@
 //! A plan as text.
 
 use super::beside;
-use super::unsat::CoreView;
+use super::unsat::{CoreView, some_fall_short, ways};
 use super::view::{ClassView, PlanView, TrackView};
 use crate::report::safe;
 use std::collections::BTreeMap;
@@ -26,7 +26,11 @@ fn one(track: &TrackView, out: &mut String) {
     if track.refused {
         let head = if track.cores.is_empty() { "there is no plan; the findings say why" } else { "there is no plan:" };
         let _ = writeln!(out, "{head}");
-        track.cores.iter().for_each(|c| core(c, out));
+        let tell = some_fall_short(&track.cores);
+        track.cores.iter().for_each(|c| core(c, tell, out));
+        if let Some(text) = ways(&track.ways).filter(|_| tell) {
+            let _ = writeln!(out, "\n  {}", safe(&text));
+        }
         if let Some(text) = uncut(track) {
             let _ = writeln!(out, "\n  {}", safe(&text));
         }
@@ -136,7 +140,7 @@ fn rest(all: usize, out: &mut String, indent: &str) {
 }
 
 /// The statements that cannot all be true, and what mends them.
-fn core(core: &CoreView, out: &mut String) {
+fn core(core: &CoreView, tell: bool, out: &mut String) {
     let _ = writeln!(out, "\n  {}:", safe(&core.text));
     for b in core.because.iter().take(MOST_PRINTED) {
         let _ = writeln!(out, "    - {}", safe(&b.text));
@@ -148,7 +152,7 @@ fn core(core: &CoreView, out: &mut String) {
     let one = if core.repairs.len() == 1 { "this takes that away" } else { "any one of these takes that away" };
     let _ = writeln!(out, "  {one}:");
     for r in core.repairs.iter().take(MOST_PRINTED) {
-        let _ = writeln!(out, "    * {}", safe(&r.text));
+        let _ = writeln!(out, "    * {}", safe(&r.said(tell)));
     }
     rest(core.repairs.len(), out, "    ");
 }

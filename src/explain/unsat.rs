@@ -1,6 +1,6 @@
 //! Why there is no plan, in sentences: statements that cannot all be true, and what mends each core of them.
 
-use super::words::{list, not_for, not_there, open_pair, proof, reject, rule, variant};
+use super::words::{lacks, list, not_for, not_there, open_pair, proof, reject, rule, variant};
 use crate::fix::{FixId, Payload};
 use crate::plan::{Absent, Core, Member, Proof, Refusal, Repair};
 use crate::report::Code;
@@ -26,7 +26,7 @@ pub struct CoreView {
 /// A statement, or a fact that a statement rests on.
 #[derive(Debug, Clone, Serialize)]
 pub struct Because {
-    /// `wanted`, `requires`, `after`, `supersedes`, `excludes`, `series`, `left-out`, `open`; `refused` or `part` for a part of a patch.
+    /// `wanted`, `requires`, `after`, `supersedes`, `excludes`, `series`, `left-out`, `open`; `refused`, `lacks` or `part` for a part of a patch.
     pub kind: &'static str,
     /// The fixes that it speaks of; whose it is comes first.
     pub fixes: Vec<FixId>,
@@ -43,6 +43,32 @@ pub struct RepairView {
     pub kind: &'static str,
     pub fixes: Vec<FixId>,
     pub text: String,
+    /// Whether there is a plan with it alone, where that was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enough: Option<bool>,
+}
+
+impl RepairView {
+    /// The text, and what comes of it where another repair, or more than it, is needed.
+    pub(super) fn said(&self, tell: bool) -> String {
+        let what = match self.enough.filter(|_| tell) {
+            Some(true) => " (and with that alone there is a plan)",
+            Some(false) => " (and something else is in the way then)",
+            None => "",
+        };
+        format!("{}{what}", self.text)
+    }
+}
+
+/// Whether it matters which of the repairs are enough: some are not.
+pub(super) fn some_fall_short(cores: &[CoreView]) -> bool {
+    cores.iter().flat_map(|c| &c.repairs).any(|r| r.enough == Some(false))
+}
+
+/// Without which fixes there is a plan, in a sentence.
+pub(super) fn ways(ways: &[Vec<String>]) -> Option<String> {
+    let way = |w: &Vec<String>| format!("without {}", w.join(" and "));
+    (!ways.is_empty()).then(|| format!("there is a plan {}", ways.iter().map(way).collect::<Vec<_>>().join(", or ")))
 }
 
 /// Every core of a refusal; `payloads` has the parts of every fix, for their lines.
@@ -66,13 +92,13 @@ pub(super) fn cores(refusal: &Refusal, payloads: &BTreeMap<&FixId, &Payload>) ->
 /// What mends a core; a fix that applies on another track may be another one here, or none.
 fn repairs(core: &Core, absent: &BTreeMap<FixId, Absent>) -> Vec<RepairView> {
     let mut out = Vec::new();
-    for r in &core.repairs {
-        out.push(repair(r, core, absent));
+    for (k, r) in core.repairs.iter().enumerate() {
+        out.push(RepairView { enough: core.enough.get(k).copied().flatten(), ..repair(r, core, absent) });
         if let Repair::LeaveOut { fixes, .. } = r
             && let [fix] = fixes.as_slice()
             && let Some(about @ Absent::Elsewhere { track, .. }) = absent.get(fix)
         {
-            let view = |kind, text| RepairView { kind, fixes: vec![fix.clone()], text };
+            let view = |kind, text| RepairView { kind, fixes: vec![fix.clone()], text, enough: None };
             out.push(view("variant", variant(fix, about)));
             out.push(view("excuse", not_for(fix, track, about)));
         }
@@ -105,11 +131,15 @@ fn because(m: &Member, refusal: &Refusal, about: &Proof, payloads: &BTreeMap<&Fi
     let mut below = Vec::new();
     let (kind, fixes) = match m {
         Member::Wanted { fix } => {
-            if let Proof::DoesNotApply { fix: failed, refused, .. } = about {
+            if let Proof::DoesNotApply { fix: failed, refused, nowhere, .. } = about {
                 at = if fix == failed { refused.line } else { line_of(fix, &refused.path) };
                 if fix == failed {
                     let (fixes, text) = (vec![fix.clone()], format!("it does not apply: {}", reject(refused)));
                     below.push(Because { kind: "refused", fixes, text, line: refused.line, because: Vec::new() });
+                    if let (Some(text), Some(at)) = (lacks(refused, nowhere.as_ref()), nowhere) {
+                        let fixes = vec![fix.clone()];
+                        below.push(Because { kind: "lacks", fixes, text, line: at.line, because: Vec::new() });
+                    }
                 }
             }
             ("wanted", vec![fix])
@@ -207,5 +237,5 @@ fn repair(r: &Repair, core: &Core, absent: &BTreeMap<FixId, Absent>) -> RepairVi
             ("unsay", fixes.into_iter().cloned().collect(), text)
         }
     };
-    RepairView { kind, fixes, text }
+    RepairView { kind, fixes, text, enough: None }
 }

@@ -83,6 +83,9 @@ pub struct TrackView {
     /// Where there is no plan: why, cut down to what it takes, and what mends it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cores: Vec<CoreView>,
+    /// Where there is no plan: sets of fixes without each of which there is one; there may be more of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Vec<String>>,
     /// Where there is no plan: fixes that do not apply, and of which it is not known which others it takes, because more
     /// have to do with them than can be tried in every order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -289,10 +292,11 @@ impl TrackView {
             least: None,
             findings: findings.to_vec(),
             cores: Vec::new(),
+            ways: Vec::new(),
             uncut: Vec::new(),
             files: BTreeMap::new(),
         };
-        let classes = outcome.map_or_else(|r| &r.classes, |p| &p.classes);
+        let classes = outcome.map_or_else(|r| &*r.classes, |p| &p.classes);
         view.classes = classes.iter().map(ClassView::new).collect();
         match outcome {
             Ok(plan) => view.fill(plan, metas),
@@ -300,6 +304,7 @@ impl TrackView {
                 view.findings.extend(refusal_findings(refusal));
                 view.fixes = metas.iter().map(|(id, m)| (id.0.clone(), FixView::new(Some(m), None))).collect();
                 view.cores = cores(refusal, &metas.iter().map(|(id, m)| (*id, m.1)).collect());
+                view.ways = refusal.tried.ways.iter().map(|w| names(w)).collect();
                 view.uncut = uncut(refusal);
                 view.beside = BesideView::all(refusal);
             }
@@ -362,7 +367,7 @@ impl TrackView {
 
 /// What does not apply and has no core.
 fn uncut(refusal: &Refusal) -> Vec<String> {
-    let cut = |k: usize| refusal.cores.iter().any(|c| c.proof == k);
+    let cut = |k: usize| refusal.cores.iter().any(|c| c.proof == k || c.also.contains(&k));
     let failed = refusal.proofs.iter().enumerate().filter_map(|(k, p)| match p {
         Proof::DoesNotApply { fix, .. } if !cut(k) => Some(fix.0.clone()),
         _ => None,

@@ -3,7 +3,8 @@
 use crate::fix::FixId;
 use crate::patch::{Reject, RejectReason};
 use crate::plan::{
-    Absent, Blocker, Class, Classed, DropCause, Hint, HintKind, OrderPair, PairKind, Proof, Reason, Refusal, Settled,
+    Absent, Blocker, Class, Classed, DropCause, Hint, HintKind, Nowhere, OrderPair, PairKind, Proof, Reason, Refusal,
+    Settled,
 };
 use crate::report::{Code, Error, ErrorCode, Finding};
 use serde_json::{Value, json};
@@ -17,6 +18,19 @@ pub fn reject(r: &Reject) -> String {
         (None, line) => format!(" (line {line} of the patch)"),
     };
     format!("'{}': {}{at}", r.path, r.reason)
+}
+
+/// What a part of a fix has that nothing brings, where that is why it does not apply.
+pub(super) fn lacks(refused: &Reject, nowhere: Option<&Nowhere>) -> Option<String> {
+    let n = nowhere.filter(|_| refused.reason == RejectReason::HunkNotFound)?;
+    let more = if n.more == 0 { String::new() } else { format!(", nor {} more of its lines", n.more) };
+    Some(match &n.then {
+        None => format!("neither the base nor any other fix has '{}' (line {} of the patch){more}", n.text, n.line),
+        Some(then) => format!(
+            "neither the base nor any other fix has '{}' directly before '{then}' (line {} of the patch)",
+            n.text, n.line
+        ),
+    })
 }
 
 /// Why one fix needs another; `needs` is the other.
@@ -257,7 +271,7 @@ pub fn proof(p: &Proof, absent: &BTreeMap<FixId, Absent>) -> (String, String, St
             "leave one of them out".into(),
             Code::DeclaredConflict,
         ),
-        Proof::DoesNotApply { fix, refused, blockers, .. } => {
+        Proof::DoesNotApply { fix, refused, blockers, nowhere, .. } => {
             let (why, mut next) = shut_out(fix, blockers);
             if matches!(refused.reason, RejectReason::OtherLineEnds) {
                 next = "take the base's files and the patch from one place: 'git archive' and a checkout may convert line ends, as .gitattributes says, and patches of commits do not; or leave it out".into();
@@ -269,7 +283,8 @@ pub fn proof(p: &Proof, absent: &BTreeMap<FixId, Absent>) -> (String, String, St
                     not_for(fix, track, about)
                 );
             }
-            (own(fix), format!("it does not apply{why}: {}", reject(refused)), next, Code::DoesNotApply)
+            let line = lacks(refused, nowhere.as_ref()).map(|l| format!("; {l}")).unwrap_or_default();
+            (own(fix), format!("it does not apply{why}: {}{line}", reject(refused)), next, Code::DoesNotApply)
         }
         Proof::OneFolderDown { fixes, folder, path } => (
             path.to_string(),

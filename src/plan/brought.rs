@@ -6,7 +6,7 @@ use crate::patch::{Body, FilePatch, Hunk, LineKind, split_lines};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A line, or two that stand one after the other, by the numbers of the lines.
-type Unit = (u32, Option<u32>);
+pub(super) type Unit = (u32, Option<u32>);
 
 /// By fix: sets of fixes, of each of which it needs one at least.
 pub(super) type Brought = BTreeMap<usize, Vec<Vec<usize>>>;
@@ -100,7 +100,7 @@ impl Replay<'_> {
             let mut before: Option<u32> = None;
             for line in split_lines(bytes) {
                 // A line without a number is in no hunk.
-                let number = numbers.0.get(bare(line)).copied();
+                let number = numbers.known(bare(line));
                 if let Some(number) = number {
                     by.remove(&(number, None));
                     before.and_then(|before| by.remove(&(before, Some(number))));
@@ -118,14 +118,14 @@ impl Replay<'_> {
 
 /// Lines that come to stand beside others which no hunk shows: where it has no context at an end.
 #[derive(Default)]
-struct Edges {
+pub(super) struct Edges {
     before: HashSet<u32>,
     after: HashSet<u32>,
     any: bool,
 }
 
 impl Edges {
-    fn note<'a>(&mut self, file: &FilePatch, hunk: &'a Hunk, numbers: &mut Numbers<'a>) {
+    pub(super) fn note<'a>(&mut self, file: &FilePatch, hunk: &'a Hunk, numbers: &mut Numbers<'a>) {
         let open = |line: Option<&crate::patch::Line>| line.is_some_and(|l| l.kind != LineKind::Context);
         let mut new = hunk.lines.iter().filter(|l| l.kind != LineKind::Remove).map(|l| bare(&l.bytes));
         let (first, last) = (new.next(), new.next_back());
@@ -140,12 +140,15 @@ impl Edges {
         }
     }
 
-    fn may_bring(&self, (line, next): &Unit) -> bool {
+    pub(super) fn may_bring(&self, (line, next): &Unit) -> bool {
         next.is_some_and(|next| self.any || self.after.contains(line) || self.before.contains(&next))
     }
 }
 
-fn hunks(files: &[FilePatch], wanted: impl Fn(&FilePatch) -> bool) -> impl Iterator<Item = (&FilePatch, &Hunk)> {
+pub(super) fn hunks(
+    files: &[FilePatch],
+    wanted: impl Fn(&FilePatch) -> bool,
+) -> impl Iterator<Item = (&FilePatch, &Hunk)> {
     let texts = files.iter().filter(move |f| wanted(f)).filter_map(|f| match &f.body {
         Body::Text(hunks) => Some((f, hunks)),
         Body::Nothing | Body::Binary(_) => None,
@@ -155,7 +158,7 @@ fn hunks(files: &[FilePatch], wanted: impl Fn(&FilePatch) -> bool) -> impl Itera
 
 /// A number for every line of a hunk.
 #[derive(Default)]
-struct Numbers<'a>(HashMap<&'a [u8], u32>);
+pub(super) struct Numbers<'a>(HashMap<&'a [u8], u32>);
 
 impl<'a> Numbers<'a> {
     fn of(&mut self, line: &'a [u8]) -> u32 {
@@ -163,8 +166,13 @@ impl<'a> Numbers<'a> {
         *self.0.entry(line).or_insert(next)
     }
 
+    /// The number of a line, if a hunk has it.
+    pub(super) fn known(&self, line: &[u8]) -> Option<u32> {
+        self.0.get(line).copied()
+    }
+
     /// The units of one side of a hunk: without the lines of the other.
-    fn units(&mut self, hunk: &'a Hunk, other: LineKind) -> Vec<Unit> {
+    pub(super) fn units(&mut self, hunk: &'a Hunk, other: LineKind) -> Vec<Unit> {
         let side = hunk.lines.iter().filter(|l| l.kind != other).map(|l| self.of(bare(&l.bytes)));
         let lines: Vec<u32> = side.collect();
         let pairs = lines.windows(2).map(|w| (w[0], Some(w[1])));
@@ -173,6 +181,6 @@ impl<'a> Numbers<'a> {
 }
 
 /// A last line without its end is the same one where more follow.
-fn bare(line: &[u8]) -> &[u8] {
+pub(super) fn bare(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\n").unwrap_or(line)
 }

@@ -144,7 +144,7 @@ impl<'a, 'i> Choosing<'a, 'i> {
         let Some(chain) = torn else { return Ok(()) };
         let refusal = Refusal::of(vec![Proof::SelectionContradicts { chain }]);
         let cores = Work::new(self.input, true, Proving::Cores, &Yields::new())
-            .map(|work| work.cores(&self.replay, &refusal.proofs));
+            .map(|work| work.cores(&self.replay, &refusal.proofs).0);
         Err(Refusal { cores: cores.unwrap_or_default(), ..refusal })
     }
 

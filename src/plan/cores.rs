@@ -10,6 +10,8 @@ use crate::tree::TreePath;
 pub struct Core {
     /// Place of the proof in the refusal.
     pub proof: usize,
+    /// Places of other proofs that come to the same statements.
+    pub also: Vec<usize>,
     /// Never empty; wanted fixes first.
     pub members: Vec<Member>,
     /// Whether it was tried that the rest has a plan when any one member is taken away. Where the search for that
@@ -17,6 +19,8 @@ pub struct Core {
     pub minimal: bool,
     /// Each of them alone mends this core.
     pub repairs: Vec<Repair>,
+    /// By repair: whether there is a plan with it alone. Nothing, or nothing of all of them, where that was not tried.
+    pub enough: Vec<Option<bool>>,
 }
 
 /// One statement.

@@ -80,6 +80,6 @@ fn group<'a>(paths: Vec<&'a TreePath>, start: &'a Tree) -> Group<'a> {
                 .any(|(q, e)| !matches!(e, Entry::Folder) && paths.binary_search(&q).is_err())
         })
         .collect();
-    let (brought, replayed) = (OnceLock::new(), OnceLock::new());
-    Group { paths, there, steps: Steps::default(), folders, nested, brought, replayed }
+    let (brought, lacking, replayed) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+    Group { paths, there, steps: Steps::default(), folders, nested, brought, lacking, replayed }
 }

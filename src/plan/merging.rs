@@ -73,7 +73,13 @@ impl Work<'_, '_> {
     }
 
     fn shut(&self, fix: usize, refused: &super::types::Refused) -> Proof {
-        Proof::DoesNotApply { fix: self.id(fix), refused: refused.clone(), blockers: Vec::new(), beside: Vec::new() }
+        Proof::DoesNotApply {
+            fix: self.id(fix),
+            refused: refused.clone(),
+            blockers: Vec::new(),
+            beside: Vec::new(),
+            nowhere: None,
+        }
     }
 
     /// Decisions between fixes that stand in each other's way all the same: in what they were made on something else.

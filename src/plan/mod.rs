@@ -7,6 +7,7 @@
 
 mod along;
 mod applying;
+mod behind;
 mod beside;
 mod bits;
 mod blame;
@@ -27,9 +28,11 @@ mod hints;
 mod join;
 mod least;
 mod least_plan;
+mod mended;
 mod merging;
 mod needs;
 mod newer;
+mod nowhere;
 mod order;
 mod overwritten;
 mod pairs;
@@ -58,7 +61,7 @@ pub use least::LeastChange;
 pub use newer::plan;
 pub use remembered::Remembered;
 pub use types::{
-    Beside, Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, Meeting, OrderPair,
-    PairKind, PathMerge, Place, Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled,
+    Beside, Blocker, CameAlong, Candidate, DropCause, Dropped, Edge, EdgeKind, Hint, HintKind, Meeting, Nowhere,
+    OrderPair, PairKind, PathMerge, Place, Plan, PlanInput, Proof, Reason, Refusal, Refused, Settled, Tried,
 };
 pub use why::{Link, Part, Stand, Touch, Trial, Why, why};

@@ -1,5 +1,6 @@
 //! The door to planning, and what comes back where a newer fix is left out.
 
+use super::behind::tell_behind;
 use super::chosen::{plan_chosen, plan_rest};
 use super::least_plan::plan_least;
 use super::remembered::Remembered;
@@ -20,7 +21,7 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, Refusal> {
         let remembered = Remembered::of_one_run();
         return plan(&PlanInput { remembered: Some(&remembered), ..input.clone() });
     }
-    plan_it(input).map(|plan| tell_twins(input, plan))
+    plan_it(input).map(|plan| tell_twins(input, plan)).map_err(|refusal| tell_behind(input, refusal))
 }
 
 fn plan_it(input: &PlanInput<'_>) -> Result<Plan, Refusal> {

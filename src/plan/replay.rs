@@ -7,6 +7,7 @@
 use super::brought::Brought;
 use super::cell::Cell;
 use super::chains::Marks;
+use super::nowhere::Lacking;
 use crate::fix::{Change, Files, FixId, Resolution};
 use crate::patch::{FilePatch, FileState, Mode, Reject};
 use crate::report::Error;
@@ -106,6 +107,8 @@ pub struct Group<'a> {
     pub(super) nested: Vec<(usize, usize)>,
     /// What only hunks bring, once that was asked for.
     pub(super) brought: OnceLock<Brought>,
+    /// What hunks have from nowhere, once that was asked for.
+    pub(super) lacking: OnceLock<Lacking>,
     pub(super) replayed: OnceLock<Mutex<Replayed>>,
 }
 

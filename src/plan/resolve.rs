@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Proving {
     Plain,
+    /// Cores, where they are found soon.
+    Quick,
     Cores,
 }
 
@@ -52,10 +54,12 @@ impl<'a> Work<'a, '_> {
     fn refuse<T>(&mut self, replay: &Replay<'a>, mut proofs: Vec<Proof>) -> Result<T, Refusal> {
         proofs.dedup();
         let mut refusal = Refusal { findings: std::mem::take(&mut self.findings), ..Refusal::of(proofs) };
+        if self.proving != Proving::Plain {
+            (refusal.cores, refusal.tried.steps) = self.cores(replay, &refusal.proofs);
+        }
         if self.proving == Proving::Cores {
             refusal.findings.extend(self.unfit_resolutions(&refusal.proofs));
-            refusal.cores = self.cores(replay, &refusal.proofs);
-            refusal.classes = self.classes(replay, None, &refusal.proofs);
+            refusal.classes = self.classes(replay, None, &refusal.proofs).into();
         }
         Err(refusal)
     }
@@ -280,7 +284,8 @@ impl<'a> Work<'a, '_> {
             .map(|(i, r)| {
                 let before: Vec<usize> = kept.iter().copied().take_while(|k| *k != i).collect();
                 let (blockers, beside) = blockers(self, replay, &before, i);
-                Proof::DoesNotApply { fix: self.id(i), refused: (*r).clone(), blockers, beside }
+                let nowhere = replay.nowhere(i);
+                Proof::DoesNotApply { fix: self.id(i), refused: (*r).clone(), blockers, beside, nowhere }
             })
             .collect()
     }

@@ -53,7 +53,7 @@ pub(super) fn order(
 ///
 /// `budget` is the number of tries of a fix somewhere on the way, in all calls together.
 pub(super) fn satisfiable(replay: &Replay<'_>, all: &BTreeSet<usize>, wishes: &Wishes, budget: &mut usize) -> Answer {
-    if said_alone(wishes) {
+    if said_alone(wishes) || wishes.wanted.iter().any(|f| replay.lacks(*f)) {
         return Answer::No;
     }
     let (known, complete) = around(replay, all, wishes);
@@ -245,7 +245,8 @@ fn said_alone(wishes: &Wishes) -> bool {
 
 /// The fixes that can have a say: wanted, required, or on the paths of one that has. Whether those are all.
 pub(super) fn around(replay: &Replay<'_>, all: &BTreeSet<usize>, wishes: &Wishes) -> (BTreeSet<usize>, bool) {
-    let may = |f: &usize| all.contains(f) && !wishes.left_out.contains(f) && !wishes.lacking.contains(f);
+    let may =
+        |f: &usize| all.contains(f) && !wishes.left_out.contains(f) && !wishes.lacking.contains(f) && !replay.lacks(*f);
     let mut out: BTreeSet<usize> = BTreeSet::new();
     let mut seen: BTreeSet<usize> = BTreeSet::new();
     let mut todo: std::collections::VecDeque<usize> = wishes.wanted.iter().copied().collect();

@@ -3,6 +3,7 @@
 
 use super::cores::{Core, Member, Repair};
 use super::replay::Replay;
+use super::resolve::Proving;
 use super::search::{Answer, Wishes, satisfiable};
 use super::types::Proof;
 use super::work::Work;
@@ -11,26 +12,46 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Tries of a fix that all searches for one refusal may take together.
 const BUDGET: usize = 100_000;
+const QUICK_BUDGET: usize = 5_000;
+/// Bytes of files that are patched anew in no time.
+const SMALL: u64 = 1 << 16;
 /// Longer cores stay as the proof has them: each member costs a search.
 const MOST_MEMBERS: usize = 64;
 /// Among more fixes than this, not all statements are tried.
 const MOST_FIXES: usize = 12;
 
 impl Work<'_, '_> {
-    /// The core of every proof that has one, none of them twice.
-    pub(super) fn cores(&self, replay: &Replay<'_>, proofs: &[Proof]) -> Vec<Core> {
-        let mut budget = BUDGET;
+    /// The core of every proof that has one, none of them twice, and the tries that it took.
+    pub(super) fn cores(&self, replay: &Replay<'_>, proofs: &[Proof]) -> (Vec<Core>, usize) {
+        let weight = self.weight(replay, proofs);
+        let most = if self.proving == Proving::Quick { QUICK_BUDGET } else { BUDGET } / weight;
+        let mut budget = most;
         let mut out: Vec<Core> = Vec::new();
         for (proof, p) in proofs.iter().enumerate() {
             for members in self.statements(replay, p, &mut budget) {
                 let Some((members, minimal)) = self.shrink(replay, members, &mut budget) else { continue };
-                if out.iter().all(|c| c.members != members) {
-                    let repairs = self.repairs(&members);
-                    out.push(Core { proof, members, minimal, repairs });
+                match out.iter_mut().find(|c| c.members == members) {
+                    Some(same) if same.proof != proof => same.also.push(proof),
+                    Some(_) => {}
+                    None => {
+                        let repairs = self.repairs(&members);
+                        out.push(Core { proof, also: Vec::new(), members, minimal, repairs, enough: Vec::new() });
+                    }
                 }
             }
         }
-        out
+        (out, (most - budget) * weight)
+    }
+
+    /// How many tries of a fix of small files one costs that patches what does not apply anew.
+    fn weight(&self, replay: &Replay<'_>, proofs: &[Proof]) -> usize {
+        let failed = proofs.iter().filter_map(|p| match p {
+            Proof::DoesNotApply { fix, .. } => self.number(fix),
+            _ => None,
+        });
+        let bytes = |g: &usize| replay.groups[*g].there.iter().flatten().map(|e| e.size()).sum::<u64>();
+        let most = failed.flat_map(|i| &replay.of_fix[i]).map(bytes).max().unwrap_or(0);
+        usize::try_from(1 + most / SMALL).unwrap_or(usize::MAX)
     }
 
     /// What a proof says, in statements: mostly once, and once for every pair that is open.
@@ -171,7 +192,7 @@ impl Work<'_, '_> {
         Some((kept, minimal))
     }
 
-    fn answer(&self, replay: &Replay<'_>, members: &[Member], budget: &mut usize) -> Answer {
+    pub(super) fn answer(&self, replay: &Replay<'_>, members: &[Member], budget: &mut usize) -> Answer {
         let mut wishes = Wishes::default();
         let mut open: Vec<(usize, usize)> = Vec::new();
         let pair = |a: &FixId, b: &FixId| Some((self.number(a)?, self.number(b)?));
@@ -258,7 +279,7 @@ pub(super) fn circles_of_supersedes(proofs: &[Proof]) -> Vec<Core> {
         let said = fixes.iter().zip(next).map(|(fix, old)| Member::Supersedes { fix: fix.clone(), old: old.clone() });
         let members: Vec<Member> = said.collect();
         let repairs = members.iter().map(|m| Repair::Unsay { member: m.clone() }).collect();
-        Some(Core { proof, members, minimal: true, repairs })
+        Some(Core { proof, also: Vec::new(), members, minimal: true, repairs, enough: Vec::new() })
     };
     proofs.iter().enumerate().filter_map(core).collect()
 }

@@ -42,7 +42,8 @@ impl Work<'_, '_> {
         }
         for (i, refused) in ordered.refused.iter().filter(|(i, _)| !explained.contains(i)) {
             let (blockers, beside) = blockers(self, replay, &ordered.order, *i);
-            proofs.push(Proof::DoesNotApply { fix: self.id(*i), refused: refused.clone(), blockers, beside });
+            let nowhere = replay.nowhere(*i);
+            proofs.push(Proof::DoesNotApply { fix: self.id(*i), refused: refused.clone(), blockers, beside, nowhere });
         }
         proofs
     }

@@ -218,6 +218,20 @@ pub enum Reason {
     Together,
 }
 
+/// A line of a hunk, or two of them one directly before the other, that neither the base nor any other fix has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nowhere {
+    pub path: TreePath,
+    /// Line in the patch file, from 1.
+    pub line: u32,
+    /// The line; long ones are cut.
+    pub text: String,
+    /// The line behind it, where each of the two is somewhere, but never so.
+    pub then: Option<String>,
+    /// How many more there are.
+    pub more: usize,
+}
+
 /// How a fix fails to apply: patches say it with [`Reject`], overlays in the same words.
 pub type Refused = Reject;
 
@@ -334,18 +348,35 @@ pub struct Refusal {
     pub proofs: Vec<Proof>,
     /// The same, each cut down to what it takes, with what mends it.
     pub cores: Vec<Core>,
+    pub tried: Box<Tried>,
     /// What the fixes are to each other by content, by fix.
-    pub classes: Vec<Classed>,
+    pub classes: Box<[Classed]>,
     /// What was found on the way.
     pub findings: Vec<Finding>,
     /// What whoever asked for the plan knows of fixes that are named and not there.
     pub absent: BTreeMap<FixId, Absent>,
 }
 
+/// What was tried to find out why there is no plan, and what mends that.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tried {
+    /// Sets of fixes, none of them within another, without each of which there is a plan. There may be more of them.
+    pub ways: Vec<Vec<FixId>>,
+    /// Tries of a fix that the cores took.
+    pub steps: usize,
+}
+
 impl Refusal {
     /// What is refused before there is anything to try.
     pub(super) fn of(proofs: Vec<Proof>) -> Self {
-        Self { proofs, cores: Vec::new(), classes: Vec::new(), findings: Vec::new(), absent: BTreeMap::new() }
+        Self {
+            proofs,
+            cores: Vec::new(),
+            tried: Box::default(),
+            classes: Box::default(),
+            findings: Vec::new(),
+            absent: BTreeMap::new(),
+        }
     }
 }
 
@@ -377,7 +408,8 @@ pub enum Proof {
     /// Declared to exclude each other, both chosen.
     Excluded { fix: FixId, other: FixId },
     /// A fix does not apply where its order puts it; the blockers are those without which it did.
-    DoesNotApply { fix: FixId, refused: Refused, blockers: Vec<Blocker>, beside: Vec<Beside> },
+    /// What it has from nowhere, if anything, says that it applies in no order.
+    DoesNotApply { fix: FixId, refused: Refused, blockers: Vec<Blocker>, beside: Vec<Beside>, nowhere: Option<Nowhere> },
     /// What the fixes change is in the start tree below one folder that holds everything and that they do not name.
     OneFolderDown { fixes: Vec<FixId>, folder: String, path: TreePath },
     /// No order decides these pairs.

@@ -109,7 +109,7 @@ impl<'a, 'i> Work<'a, 'i> {
     /// An order as something finds it, while the other cores look at the marks; a plan that is only made on the way may
     /// never ask for them.
     pub(super) fn beside_marks<T: Send>(&self, replay: &Replay<'a>, order: impl FnOnce() -> T + Send) -> T {
-        if self.proving == Proving::Plain || self.marks.get().is_some() {
+        if self.proving != Proving::Cores || self.marks.get().is_some() {
             return order();
         }
         let (found, marks) = rayon::join(order, || find_marks(&self.fixes, replay));
