@@ -280,9 +280,13 @@ pub fn file<'a>(
 /// # Errors
 /// `bad-delta`, `source-changed`, `io`.
 pub fn decoded(release: &Release<'_>, (op, making): (&Op, &Making), (digest, size): (Digest, u64)) -> Result<Vec<u8>> {
+    // All of it at once: what grows as it comes is copied again and again, and is there twice meanwhile.
     let mut made = Vec::new();
+    let whole = usize::try_from(size).unwrap_or(usize::MAX);
+    made.try_reserve_exact(whole)
+        .map_err(|_| Error::new(ErrorCode::Limit, &op.path, format!("there is no memory for its {size} bytes")))?;
     make(release, making, op, size, &mut |bytes| {
-        if made.is_empty() {
+        if made.is_empty() && bytes.len() == whole {
             made = bytes.into_owned();
         } else {
             made.extend_from_slice(&bytes);
